@@ -1,0 +1,1 @@
+"""What happens to data: curation, synthesis, shards, evaluation, reports. Knows no orchestrator."""

@@ -1,0 +1,197 @@
+"""Map a worker over items: in this process, or by actors on Ray, with the same results in the same order.
+
+A worker is made once per process (it may load models) and turns one item into rows. What it raises decides what
+becomes of the item: `DataError` quarantines it for good, an `OSError` that no other item would survive stops the stage,
+anything else quarantines it until the next run. A finished item is written to a journal: a killed stage repeats nothing.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import DataError, UnimotionError, WorkError, explain_os_error
+from pipelines.progress import Progress
+
+Row = dict[str, Any]
+Worker = Callable[[Row], list[Row]]
+MakeWorker = Callable[[], Worker]
+_MOST_DEATHS = 2
+
+
+@dataclass(frozen=True)
+class Item:
+    """key: fingerprint of the item's work. payload: what the worker gets (JSON-able). label: what people read."""
+
+    key: str
+    payload: Row
+    label: str
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Rows of a finished item, or the reason why there are none.
+
+    transient: another run may succeed. fatal: no further item can succeed.
+    """
+
+    key: str
+    rows: list[Row] = field(default_factory=list)
+    error: str | None = None
+    transient: bool = False
+    fatal: bool = False
+
+
+class Journal:
+    """Append-only record of finished items, one JSON line each; a line torn by a kill is ignored."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._finished: dict[str, Outcome] = {}
+        if path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    outcome = Outcome(**json.loads(line))
+                except (ValueError, TypeError):
+                    continue
+                self._finished[outcome.key] = outcome
+
+    def get(self, key: str) -> Outcome | None:
+        return self._finished.get(key)
+
+    @contextmanager
+    def writer(self) -> Iterator[Callable[[Outcome], None]]:
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                # A line that a kill tore must not swallow the next one.
+                file.write("\n")
+
+                def append(outcome: Outcome) -> None:
+                    file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+                    file.flush()
+
+                yield append
+        except OSError as error:
+            raise explain_os_error(error, str(self._path)) or error from error
+
+
+def attempt(worker: Worker, item: Item) -> Outcome:
+    """Run one item and turn whatever it raises into an outcome."""
+    try:
+        # The round trip through JSON makes a fresh result equal to one read back from the journal.
+        return Outcome(item.key, json.loads(json.dumps(worker(item.payload), allow_nan=False)))
+    except DataError as error:
+        return Outcome(item.key, error=str(error))
+    except UnimotionError as error:
+        return Outcome(item.key, error=str(error), fatal=True)
+    except OSError as error:
+        fatal = explain_os_error(error, item.label)
+        message = str(fatal) if fatal else f"{type(error).__name__}: {error}"
+        return Outcome(item.key, error=message, transient=True, fatal=fatal is not None)
+    except Exception as error:  # a bug or a crash in a library: this item waits for the next run, the others go on
+        return Outcome(item.key, error=f"{type(error).__name__}: {error}", transient=True)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """workers: processes to use; 1 is this process. address: a running Ray cluster (None: a local one is started)."""
+
+    workers: int = 1
+    address: str | None = None
+
+    def map(
+        self, make_worker: MakeWorker, items: Sequence[Item], journal: Journal, progress: Progress
+    ) -> list[Outcome]:
+        """Outcomes in the order of the items, whatever the number of workers.
+
+        Raises: WorkError as soon as an item shows that no other can succeed.
+        """
+        outcomes = {item.key: found for item in items if (found := journal.get(item.key)) is not None}
+        todo = list({item.key: item for item in items if item.key not in outcomes}.values())
+        with progress.bar(len(todo)) as advance, journal.writer() as append:
+            run: Iterator[tuple[Item, Outcome]]
+            if not todo:
+                run = iter([])
+            elif self.workers == 1 and self.address is None:
+                run = _map_here(make_worker, todo)
+            else:
+                run = _map_on_ray(make_worker, todo, min(self.workers, len(todo)), self)
+            for item, outcome in run:
+                if outcome.fatal:
+                    raise WorkError(outcome.error)
+                outcomes[item.key] = outcome
+                if not outcome.transient:
+                    append(outcome)
+                advance(item.label, outcome.error)
+        return [outcomes[item.key] for item in items]
+
+
+def pin_threads() -> None:
+    """One thread per worker: processes are our parallelism, and sums do not depend on the number of cores."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["LP_NUM_THREADS"] = "1"
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _map_here(make_worker: MakeWorker, items: Sequence[Item]) -> Iterator[tuple[Item, Outcome]]:
+    pin_threads()
+    worker = make_worker()
+    for item in items:
+        yield item, attempt(worker, item)
+
+
+class _Actor:
+    def __init__(self, make_worker: MakeWorker) -> None:
+        pin_threads()
+        self._worker = make_worker()
+
+    def run(self, item: Item) -> Outcome:
+        return attempt(self._worker, item)
+
+
+def _map_on_ray(
+    make_worker: MakeWorker, items: Sequence[Item], workers: int, engine: Engine
+) -> Iterator[tuple[Item, Outcome]]:
+    """Feed actors one item at a time; an item that kills its actor twice is quarantined."""
+    import ray
+
+    from pipelines.cluster import connect
+
+    connect(engine.address, engine.workers)
+    actor_class = ray.remote(num_cpus=1)(_Actor)
+    queue = list(reversed(items))
+    deaths: dict[str, int] = {}
+    running: dict[Any, tuple[Any, Item]] = {}
+    idle = [actor_class.remote(make_worker) for _ in range(workers)]
+    try:
+        while queue or running:
+            while queue and idle:
+                actor, item = idle.pop(), queue.pop()
+                running[actor.run.remote(item)] = (actor, item)
+            done, _ = ray.wait(list(running), num_returns=1)
+            for reference in done:
+                actor, item = running.pop(reference)
+                try:
+                    outcome = ray.get(reference)
+                    idle.append(actor)
+                except ray.exceptions.ActorDiedError as error:
+                    if error.actor_init_failed:
+                        raise WorkError(f"a worker could not start: {error.error_msg}") from error
+                    idle.append(actor_class.remote(make_worker))
+                    deaths[item.key] = deaths.get(item.key, 0) + 1
+                    if deaths[item.key] < _MOST_DEATHS:
+                        queue.append(item)
+                        continue
+                    outcome = Outcome(item.key, error=f"killed its worker process {_MOST_DEATHS} times", transient=True)
+                yield item, outcome
+    finally:
+        for actor in [*idle, *(actor for actor, _ in running.values())]:
+            ray.kill(actor)

@@ -1,0 +1,166 @@
+"""A stage: a pure function from manifests and a config to a manifest, run only where its result is not there yet.
+
+Its fingerprint is the digest of (name, version of the code, config, input digests). Equal fingerprint: nothing to do.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines import manifest as manifests
+from pipelines.engine import Engine, Item, Journal, MakeWorker, Row
+from pipelines.errors import WorkError
+from pipelines.manifest import Counts, Manifest, Status, digest_of
+from pipelines.progress import Progress
+from pipelines.workspace import Workspace
+
+
+@dataclass
+class Context:
+    """What a stage's function is given.
+
+    folder: the stage's own folder, relative to the workspace. batch: the ingest batch of a per-batch stage.
+    """
+
+    stage: "Stage"
+    workspace: Workspace
+    config: Any
+    inputs: Mapping[str, Manifest]
+    engine: Engine
+    folder: str
+    fingerprint: str
+    progress: Progress
+    batch: str | None = None
+    transient_failures: int = 0
+
+    def map(self, make_worker: MakeWorker, payloads: Iterable[tuple[str | None, str, Row]]) -> list[Row]:
+        """Run a worker over (parent id, label, payload) items; failed items come back as quarantined rows."""
+        base = (self.stage.name, self.stage.version, dataclasses.asdict(self.config))
+        items = [Item(digest_of(base, payload), payload, label, parent) for parent, label, payload in payloads]
+        journal = Journal(self.workspace.local_root / self.folder / "journal.jsonl")
+        outcomes = self.engine.map(make_worker, items, journal, self.progress)
+        rows: list[Row] = []
+        for item, outcome in zip(items, outcomes, strict=True):
+            rows += outcome.rows
+            if outcome.error is not None:
+                self.transient_failures += outcome.transient
+                rows.append(
+                    {
+                        "id": digest_of(self.stage.name, item.parent_id, item.payload),
+                        "parent_id": item.parent_id,
+                        "status": Status.QUARANTINED,
+                        "reason": outcome.error,
+                    }
+                )
+        return rows
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline.
+
+    needs: stages whose manifests it reads. config: the frozen dataclass of its section in `params.yaml`.
+    version: raised by hand whenever the code would give other results.
+    per_batch: runs once for each ingest batch (inputs too), else once over all of them.
+    covers: the input of which every kept row must be a parent of some row of ours.
+    """
+
+    name: str
+    config: type
+    schema: pa.Schema
+    run: Callable[[Context], Iterable[Row]]
+    needs: tuple[str, ...] = ()
+    version: int = 1
+    per_batch: bool = False
+    covers: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage came to; `seconds` is the time that the work took when it was last done."""
+
+    stage: str
+    batch: str | None
+    digest: str
+    counts: Counts
+    seconds: float
+    recomputed: bool
+
+
+BATCH_STAGES = frozenset({"sources", "videos", "shots", "people", "clips"})
+
+
+def folder_of(stage: str, batch: str | None) -> str:
+    return f"{stage}/{batch}" if batch else stage
+
+
+def read_input(workspace: Workspace, name: str, batch: str | None) -> Manifest:
+    """The manifest of a stage: of one batch, or of all batches joined where `batch` is None.
+
+    Raises: WorkError where it has not been made.
+    """
+    if name not in BATCH_STAGES:
+        return manifests.read(workspace, name)
+    batches = [batch] if batch else workspace.children(name)
+    if not batches:
+        raise WorkError(f"workspace {workspace.url}: has no {name}; run `unimotion ingest PATH...` first")
+    return manifests.join([manifests.read(workspace, folder_of(name, b)) for b in batches])
+
+
+def run_stage(
+    stage: Stage,
+    workspace: Workspace,
+    config: Any,
+    engine: Engine,
+    batch: str | None = None,
+    quiet: bool = False,
+) -> Result:
+    """Bring one stage up to date.
+
+    Raises: WorkError where an input is missing, the work cannot go on, or the rows do not add up.
+    """
+    assert stage.per_batch == (batch is not None), stage.name
+    folder = folder_of(stage.name, batch)
+    inputs = {name: read_input(workspace, name, batch) for name in stage.needs}
+    digests = {name: made.digest for name, made in inputs.items()}
+    fingerprint = digest_of(stage.name, stage.version, dataclasses.asdict(config), digests)
+    with workspace.exclusive(folder):
+        if workspace.exists(manifests.manifest_path(folder)):
+            found = manifests.read(workspace, folder)
+            if found.fingerprint == fingerprint and not found.retry:
+                return Result(
+                    stage.name, batch, found.digest, found.counts, _seconds(workspace, folder), recomputed=False
+                )
+        progress = Progress(stage.name, quiet)
+        context = Context(stage, workspace, config, inputs, engine, folder, fingerprint, progress, batch)
+        started = time.monotonic()
+        made = manifests.build(stage.run(context), stage.schema)
+        _check_coverage(stage, inputs, made)
+        seconds = time.monotonic() - started
+        with workspace.publish(f"{folder}/seconds.json") as path:
+            path.write_text(json.dumps(round(seconds, 2)))
+        manifests.write(workspace, folder, made, fingerprint, context.transient_failures)
+    return Result(stage.name, batch, made.digest, made.counts, seconds, recomputed=True)
+
+
+def _seconds(workspace: Workspace, folder: str) -> float:
+    return float(json.loads(workspace.local(f"{folder}/seconds.json").read_text()))
+
+
+def _check_coverage(stage: Stage, inputs: Mapping[str, Manifest], made: Manifest) -> None:
+    """Nothing disappears: every kept input has at least one row, and no row comes from nowhere."""
+    if stage.covers is None:
+        return
+    expected = {row["id"] for row in inputs[stage.covers].rows()}
+    found = set(made.table.column("parent_id").to_pylist())
+    if lost := expected - found:
+        raise WorkError(f"stage {stage.name}: lost {len(lost)} of its inputs, {min(lost)} among them; this is a bug")
+    if strangers := found - expected:
+        raise WorkError(
+            f"stage {stage.name}: has rows of unknown parents, {min(map(str, strangers))} among them; this is a bug"
+        )
