@@ -1,8 +1,9 @@
 """Map a worker over items: in this process, or by actors on Ray, with the same results in the same order.
 
 A worker is made once per process (it may load models) and turns one item into rows. What it raises decides what
-becomes of the item: `DataError` quarantines it for good, an `OSError` that no other item would survive stops the stage,
-anything else quarantines it until the next run. A finished item is written to a journal: a killed stage repeats nothing.
+becomes of the item: `DataError` quarantines it for good, an `OSError` that no other item would survive stops the
+stage, anything else quarantines it until the next run. A finished item is written to a journal, so that a killed stage
+repeats nothing.
 """
 
 import json

@@ -119,28 +119,34 @@ def join(manifests: Sequence[Manifest]) -> Manifest:
     return build(rows.values(), manifests[0].table.schema)
 
 
-def manifest_path(directory: str) -> str:
-    return f"{directory}/manifest.parquet"
+def manifest_path(folder: str) -> str:
+    """Manifests lie in a tree of their own, apart from the bulk of the data: it is what DVC versions."""
+    return f"manifests/{folder}.parquet"
 
 
-def write(workspace: Workspace, directory: str, manifest: Manifest, fingerprint: str, retry: int) -> Manifest:
+def batches_of(workspace: Workspace, stage: str) -> list[str]:
+    """Names of the batches for which a per-batch stage has been made."""
+    return [name.removesuffix(".parquet") for name in workspace.children(f"manifests/{stage}")]
+
+
+def write(workspace: Workspace, folder: str, manifest: Manifest, fingerprint: str, retry: int) -> Manifest:
     """Publish a manifest; it is a stage's last write, so its presence means that the stage is whole.
 
     retry: how many rows are quarantined for a reason that may pass (a crash, not bad data).
     """
     about = json.dumps({"digest": manifest.digest, "fingerprint": fingerprint, "retry": retry}, sort_keys=True)
     table = manifest.table.replace_schema_metadata({_METADATA_KEY: about.encode()})
-    with workspace.publish(manifest_path(directory)) as path:
+    with workspace.publish(manifest_path(folder)) as path:
         pq.write_table(table, path, compression="zstd")
     return Manifest(manifest.table, manifest.digest, fingerprint, retry)
 
 
-def read(workspace: Workspace, directory: str) -> Manifest:
+def read(workspace: Workspace, folder: str) -> Manifest:
     """Read a published manifest.
 
     Raises: WorkError where it is missing or is not one of ours.
     """
-    path = workspace.local(manifest_path(directory))
+    path = workspace.local(manifest_path(folder))
     try:
         table = pq.read_table(path)
         about = json.loads(table.schema.metadata[_METADATA_KEY])

@@ -106,7 +106,7 @@ def read_input(workspace: Workspace, name: str, batch: str | None) -> Manifest:
     """
     if name not in BATCH_STAGES:
         return manifests.read(workspace, name)
-    batches = [batch] if batch else workspace.children(name)
+    batches = [batch] if batch else manifests.batches_of(workspace, name)
     if not batches:
         raise WorkError(f"workspace {workspace.url}: has no {name}; run `unimotion ingest PATH...` first")
     return manifests.join([manifests.read(workspace, folder_of(name, b)) for b in batches])

@@ -73,6 +73,13 @@ class Workspace:
         filesystem, root = self._filesystem
         return bool(filesystem.exists(f"{root}/{relative}"))
 
+    def remove(self, relative: str) -> None:
+        """Delete a published file; one that is already gone is fine."""
+        filesystem, root = self._filesystem
+        (self.local_root / relative).unlink(missing_ok=True)
+        if not self.is_local and filesystem.exists(f"{root}/{relative}"):
+            filesystem.rm_file(f"{root}/{relative}")
+
     def children(self, relative: str) -> list[str]:
         """Sorted names directly below a folder, temporary files left out; empty where there is no such folder."""
         filesystem, root = self._filesystem

@@ -1,0 +1,45 @@
+# make run · make test · make dev · make lint · make bench · make clean
+PYTHON ?= python3
+WORKSPACE ?= workspace
+BIN := .venv/bin
+export UNIMOTION_WORKSPACE := $(WORKSPACE)
+# Nothing here reports to anyone unless the user asks for it.
+export RAY_USAGE_STATS_ENABLED := 0
+export MLFLOW_DISABLE_TELEMETRY := true
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DVC_NO_ANALYTICS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test dev lint bench clean
+
+run: .venv/ready .venv-dvc/ready
+	$(BIN)/unimotion run
+
+test: .venv/ready .venv-dvc/ready lint
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+dev: .venv/ready
+	$(BIN)/python infra/dev.py
+
+bench: .venv/ready
+	$(BIN)/python -m tests.bench $(ONLY)
+
+clean:
+	rm -rf .venv .venv-dvc build workspace *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+# The marker comes last: an installation that was interrupted is done again.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed: make PYTHON=python3.11'"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --progress-bar off -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv-dvc/ready: constraints-dvc.txt
+	$(PYTHON) -m venv .venv-dvc
+	.venv-dvc/bin/pip install --quiet --progress-bar off -c constraints-dvc.txt dvc
+	touch $@

@@ -1,0 +1,56 @@
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, Definitions, asset_check
+
+from dagster_project.assets import counts_check
+from dagster_project.foundry import Foundry
+from pipelines import manifest as manifests
+from pipelines.report import stage as report
+from pipelines.shards.read import verify
+from pipelines.stage import read_input
+from pipelines.stages import DATA_STAGES
+from training.stages import TRAINING_STAGES
+
+
+@asset_check(asset=AssetKey("split"), blocking=True)
+def no_leak_between_splits(foundry: Foundry) -> AssetCheckResult:
+    """No source video, and no rendered identity or motion, is on two sides."""
+    sides: dict[tuple[str, str], set[str]] = {}
+    for row in manifests.read(foundry.workspace, "split").rows():
+        sides.setdefault(("video", row["video_id"]), set()).add(row["split"])
+    leaks = sorted(name for (_, name), splits in sides.items() if len(splits) > 1)
+    return AssetCheckResult(passed=not leaks, metadata={"videos": len(sides), "leaks": leaks})
+
+
+@asset_check(asset=AssetKey("pairs"), blocking=True)
+def held_out_identities(foundry: Foundry) -> AssetCheckResult:
+    """No rendered identity or motion of the test split was seen in training."""
+    sides: dict[str, set[str]] = {}
+    for row in manifests.read(foundry.workspace, "pairs").rows():
+        for name in (*row["identities"], row["motion"]):
+            sides.setdefault(name, set()).add(row["split"])
+    leaks = sorted(name for name, splits in sides.items() if len(splits) > 1)
+    return AssetCheckResult(passed=not leaks, metadata={"names": len(sides), "leaks": leaks})
+
+
+@asset_check(asset=AssetKey("shards"), blocking=True)
+def shard_checksums(foundry: Foundry) -> AssetCheckResult:
+    """Every tar has the SHA-256 that its row claims."""
+    count = verify(foundry.workspace)
+    return AssetCheckResult(passed=True, metadata={"shards": count})
+
+
+@asset_check(asset=AssetKey("evaluation"))
+def metric_gate(foundry: Foundry) -> AssetCheckResult:
+    """Whether the model is better than copying the reference by the margins of the gate; a warning where it is not."""
+    verdict = read_input(foundry.workspace, "evaluation", None)
+    return AssetCheckResult(passed=bool(verdict), severity=AssetCheckSeverity.WARN)
+
+
+defs = Definitions(
+    asset_checks=[
+        *(counts_check(stage) for stage in (*DATA_STAGES, *TRAINING_STAGES, report.STAGE)),
+        no_leak_between_splits,
+        held_out_identities,
+        shard_checksums,
+        metric_gate,
+    ]
+)

@@ -1,0 +1,19 @@
+from dagster_project.assets import stage_asset
+from pipelines.curation import clips, ingest, people, shots, sources, split
+
+_GROUP = "curation"
+
+sources_asset = stage_asset(
+    sources.STAGE, _GROUP, {"wheel"}, "The videos of an ingest batch, with licence and consent; nothing is opened yet."
+)
+videos_asset = stage_asset(
+    ingest.STAGE, _GROUP, {"pyav"}, "Whole, readable videos named by their content; the others with the reason."
+)
+shots_asset = stage_asset(shots.STAGE, _GROUP, {"torch"}, "Videos cut where the camera cuts (TransNetV2).")
+people_asset = stage_asset(
+    people.STAGE, _GROUP, {"mediapipe"}, "One track per person and shot, with body, hand and face keypoints."
+)
+clips_asset = stage_asset(
+    clips.STAGE, _GROUP, {"pyav"}, "Fixed-rate clips centred on one person, and every rejected span with its scores."
+)
+split_asset = stage_asset(split.STAGE, _GROUP, {"parquet"}, "Train, validation or test, by hash of the source video.")

@@ -1,0 +1,5 @@
+from dagster import Definitions
+
+from dagster_project.foundry import Foundry
+
+defs = Definitions(resources={"foundry": Foundry()})

@@ -1,0 +1,70 @@
+"""The main job, in this process: curate every batch, then build, register and judge the model."""
+
+import os
+from pathlib import Path
+
+from dagster import DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
+
+from dagster_project.assets import BATCHES
+from dagster_project.definitions import defs
+from dagster_project.foundry import Foundry
+from pipelines.errors import WorkError
+
+_HOST_TAG = "unimotion/process"
+
+
+def dagster_home(workspace: Path) -> Path:
+    """The Dagster home of a workspace, made on first use."""
+    home = workspace / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    settings = Path(__file__).with_name("dagster.yaml").read_text("utf-8")
+    target = home / "dagster.yaml"
+    if not target.exists() or target.read_text("utf-8") != settings:
+        target.write_text(settings, "utf-8")
+    return home
+
+
+def run_main_job(foundry: Foundry, batches: list[str]) -> None:
+    """Materialize the whole graph, every run recorded in the workspace's Dagster instance.
+
+    Raises: WorkError where a step fails, with the sentence that the stage gave.
+    """
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    home = dagster_home(foundry.workspace.local_root)
+    os.environ["DAGSTER_HOME"] = str(home)
+    definitions = defs()
+    with DagsterInstance.get() as instance:
+        _close_orphans(instance)
+        instance.add_dynamic_partitions(BATCHES.name or "", batches)
+        for batch in batches:
+            _execute(definitions.get_job_def("curate_batch"), foundry, instance, batch)
+        _execute(definitions.get_job_def("build_model"), foundry, instance, None)
+
+
+def _execute(job: JobDefinition, foundry: Foundry, instance: DagsterInstance, partition: str | None) -> None:
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        resources={"foundry": foundry},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={_HOST_TAG: str(os.getpid())},
+        raise_on_error=False,
+    )
+    if result.success:
+        return
+    for event in result.all_events:
+        failure = event.step_failure_data if event.is_step_failure else None
+        if failure and failure.error:
+            error = failure.error
+            while error.cause is not None:
+                error = error.cause
+            raise WorkError(f"{event.step_key}: {error.message.strip()}")
+    raise WorkError(f"{job.name}: failed; look at run {result.run_id} in `make dev`")
+
+
+def _close_orphans(instance: DagsterInstance) -> None:
+    """A run of ours whose process was killed is marked as failed, so that the pages tell the truth."""
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        process = run.tags.get(_HOST_TAG)
+        if process and not Path(f"/proc/{process}").exists():
+            instance.report_run_failed(run, "The process was killed; the next run went on where it stopped.")

@@ -1,0 +1,284 @@
+"""`unimotion`: every stage from the command line.
+
+This module and what it imports inside its functions is where the floors of the house meet; nothing heavy is imported
+on the way to `--help`. Exit codes: 0 done, 1 work failed (in whole or for some files), 2 wrong use.
+"""
+
+import functools
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.errors import UnimotionError, UsageError
+
+if TYPE_CHECKING:
+    from pipelines.stage import Result, Stage
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Session:
+    """What the options common to all commands amount to."""
+
+    def __init__(
+        self, workspace: str, params: Path | None, workers: int, ray_address: str | None, as_json: bool
+    ) -> None:
+        from pipelines.engine import Engine
+        from pipelines.params import PARAMS_FILE, Params
+        from pipelines.workspace import Workspace
+
+        self.workspace = Workspace(workspace)
+        self.params_file = params or PARAMS_FILE
+        self.params = Params(self.params_file)
+        self.engine = Engine(workers, ray_address)
+        self.as_json = as_json
+
+    def bring_up_to_date(self, stages: Sequence["Stage"], batch: str | None = None) -> list["Result"]:
+        """Run stages in order, per-batch ones for each batch, saying what came of each."""
+        from pipelines.stage import run_stage
+        from pipelines.stages import batches
+        from pipelines.summary import result_line
+
+        self.workspace.prepare()
+        results = []
+        for stage in stages:
+            config = self.params.section(stage.name, stage.config)
+            for name in batches(self.workspace, batch) if stage.per_batch else [None]:
+                results.append(run_stage(stage, self.workspace, config, self.engine, name, self.as_json))
+                self.say(result_line(results[-1]))
+        return results
+
+    def say(self, message: str) -> None:
+        if not self.as_json:
+            click.echo(message)
+
+    def finish(self, results: Sequence["Result"], batches: Sequence[str | None] = ()) -> None:
+        """Print what machines want, then complain about sources that gave nothing (exit code 1)."""
+        from pipelines.summary import complaints, result_json
+
+        problems = complaints(self.workspace, batches)
+        if self.as_json:
+            click.echo(json.dumps({"stages": [result_json(result) for result in results], "problems": problems}))
+        complain(problems)
+
+
+def complain(problems: Sequence[str]) -> None:
+    for problem in problems:
+        click.echo(f"unimotion: {problem}", err=True)
+    if problems:
+        sys.exit(1)
+
+
+def common_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of every command and turn our errors into one line and an exit code."""
+
+    @click.option(
+        "--workspace", default="workspace", envvar="UNIMOTION_WORKSPACE", show_default=True, help="Folder or URL."
+    )
+    @click.option("--params", type=click.Path(path_type=Path), envvar="UNIMOTION_PARAMS", help="Another params.yaml.")
+    @click.option(
+        "--workers", type=click.IntRange(1), default=os.cpu_count() or 1, envvar="UNIMOTION_WORKERS", help="Processes."
+    )
+    @click.option("--ray-address", envvar="UNIMOTION_RAY_ADDRESS", help="A running Ray cluster; default: this machine.")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines, nothing else.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @functools.wraps(command)
+    def wrapped(
+        workspace: str,
+        params: Path | None,
+        workers: int,
+        ray_address: str | None,
+        as_json: bool,
+        debug: bool,
+        **arguments: Any,
+    ) -> None:
+        try:
+            command(Session(workspace, params, workers, ray_address, as_json), **arguments)
+        except UnimotionError as error:
+            if debug:
+                traceback.print_exc()
+            click.echo(f"unimotion: {error}", err=True)
+            sys.exit(2 if isinstance(error, UsageError) else 1)
+
+    return wrapped
+
+
+@click.group(context_settings=CONTEXT)
+def main() -> None:
+    """From raw human videos to a registered, judged whole-body motion-transfer model."""
+
+
+@main.command()
+@common_options
+def doctor(session: Session) -> None:
+    """Check this machine: versions, renderer, disk, workspace.
+
+    \b
+    Example: unimotion doctor
+    """
+    from pipelines.doctor import examine
+
+    findings = examine(session.workspace)
+    if session.as_json:
+        click.echo(json.dumps({finding.name: {"ok": finding.ok, "detail": finding.detail} for finding in findings}))
+    for finding in findings:
+        session.say(f"{'ok  ' if finding.ok else 'MISS'} {finding.name:<18} {finding.detail}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+@main.command()
+@common_options
+def run(session: Session) -> None:
+    """Do everything: curate all batches (the starter corpus where there is none), train, register, judge, report.
+
+    \b
+    Example: unimotion run --workspace workspace
+    """
+    from dagster_project.foundry import Foundry
+    from dagster_project.run import run_main_job
+    from pipelines.curation.listing import STARTER
+    from pipelines.manifest import batches_of
+    from pipelines.stages import DATA_STAGES
+    from pipelines.summary import complaints, describe, publish, summarize
+    from training.stages import TRAINING_STAGES
+
+    session.workspace.prepare()
+    batches = batches_of(session.workspace, "sources") or [STARTER]
+    foundry = Foundry(
+        workspace_url=session.workspace.url,
+        params_file=str(session.params_file),
+        workers=session.engine.workers,
+        ray_address=session.engine.address or "",
+    )
+    run_main_job(foundry, batches)
+    summary = summarize(session.workspace, [*DATA_STAGES, *TRAINING_STAGES])
+    publish(session.workspace, summary)
+    if session.as_json:
+        click.echo(json.dumps(summary))
+    session.say(describe(session.workspace, summary))
+    complain(complaints(session.workspace, batches))
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--batch", help="Name of the batch; default: called after its content.")
+@click.option("--licence", help="Licence of these videos, for every row that does not name its own.")
+@click.option("--source", help="Where these videos come from, for every row that does not name its own.")
+@common_options
+def ingest(
+    session: Session, paths: tuple[str, ...], batch: str | None, licence: str | None, source: str | None
+) -> None:
+    """Add videos: files, folders, globs, URLs, or manifests (CSV / Parquet: url, licence, source, consent).
+
+    \b
+    Examples: unimotion ingest ~/videos --licence CC-BY-4.0
+              unimotion ingest 'takes/**/*.mp4' list.csv s3://bucket/clip.mp4
+    """
+    from pipelines.curation.ingest import STAGE
+    from pipelines.curation.listing import list_sources, write_batch
+
+    rows = list_sources(paths, licence, source)
+    session.workspace.prepare()
+    name = write_batch(session.workspace, rows, batch)
+    session.say(f"batch {name}: {len(rows)} sources")
+    session.finish(session.bring_up_to_date([STAGE], name), [name])
+
+
+@main.command()
+@click.option("--batch", help="Only this batch.")
+@common_options
+def curate(session: Session, batch: str | None) -> None:
+    """Find shots, people and landmarks, judge quality, cut clips, split into train / validation / test.
+
+    \b
+    Example: unimotion curate
+    """
+    from pipelines.stages import DATA_STAGES, batches
+
+    wanted = ("videos", "shots", "people", "clips", "split")
+    results = session.bring_up_to_date([stage for stage in DATA_STAGES if stage.name in wanted], batch)
+    session.finish(results, batches(session.workspace, batch))
+
+
+def _single(name: str) -> Callable[[Session], None]:
+    def command(session: Session) -> None:
+        session.finish(session.bring_up_to_date([_stage(name)]))
+
+    return command
+
+
+def _stage(name: str) -> "Stage":
+    from pipelines.report.stage import STAGE as REPORT
+    from pipelines.stages import DATA_STAGES
+    from training.stages import TRAINING_STAGES
+
+    stages = {stage.name: stage for stage in (*DATA_STAGES, *TRAINING_STAGES, REPORT)}
+    if name not in stages:
+        raise UsageError(f"{name}: is not a stage; choose among {', '.join(stages)}")
+    return stages[name]
+
+
+for _name, _stage_name, _help in (
+    ("pairs", "pairs", "Render cross-identity pairs: one motion on several people, with exact truth."),
+    ("shards", "shards", "Pack clips and pairs into indexed webdataset tars."),
+    ("train", "train", "Train the network on the shards, with Ray."),
+    ("register", "model", "Register the trained weights as a version in MLflow."),
+    ("evaluate", "evaluation", "Judge the model on test pairs with known truth; promote it where it passes the gate."),
+    ("report", "report", "Write the page about data, training and model: WORKSPACE/report/index.html."),
+):
+    main.command(_name, help=f"{_help}\n\n\b\nExample: unimotion {_name}")(common_options(_single(_stage_name)))
+
+
+@main.command("stage")
+@click.argument("name")
+@click.option("--batch", help="Only this batch, for a stage that has batches.")
+@common_options
+def one_stage(session: Session, name: str, batch: str | None) -> None:
+    """Bring one stage up to date (what dvc.yaml calls).
+
+    \b
+    Example: unimotion stage shots --batch starter
+    """
+    stage = _stage(name)
+    if batch is not None and not stage.per_batch:
+        raise UsageError(f"--batch {batch}: stage {name} has no batches; leave the option out")
+    from pipelines.manifest import batches_of
+
+    if name == "sources" and not batches_of(session.workspace, "sources"):
+        from pipelines.curation.listing import STARTER
+
+        batch = STARTER
+    session.finish(session.bring_up_to_date([stage], batch))
+
+
+@main.command()
+@click.option("--reference", type=click.Path(path_type=Path), required=True, help="Photo of the person to animate.")
+@click.option("--driving", type=click.Path(path_type=Path), required=True, help="Video of the person who moves.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The generated mp4.")
+@click.option("--model", help="models:/x-unimotion@champion, models:/x-unimotion/3 or a folder; default: the champion.")
+@common_options
+def animate(session: Session, reference: Path, driving: Path, out: Path, model: str | None) -> None:
+    """Animate the person in a photo with the motion of a person in a video; a side-by-side is written next to it.
+
+    \b
+    Example: unimotion animate --reference photo.png --driving clip.mp4 --out out.mp4
+    """
+    from training.animate import animate as generate
+
+    written = generate(session.workspace, reference, driving, out, model)
+    if session.as_json:
+        click.echo(
+            json.dumps({"video": str(written.video), "side_by_side": str(written.side_by_side), "model": written.model})
+        )
+    session.say(f"{written.video}\n{written.side_by_side}\nmade by {written.model}, {written.frames} frames")
+
+
+if __name__ == "__main__":
+    main()

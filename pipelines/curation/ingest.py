@@ -1,0 +1,176 @@
+"""Stage `videos`: open each source once, prove that it is a whole video, and name it by its content.
+
+The same bytes found twice are one video. A file that is not a readable, complete video is quarantined with the reason.
+"""
+
+import functools
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.engine import Row, Worker
+from pipelines.errors import DataError
+from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.stage import Context, Stage
+from pipelines.workspace import Workspace, file_sha256
+
+SCHEMA = schema_of(
+    url=pa.string(),
+    path=pa.string(),
+    licence=pa.string(),
+    source=pa.string(),
+    consent=pa.string(),
+    sha256=pa.string(),
+    bytes=pa.int64(),
+    container=pa.string(),
+    codec=pa.string(),
+    width=pa.int32(),
+    height=pa.int32(),
+    rotation=pa.int32(),
+    fps=pa.float64(),
+    duration=pa.float64(),
+    frames=pa.int64(),
+)
+
+
+@dataclass(frozen=True)
+class VideosConfig:
+    """min_completeness: share of the frames (or of the seconds) promised by the header that must be there;
+    containers with edit lists lose a few without being damaged."""
+
+    min_completeness: float = 0.9
+
+
+def run(context: Context) -> list[Row]:
+    make_worker = functools.partial(_make_prober, context.workspace, context.config)
+    sources = {row["id"]: row for row in context.inputs["sources"].rows()}
+    rows = context.map(make_worker, [(row["id"], row["url"], row) for row in sources.values()])
+    return list(_collapse_duplicates(rows))
+
+
+def _collapse_duplicates(rows: list[Row]) -> Iterator[Row]:
+    """Of the sources with the same bytes the first URL is kept; the others are rejected, naming it."""
+    first: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: row.get("url") or ""):
+        if row["status"] != Status.KEPT or (original := first.setdefault(row["id"], row)) is row:
+            yield row
+        else:
+            row_id = digest_of("duplicate", row["id"], row["parent_id"])
+            yield {
+                **row,
+                "id": row_id,
+                "status": Status.REJECTED,
+                "reason": f"duplicate: same bytes as {original['url']}",
+            }
+
+
+def _make_prober(workspace: Workspace, config: VideosConfig) -> Worker:
+    def probe_source(source: Row) -> list[Row]:
+        relative = source["path"] or _fetch(workspace, source["url"])
+        path = workspace.local(relative) if relative else Path(source["url"])
+        if not path.is_file():
+            raise DataError(f"{source['url']}: no such file; correct the path and ingest again")
+        found = probe(path, config.min_completeness)
+        sha256 = file_sha256(path)
+        about = {key: source[key] for key in ("url", "licence", "source", "consent")}
+        row = {"id": sha256[:32], "parent_id": source["id"], "status": Status.KEPT, "reason": None, "path": relative}
+        return [{**row, **about, "sha256": sha256, **found}]
+
+    return probe_source
+
+
+def _fetch(workspace: Workspace, url: str) -> str | None:
+    """Copy a remote URL into the workspace; None for a local path, which is read where it is.
+
+    Raises: DataError where the URL cannot be read.
+    """
+    if "://" not in url:
+        return None
+    import fsspec
+
+    suffix = Path(url.split("?", 1)[0]).suffix[:8]
+    relative = f"videos/files/{digest_of('url', url)}{suffix}"
+    if not workspace.exists(relative):
+        try:
+            with fsspec.open(url, "rb") as remote, workspace.publish(relative) as path, path.open("wb") as file:
+                shutil.copyfileobj(remote, file, 2**20)
+        except (FileNotFoundError, ValueError, ImportError) as error:
+            raise DataError(f"{url}: cannot be fetched ({error}); correct the URL and ingest again") from error
+    return relative
+
+
+def probe(path: Path, min_completeness: float) -> dict[str, Any]:
+    """Read the headers, count the packets and decode the first frame.
+
+    Returns the technical columns of `SCHEMA`: bytes, container, codec, width and height as displayed (pixels), rotation
+    (degrees counter-clockwise that the player must apply), fps, duration (s), frames.
+    Raises: DataError where the file is empty, is no video, or ends before its header says.
+    """
+    import av
+    from av.error import FFmpegError
+
+    size = path.stat().st_size
+    if size == 0:
+        raise DataError(f"{path}: is empty; copy or download it again")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise DataError(f"{path}: has no video stream; only videos can be ingested")
+            stream = container.streams.video[0]
+            frame = next(container.decode(stream), None)
+            if frame is None or not frame.width or not frame.height:
+                raise DataError(f"{path}: no frame can be decoded; convert it to H.264 or copy it again")
+            container.seek(0)
+            packets, start, end = 0, None, 0.0
+            for packet in container.demux(stream):
+                if packet.size and packet.pts is not None:
+                    packets += 1
+                    time = float(packet.pts * stream.time_base)
+                    start = time if start is None else min(start, time)
+                    end = max(end, time + float((packet.duration or 0) * stream.time_base))
+            seconds = end - (start or 0.0)
+            promised = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+            return _judge(
+                path,
+                min_completeness,
+                promised_frames=stream.frames,
+                promised_seconds=promised,
+                row={
+                    "bytes": size,
+                    "container": container.format.name,
+                    "codec": stream.codec_context.name,
+                    "width": frame.height if frame.rotation % 180 else frame.width,
+                    "height": frame.width if frame.rotation % 180 else frame.height,
+                    "rotation": int(frame.rotation),
+                    "fps": round(float(stream.average_rate or 0) or packets / max(seconds, 1e-6), 4),
+                    "duration": round(seconds, 4),
+                    "frames": packets,
+                },
+            )
+    except FFmpegError as error:
+        what = "is not a video or is cut off" if "Invalid data" in str(error) or "moov" in str(error) else str(error)
+        raise DataError(f"{path}: {what}; copy or download it again, or convert it to H.264 in MP4") from error
+
+
+def _judge(
+    path: Path, min_completeness: float, promised_frames: int, promised_seconds: float, row: dict[str, Any]
+) -> dict[str, Any]:
+    """Hold what was found against what the header promised."""
+    if promised_frames and row["frames"] < min_completeness * promised_frames:
+        raise DataError(
+            f"{path}: is truncated ({row['frames']} of {promised_frames} frames are there); copy or download it again"
+        )
+    if promised_seconds and row["duration"] < min_completeness * promised_seconds - 1 / max(row["fps"], 1):
+        raise DataError(
+            f"{path}: is truncated ({row['duration']:.1f} of {promised_seconds:.1f} s are there); copy it again"
+        )
+    return row
+
+
+STAGE = Stage(
+    name="videos", config=VideosConfig, schema=SCHEMA, run=run, needs=("sources",), per_batch=True, covers="sources"
+)

@@ -1,0 +1,100 @@
+"""The listing of a batch, before any byte is looked at: one row per URL, with its licence and consent."""
+
+import csv
+import glob
+import urllib.parse
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines import manifest as manifests
+from pipelines.engine import Row
+from pipelines.errors import UsageError
+from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.stage import folder_of
+from pipelines.workspace import Workspace
+
+STARTER = "starter"
+VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts"})
+_MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
+_COLUMNS = ("url", "licence", "source", "consent")
+
+SCHEMA = schema_of(url=pa.string(), path=pa.string(), licence=pa.string(), source=pa.string(), consent=pa.string())
+
+
+def source_row(url: str, path: str | None = None, **about: str | None) -> Row:
+    """A listed source. url: absolute path or URL. path: relative to the workspace where the project made the file."""
+    return {"id": digest_of("source", url), "parent_id": None, "status": Status.KEPT, "url": url, "path": path, **about}
+
+
+def list_sources(arguments: Sequence[str], licence: str | None, source: str | None) -> list[Row]:
+    """Expand files, folders, globs, URLs and manifests (CSV or Parquet with a `url` column) into source rows.
+
+    Raises: UsageError for a manifest that cannot be used. A path that does not exist is listed too: it is quarantined
+    when it is read, so that the files beside it still go through.
+    """
+    rows: dict[str, Row] = {}
+    for argument in arguments:
+        for entry in _expand(argument):
+            about = {"licence": licence, "source": source, "consent": None} | {k: v for k, v in entry.items() if v}
+            row = source_row(str(about.pop("url")), **about)
+            rows.setdefault(row["id"], row)
+    return list(rows.values())
+
+
+def write_batch(workspace: Workspace, rows: Iterable[Row], name: str | None = None) -> str:
+    """Publish a batch of sources; without a name it is called after its content. Returns the batch's name.
+
+    Raises: UsageError for a name that another batch has, or that cannot be a folder.
+    """
+    made = manifests.build(rows, SCHEMA)
+    batch = name or f"batch-{made.digest[:8]}"
+    if not batch.replace("-", "").replace("_", "").isalnum() or batch == STARTER:
+        raise UsageError(f"--batch {batch}: use letters, digits, - and _, and not the reserved name {STARTER}")
+    folder = folder_of("sources", batch)
+    with workspace.exclusive(folder):
+        with workspace.publish(f"{folder}/seconds.json") as path:
+            path.write_text("0")
+        manifests.write(workspace, folder, made, fingerprint=made.digest, retry=0)
+    return batch
+
+
+def _expand(argument: str) -> list[Mapping[str, str | None]]:
+    if "://" in argument:
+        return [{"url": argument}]
+    path = Path(argument).expanduser()
+    if path.suffix.lower() in _MANIFEST_SUFFIXES and path.is_file():
+        return _read_manifest(path)
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+        if not inside:
+            raise UsageError(f"{argument}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); name another folder")
+        return [{"url": str(p.resolve())} for p in inside]
+    if not path.exists() and (matches := sorted(glob.glob(str(path), recursive=True))):
+        return [{"url": str(Path(match).resolve())} for match in matches if Path(match).is_file()]
+    return [{"url": str(path.absolute())}]
+
+
+def _read_manifest(path: Path) -> list[Mapping[str, str | None]]:
+    """Rows of a user's manifest; relative paths are relative to it."""
+    try:
+        if path.suffix.lower() == ".csv":
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                table = list(csv.DictReader(file))
+        else:
+            table = pq.read_table(path).to_pylist()
+    except (OSError, ValueError, pa.ArrowException, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read as a manifest ({error}); correct it") from error
+    entries: list[Mapping[str, str | None]] = []
+    for number, row in enumerate(table, start=1):
+        url = str(row.get("url") or "")
+        if not url:
+            raise UsageError(
+                f"{path}: row {number} has no url; a manifest needs the column url ({', '.join(_COLUMNS)})"
+            )
+        if not urllib.parse.urlsplit(url).scheme:
+            url = str((path.parent / url).resolve())
+        entries.append({"url": url, **{k: str(row[k]) for k in _COLUMNS[1:] if row.get(k)}})
+    return entries

@@ -1,0 +1,36 @@
+"""The data stages in their order; those of training and evaluation follow them in `training.stages`."""
+
+from pipelines.curation import clips, ingest, people, shots, sources, split
+from pipelines.curation.listing import STARTER
+from pipelines.errors import UsageError, WorkError
+from pipelines.manifest import batches_of
+from pipelines.shards import stage as shards
+from pipelines.stage import Stage
+from pipelines.synthesis import pairs
+from pipelines.workspace import Workspace
+
+DATA_STAGES: tuple[Stage, ...] = (
+    sources.STAGE,
+    ingest.STAGE,
+    shots.STAGE,
+    people.STAGE,
+    clips.STAGE,
+    split.STAGE,
+    pairs.STAGE,
+    shards.STAGE,
+)
+
+
+def batches(workspace: Workspace, batch: str | None = None) -> list[str | None]:
+    """The batches that a per-batch stage has to do: all, or the one named (the starter batch makes itself).
+
+    Raises: WorkError where there is none yet, UsageError for a name that does not exist.
+    """
+    known = batches_of(workspace, "sources")
+    if batch == STARTER:
+        return [batch]
+    if not known:
+        raise WorkError(f"workspace {workspace.url}: has no videos yet; run `unimotion ingest PATH...` first")
+    if batch is not None and batch not in known:
+        raise UsageError(f"--batch {batch}: there is no such batch; choose among {', '.join(known)}")
+    return [batch] if batch else list(known)

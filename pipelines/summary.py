@@ -1,0 +1,102 @@
+"""What a workspace holds, in numbers: read back from the manifests on disk, never remembered."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pipelines import manifest as manifests
+from pipelines.errors import WorkError
+from pipelines.manifest import Manifest, Status, digest_of
+from pipelines.stage import Result, Stage, folder_of
+from pipelines.workspace import Workspace
+
+SUMMARY = "summary.json"
+
+
+def stage_summary(workspace: Workspace, stage: Stage) -> dict[str, Any] | None:
+    """Counts, seconds and digest of a stage over all its batches; None where it never ran."""
+    folders = (
+        [folder_of(stage.name, b) for b in manifests.batches_of(workspace, stage.name)]
+        if stage.per_batch
+        else [stage.name]
+    )
+    folders = [folder for folder in folders if workspace.exists(manifests.manifest_path(folder))]
+    if not folders:
+        return None
+    made = [manifests.read(workspace, folder) for folder in folders]
+    seconds = sum(json.loads(workspace.local(f"{folder}/seconds.json").read_text()) for folder in folders)
+    counts = [m.counts for m in made]
+    return {
+        "in": sum(c.total for c in counts),
+        "kept": sum(c.kept for c in counts),
+        "rejected": sum(c.rejected for c in counts),
+        "quarantined": sum(c.quarantined for c in counts),
+        "seconds": round(seconds, 2),
+        "digest": made[0].digest if len(made) == 1 else digest_of([m.digest for m in made]),
+    }
+
+
+def summarize(workspace: Workspace, stages: Sequence[Stage]) -> dict[str, Any]:
+    """The content of `summary.json`: every stage's counts, the training, the model and the evaluation."""
+    summary: dict[str, Any] = {"stages": {}}
+    for stage in stages:
+        if (found := stage_summary(workspace, stage)) is not None:
+            summary["stages"][stage.name] = found
+    return summary
+
+
+def complaints(workspace: Workspace, batches: Iterable[str | None]) -> list[str]:
+    """One sentence for each source that gave nothing: quarantined anywhere, or a video without people."""
+    sentences: list[str] = []
+    for batch in batches:
+        for stage in ("sources", "videos", "shots", "people", "clips"):
+            made = _read(workspace, folder_of(stage, batch))
+            sentences += [str(row["reason"]) for row in made.rows(Status.QUARANTINED)] if made else []
+        videos, people = (_read(workspace, folder_of(stage, batch)) for stage in ("videos", "people"))
+        if videos and people:
+            sentences += _without_people(videos, people)
+    return sentences
+
+
+def _without_people(videos: Manifest, people: Manifest) -> list[str]:
+    found: dict[str, set[str]] = {}
+    for row in people.rows(status=None):
+        found.setdefault(row["video_id"], set()).add(str(row["reason"]).split(":")[0] if row["reason"] else "")
+    return [
+        f"{video['url']}: no person was found in it; remove it, or use a video that shows one person larger"
+        for video in videos.rows()
+        if found.get(video["id"]) == {"no_person"}
+    ]
+
+
+def _read(workspace: Workspace, folder: str) -> Manifest | None:
+    return manifests.read(workspace, folder) if workspace.exists(manifests.manifest_path(folder)) else None
+
+
+def result_line(result: Result) -> str:
+    """One line about a finished stage."""
+    counts = result.counts
+    name = f"{result.stage} [{result.batch}]" if result.batch else result.stage
+    state = f"{result.seconds:6.1f} s" if result.recomputed else "up to date"
+    parts = [f"{counts.kept} kept"]
+    parts += [f"{counts.rejected} rejected"] if counts.rejected else []
+    parts += [f"{counts.quarantined} quarantined"] if counts.quarantined else []
+    return f"{name:<22} {state:>10}  {', '.join(parts)} of {counts.total}  {result.digest[:12]}"
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    return {**asdict(result.counts), **{k: v for k, v in asdict(result).items() if k != "counts"}}
+
+
+def publish(workspace: Workspace, summary: dict[str, Any]) -> None:
+    with workspace.publish(SUMMARY) as path:
+        path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def load(workspace: Workspace) -> dict[str, Any]:
+    """Raises: WorkError where nothing ran yet."""
+    if not workspace.exists(SUMMARY):
+        raise WorkError(f"workspace {workspace.url}: has no summary yet; run `unimotion run` first")
+    found: dict[str, Any] = json.loads(workspace.local(SUMMARY).read_text("utf-8"))
+    return found
