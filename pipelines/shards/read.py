@@ -1,0 +1,126 @@
+"""Read samples by seeking: any sample at any time, in an order that a seed and an epoch decide."""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipelines import manifest
+from pipelines.errors import WorkError
+from pipelines.shards.index import REMEDY, Member, check_sha256
+from pipelines.workspace import Workspace
+
+_MOST_OPEN_FILES = 64
+MANIFEST = "shards"
+
+
+@dataclass(frozen=True)
+class SampleRef:
+    """Where a sample is.
+
+    kind: "clip" or "pair". shard: path of its tar in the workspace. members: name (without the key) -> place.
+    meta: its `json` member. shard_bytes: the size that the tar must have.
+    """
+
+    id: str
+    kind: str
+    shard: str
+    members: dict[str, Member]
+    meta: dict[str, Any]
+    shard_bytes: int
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """The samples of one split in an order that does not depend on how they are packed: by kind, then id."""
+
+    samples: tuple[SampleRef, ...]
+
+    @staticmethod
+    def load(workspace: Workspace, split: str) -> "ShardIndex":
+        """Raises: WorkError where the shards have not been made or an index is damaged."""
+        rows = [row for row in manifest.read(workspace, MANIFEST).rows() if row["split"] == split]
+        found = [ref for row in rows for ref in _references(workspace, row)]
+        return ShardIndex(tuple(sorted(found, key=lambda ref: (ref.kind, ref.id))))
+
+
+def _references(workspace: Workspace, row: manifest.Row) -> list[SampleRef]:
+    path = workspace.local(row["index_path"])
+    try:
+        samples = pq.read_table(path).to_pylist()
+        return [
+            SampleRef(
+                sample["id"],
+                row["kind"],
+                row["path"],
+                {m["name"]: Member(m["offset"], m["size"], m["crc32"]) for m in sample["members"]},
+                json.loads(sample["meta"]),
+                row["bytes"],
+            )
+            for sample in samples
+        ]
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
+        raise WorkError(f"{path}: is not the index of a shard; {REMEDY}") from error
+
+
+@dataclass
+class Reader:
+    """Reads members of samples. Tars stay open; may be copied to other processes and used from several threads."""
+
+    workspace: Workspace
+    _files: dict[str, BinaryIO] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"workspace": self.workspace, "_files": {}}
+
+    def read(self, ref: SampleRef, names: Iterable[str]) -> dict[str, bytes]:
+        """The content of the named members of a sample.
+
+        Raises: KeyError for a name that the sample lacks; WorkError naming the shard where it is damaged.
+        """
+        file = self._open(ref)
+        return {name: self._member(file, ref, name) for name in names}
+
+    def _open(self, ref: SampleRef) -> BinaryIO:
+        file = self._files.get(ref.shard)
+        if file is None:
+            path = self.workspace.local(ref.shard)
+            if path.stat().st_size != ref.shard_bytes:
+                raise WorkError(f"{path}: is not {ref.shard_bytes} bytes long; {REMEDY}")
+            if len(self._files) >= _MOST_OPEN_FILES:
+                # Not closed here: another thread may be reading it, and it closes itself when nobody is.
+                self._files.pop(next(iter(self._files)), None)
+            file = self._files[ref.shard] = path.open("rb", buffering=0)
+        return file
+
+    def _member(self, file: BinaryIO, ref: SampleRef, name: str) -> bytes:
+        member = ref.members[name]
+        # pread leaves the file position alone, which forked processes share.
+        content = os.pread(file.fileno(), member.size, member.offset)
+        if len(content) != member.size or zlib.crc32(content) != member.crc32:
+            raise WorkError(f"{file.name}: {ref.id}.{name} is damaged; {REMEDY}")
+        return content
+
+
+def order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The order of `count` samples in an epoch: a permutation that depends on the arguments alone."""
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def verify(workspace: Workspace) -> int:
+    """Check every byte of every shard and return the number of shards.
+
+    Raises: WorkError naming the first shard that is missing or damaged.
+    """
+    rows = manifest.read(workspace, MANIFEST).rows()
+    for row in rows:
+        check_sha256(workspace, row["path"], row["sha256"])
+        workspace.local(row["index_path"])
+    return len(rows)
