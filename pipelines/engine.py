@@ -54,7 +54,8 @@ class Journal:
         self._path = path
         self._finished: dict[str, Outcome] = {}
         if path.exists():
-            for line in path.read_text("utf-8").splitlines():
+            # Bytes, since a tear may cut a character, and a name may hold what text calls a line end.
+            for line in path.read_bytes().split(b"\n"):
                 try:
                     outcome = Outcome(**json.loads(line))
                 except (ValueError, TypeError):
@@ -158,6 +159,10 @@ class _Actor:
         return attempt(self._worker, item)
 
 
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+
+
 def _map_on_ray(
     make_worker: MakeWorker, items: Sequence[Item], workers: int, engine: Engine
 ) -> Iterator[tuple[Item, Outcome]]:
@@ -185,7 +190,7 @@ def _map_on_ray(
                     idle.append(actor)
                 except ray.exceptions.ActorDiedError as error:
                     if error.actor_init_failed:
-                        raise WorkError(f"a worker could not start: {error.error_msg}") from error
+                        raise WorkError(f"a worker could not start: {_last_line(error)}; see --debug") from error
                     idle.append(actor_class.remote(make_worker))
                     deaths[item.key] = deaths.get(item.key, 0) + 1
                     if deaths[item.key] < _MOST_DEATHS:

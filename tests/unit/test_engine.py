@@ -1,0 +1,89 @@
+"""What becomes of an item depends on what its worker raises; finished items are never repeated."""
+
+import errno
+import functools
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.engine import Engine, Item, Journal, Outcome, Row, Worker, attempt
+from pipelines.errors import DataError, WorkError
+from pipelines.progress import Progress
+
+QUIET = Progress("test", quiet=True)
+
+
+def items(count: int) -> list[Item]:
+    return [Item(f"key{i}", {"number": i}, f"item {i}") for i in range(count)]
+
+
+def make_worker(log: Path) -> Worker:
+    def work(payload: Row) -> list[Row]:
+        number = payload["number"]
+        with log.open("a") as file:
+            file.write(f"{number}\n")
+        if number == 1:
+            raise DataError("clip.mp4: is empty; copy it again")
+        if number == 2:
+            raise KeyError("surprise")
+        return [{"id": str(number), "square": number**2, "process": os.getpid() if number < 0 else 0}]
+
+    return work
+
+
+def test_bad_data_is_final_and_surprises_are_tried_again(tmp_path: Path) -> None:
+    log, journal = tmp_path / "log", tmp_path / "journal.jsonl"
+    first = Engine(1).map(functools.partial(make_worker, log), items(4), Journal(journal), QUIET)
+    assert [outcome.error for outcome in first] == [
+        None,
+        "clip.mp4: is empty; copy it again",
+        "KeyError: 'surprise'",
+        None,
+    ]
+    assert [outcome.transient for outcome in first] == [False, False, True, False]
+    again = Engine(1).map(functools.partial(make_worker, log), items(4), Journal(journal), QUIET)
+    assert again == first
+    assert log.read_text().split() == ["0", "1", "2", "3", "2"]  # only the surprise was repeated
+
+
+def test_full_disk_stops_everything(tmp_path: Path) -> None:
+    def make() -> Worker:
+        def work(_payload: Row) -> list[Row]:
+            raise OSError(errno.ENOSPC, "No space left on device", "/w/clip.mp4")
+
+        return work
+
+    with pytest.raises(WorkError, match=r"/w/clip\.mp4: the disk is full"):
+        Engine(1).map(make, items(3), Journal(tmp_path / "j"), QUIET)
+
+
+def test_an_ordinary_os_error_is_the_items_own() -> None:
+    def work(_payload: Row) -> list[Row]:
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+
+    outcome = attempt(work, items(1)[0])
+    assert outcome.transient
+    assert not outcome.fatal
+
+
+@given(st.integers(0, 400))
+@settings(max_examples=30)
+def test_a_journal_torn_anywhere_is_read_as_far_as_it_is_whole(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "j.jsonl"
+    outcomes = [Outcome(f"key{i}", [{"id": "é" * i}]) for i in range(5)]
+    with Journal(path).writer() as append:
+        for outcome in outcomes:
+            append(outcome)
+    path.write_bytes(path.read_bytes()[:cut])
+    survived = [o for o in outcomes if Journal(path).get(o.key) is not None]
+    assert survived == outcomes[: len(survived)]
+    assert all(Journal(path).get(o.key) == o for o in survived)
+    with Journal(path).writer() as append:  # going on after the tear loses nothing of what is new
+        append(Outcome("new"))
+    assert Journal(path).get("new") == Outcome("new")
+    assert all(Journal(path).get(o.key) == o for o in survived)
