@@ -74,7 +74,7 @@ def _expand(argument: str) -> list[Mapping[str, str | None]]:
         return [{"url": str(p.resolve())} for p in inside]
     if not path.exists() and (matches := sorted(glob.glob(str(path), recursive=True))):
         return [{"url": str(Path(match).resolve())} for match in matches if Path(match).is_file()]
-    return [{"url": str(path.absolute())}]
+    return [{"url": str(path.resolve())}]
 
 
 def _read_manifest(path: Path) -> list[Mapping[str, str | None]]:

@@ -1,0 +1,91 @@
+"""Whatever the user names becomes rows; what cannot be used is named."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import manifest as manifests
+from pipelines.curation.listing import list_sources, write_batch
+from pipelines.errors import UsageError
+from pipelines.workspace import Workspace
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("b.mp4", "a.MKV", "inner/ü c.mov", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def urls(rows: list[dict[str, str]]) -> list[str]:
+    return [Path(row["url"]).name for row in rows]
+
+
+def test_folder_is_searched_for_videos(videos: Path) -> None:
+    assert urls(list_sources([str(videos)], None, None)) == ["a.MKV", "b.mp4", "ü c.mov"]
+
+
+def test_glob_file_and_url(videos: Path) -> None:
+    rows = list_sources([f"{videos}/**/*.mov", str(videos / "b.mp4"), "s3://bucket/x.mp4"], "CC0-1.0", "me")
+    assert urls(rows) == ["ü c.mov", "b.mp4", "x.mp4"]
+    assert {(row["licence"], row["source"]) for row in rows} == {("CC0-1.0", "me")}
+
+
+def test_same_file_twice_is_one_row(videos: Path) -> None:
+    assert len(list_sources([str(videos / "b.mp4"), f"{videos}/../videos/b.mp4", str(videos)], None, None)) == 3
+
+
+def test_missing_path_is_listed_so_that_it_can_be_quarantined(tmp_path: Path) -> None:
+    assert urls(list_sources([str(tmp_path / "gone.mp4")], None, None)) == ["gone.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_manifest_brings_its_own_licence(videos: Path, suffix: str) -> None:
+    path = videos / f"list{suffix}"
+    rows = [{"url": "b.mp4", "licence": "CC-BY-4.0"}, {"url": "https://example.org/v.mp4", "licence": ""}]
+    if suffix == ".csv":
+        path.write_text("url,licence\n" + "".join(f"{row['url']},{row['licence']}\n" for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    found = list_sources([str(path)], "unknown", None)
+    assert [(row["url"], row["licence"]) for row in found] == [
+        (str(videos / "b.mp4"), "CC-BY-4.0"),
+        ("https://example.org/v.mp4", "unknown"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("l.csv", b"path\nb.mp4\n", "row 1 has no url"),
+        ("l.parquet", b"nonsense", "cannot be read as a manifest"),
+        ("l.csv", b"url\n\xff\xfe\xff\n", "cannot be read as a manifest"),
+    ],
+)
+def test_unusable_manifest(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=what):
+        list_sources([str(tmp_path / name)], None, None)
+
+
+def test_folder_without_videos(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no video"):
+        list_sources([str(tmp_path)], None, None)
+
+
+def test_batch_is_called_after_its_content(workspace: Workspace, videos: Path) -> None:
+    rows = list_sources([str(videos)], None, None)
+    name = write_batch(workspace, rows)
+    assert name == write_batch(workspace, reversed(rows))
+    assert manifests.batches_of(workspace, "sources") == [name]
+    assert write_batch(workspace, rows[:1]) != name
+
+
+@pytest.mark.parametrize("name", ["../x", "starter", "a b", "."])
+def test_unusable_batch_names(workspace: Workspace, name: str) -> None:
+    with pytest.raises(UsageError, match="--batch"):
+        write_batch(workspace, [], name)
