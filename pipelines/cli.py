@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.errors import UnimotionError, UsageError
+from pipelines.errors import UnimotionError, UsageError, one_line
 
 if TYPE_CHECKING:
     from pipelines.stage import Result, Stage
@@ -70,7 +70,7 @@ class Session:
 
 def complain(problems: Sequence[str]) -> None:
     for problem in problems:
-        click.echo(f"unimotion: {problem}", err=True)
+        click.echo(f"unimotion: {one_line(problem)}", err=True)
     if problems:
         sys.exit(1)
 
@@ -103,7 +103,7 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
         except UnimotionError as error:
             if debug:
                 traceback.print_exc()
-            click.echo(f"unimotion: {error}", err=True)
+            click.echo(f"unimotion: {one_line(str(error))}", err=True)
             sys.exit(2 if isinstance(error, UsageError) else 1)
 
     return wrapped

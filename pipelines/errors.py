@@ -26,6 +26,11 @@ class UsageError(UnimotionError):
     """The command or the configuration is wrong."""
 
 
+def one_line(text: str) -> str:
+    """A message as a single printable line: a hostile file name can neither break it nor steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text.strip())
+
+
 _FATAL = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",

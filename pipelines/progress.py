@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pipelines.errors import one_line
+
 Advance = Callable[[str, str | None], None]
 
 
@@ -18,7 +20,7 @@ class Progress:
 
     def say(self, message: str) -> None:
         if not self.quiet:
-            print(f"{self.name:<12} {message}", file=sys.stderr, flush=True)
+            print(f"{self.name:<12} {one_line(message)}", file=sys.stderr, flush=True)
 
     @contextmanager
     def bar(self, total: int) -> Iterator[Advance]:
@@ -33,9 +35,9 @@ class Progress:
 
                 def advance(label: str, error: str | None) -> None:
                     bar.update()
-                    bar.set_postfix_str(label[-30:])
+                    bar.set_postfix_str(one_line(label[-30:]))
                     if error:
-                        bar.write(f"{self.name:<12} {label}: {error}", file=sys.stderr)
+                        bar.write(f"{self.name:<12} {one_line(f'{label}: {error}')}", file=sys.stderr)
 
                 yield advance
             return

@@ -53,6 +53,7 @@ def test_bad_files_are_named_and_good_ones_go_through(
         "text.mp4": "is not a video or is cut off; copy or download it again",
         "truncated.mp4": "is not a video or is cut off; copy or download it again",
         "gone.mp4": "no such file; correct the path and ingest again",
+        "bell\\nin name.mp4": "is not a video or is cut off",
     }.items():
         assert [line for line in done.complaints if f"{name}: {what}" in line], (name, done.complaints)
     kept = manifests.read(Workspace(str(tmp_path / "w")), "videos/mixed").rows()

@@ -1,0 +1,72 @@
+"""A stage is named in four places: the tables of stages, params.yaml, dvc.yaml and the Dagster assets. They agree."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster import AssetKey, Definitions
+
+from dagster_project.definitions import defs
+from pipelines.params import Params
+from pipelines.report.stage import STAGE as REPORT
+from pipelines.stage import BATCH_STAGES, Stage
+from pipelines.stages import DATA_STAGES
+from training.stages import TRAINING_STAGES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STAGES = (*DATA_STAGES, *TRAINING_STAGES, REPORT)
+by_name = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+
+
+@pytest.fixture(scope="module")
+def definitions() -> Definitions:
+    return defs()
+
+
+def test_stages_come_after_what_they_need() -> None:
+    seen: set[str] = set()
+    for stage in STAGES:
+        assert set(stage.needs) <= seen, stage.name
+        seen.add(stage.name)
+    assert {stage.name for stage in STAGES if stage.per_batch} == BATCH_STAGES
+
+
+def test_params_hold_exactly_the_stages() -> None:
+    assert list(yaml.safe_load((REPOSITORY / "params.yaml").read_text())) == [stage.name for stage in STAGES]
+    for stage in STAGES:
+        Params().section(stage.name, stage.config)
+
+
+@by_name
+def test_dvc_has_the_same_graph(stage: Stage) -> None:
+    found = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+
+    def manifest(name: str) -> str:
+        return f"workspace/manifests/{name}" if name in BATCH_STAGES else f"workspace/manifests/{name}.parquet"
+
+    assert set(found) == {stage.name for stage in STAGES}
+    node = found[stage.name]
+    assert {path for path in node["deps"] if path.startswith("workspace/")} == {manifest(name) for name in stage.needs}
+    assert all((REPOSITORY / path).exists() for path in node["deps"] if not path.startswith("workspace/"))
+    assert node["params"] == [stage.name]
+    assert node["outs"] == [{manifest(stage.name): {"persist": True}}]
+    assert f" stage {stage.name} " in node["cmd"]
+
+
+@by_name
+def test_dagster_has_the_same_graph(stage: Stage, definitions: Definitions) -> None:
+    node = definitions.resolve_asset_graph().get(AssetKey(stage.name))
+    assert {key.to_user_string() for key in node.parent_keys} == set(stage.needs)
+    assert node.is_partitioned == stage.per_batch
+    assert node.code_version == str(stage.version)
+    assert node.description
+    assert node.check_keys, "every asset is checked"
+
+
+def test_dagster_jobs_schedule_and_sensor(definitions: Definitions) -> None:
+    jobs = {name: definitions.resolve_job_def(name) for name in ("curate_batch", "build_model")}
+    selected = {name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys} for name, job in jobs.items()}
+    assert selected["curate_batch"] == BATCH_STAGES
+    assert selected["build_model"] == {stage.name for stage in STAGES} - BATCH_STAGES
+    assert definitions.resolve_schedule_def("weekly_retraining").cron_schedule == "0 3 * * 1"
+    assert definitions.resolve_sensor_def("new_batches").job_name == "curate_batch"
