@@ -1,0 +1,56 @@
+"""The gate: what a model must show on test pairs before it becomes the champion."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MODEL, BASELINE = "model", "copy-reference"
+METRICS = ("psnr", "foreground_psnr", "ssim", "joint_error")
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """Least margins over copying the reference, as means over test samples.
+
+    foreground_psnr: dB more on the person's pixels. joint_error: pixels less. samples: fewer than that judge nothing.
+    """
+
+    foreground_psnr: float = 1.0
+    joint_error: float = 0.0
+    samples: int = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """means: method -> metric -> mean over samples. reasons: why the gate is closed; empty where it is passed."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    samples: int
+    means: dict[str, dict[str, float]]
+
+
+def judge(rows: Sequence[Mapping[str, Any]], config: GateConfig) -> Verdict:
+    """rows: of the evaluation manifest, one per sample and method, with the metrics (None where not measurable)."""
+    means = {method: _means([row for row in rows if row["method"] == method]) for method in (MODEL, BASELINE)}
+    samples = sum(row["method"] == MODEL for row in rows)
+    reasons = []
+    if samples < config.samples:
+        reasons.append(f"{samples} test samples are fewer than {config.samples}")
+    for metric, sign, margin in (
+        ("foreground_psnr", 1, config.foreground_psnr),
+        ("joint_error", -1, config.joint_error),
+    ):
+        gain = sign * (means[MODEL].get(metric, math.nan) - means[BASELINE].get(metric, math.nan))
+        # Written so that a NaN, too, closes the gate.
+        if not gain >= margin:
+            reasons.append(f"{metric} is better than {BASELINE} by {gain:.3g}, not by {margin:.3g}")
+    return Verdict(not reasons, tuple(reasons), samples, means)
+
+
+def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    values = {metric: [row[metric] for row in rows if row[metric] is not None] for metric in METRICS}
+    return {metric: float(np.mean(found)) for metric, found in values.items() if found}

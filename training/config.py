@@ -1,0 +1,142 @@
+"""The settings of the network, the data mix and the run: frozen dataclasses, JSON in and out."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network. Sizes are pixels, widths are channels.
+
+    size: of the square frames. body_size, part_size: of the driver's crops (person; hand and face).
+    *_token: width of the motion tokens. face_tokens: sub-tokens that z_f becomes for cross-attention.
+    patch: pixels per side of the retarget decoder's patches. guidance: channels of the motion guidance.
+    heatmap_size, normal_size: of the heads' outputs. codec: `space_to_depth`, or the folder of an AutoencoderKLWan.
+    codec_factor: pixels per side of a latent cell. dit_patch: latent cells per side of a DiT token.
+    prediction: `x` (the clean latents, at small sizes) or `velocity` (pretrained backbones).
+    refine: channels of the copy gate's refine net; 0 for none (it needs the lossless codec).
+    window, history: frames that are generated at once for a long video, and how many of them repeat the end of what is
+    already there.
+    """
+
+    size: int = 64
+    body_size: int = 64
+    part_size: int = 32
+    body_token: int = 96
+    hand_token: int = 32
+    face_token: int = 32
+    face_tokens: int = 4
+    encoder_width: int = 24
+    patch: int = 8
+    retarget_width: int = 128
+    retarget_layers: int = 3
+    retarget_heads: int = 4
+    guidance: int = 64
+    heatmap_size: int = 32
+    normal_size: int = 16
+    codec: str = "space_to_depth"
+    codec_factor: int = 8
+    dit_patch: int = 1
+    dit_width: int = 128
+    dit_layers: int = 4
+    dit_heads: int = 4
+    prediction: str = "x"
+    refine: int = 16
+    window: int = 1
+    history: int = 0
+
+    def __post_init__(self) -> None:
+        if self.prediction not in {"x", "velocity"}:
+            raise ValueError(f"prediction is {self.prediction!r}; it must be x or velocity")
+        if self.refine and self.codec != "space_to_depth":
+            raise ValueError("the refine net works on pixels; it needs codec space_to_depth, else set refine to 0")
+        if not 0 <= self.history < self.window:
+            raise ValueError(f"history {self.history} must be less than window {self.window}")
+        for name in ("patch", "codec_factor"):
+            if self.size % getattr(self, name):
+                raise ValueError(f"size {self.size} is not a multiple of {name} {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the curriculum.
+
+    generate: train the DiT too; without it encoders, retargeting and heads warm up alone.
+    frames: consecutive frames per sample; history: how many of them are given clean, before the noised ones.
+    batch: samples per step over all workers. warm: steps of linear learning-rate warm-up, then cosine decay to `final`
+    of `rate`.
+    """
+
+    name: str
+    steps: int
+    batch: int = 16
+    frames: int = 1
+    history: int = 0
+    generate: bool = True
+    rate: float = 1e-3
+    warm: int = 10
+    final: float = 0.1
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the objective's terms; foreground: extra weight of the person's pixels in the flow term."""
+
+    flow: float = 1.0
+    heatmaps: float = 0.05
+    normals: float = 0.1
+    points: float = 1.0
+    foreground: float = 3.0
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """pairs: share of cross-identity samples among all (0 to 1) where both kinds exist. clip_stride: frames between the
+    frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for none. cache_mb: memory for prepared
+    samples, per worker."""
+
+    pairs: float = 0.75
+    clip_stride: int = 2
+    augment: float = 1.0
+    cache_mb: int = 1024
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything that decides what a run learns but its seed and data."""
+
+    model: ModelConfig
+    phases: tuple[Phase, ...]
+    loss: LossConfig = LossConfig()
+    data: DataConfig = DataConfig()
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema: float = 0.99
+    save_every: int = 50
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> tuple[Phase, int]:
+        """The phase of a global step and the step within it."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        raise ValueError("the run has no such step")
+
+
+_Config = TypeVar("_Config", Preset, ModelConfig)
+
+
+def to_json(config: Preset | ModelConfig) -> dict[str, Any]:
+    return dataclasses.asdict(config)
+
+
+def from_json(kind: type[_Config], values: object) -> _Config:
+    """Raises: pydantic.ValidationError for values that are not such a config."""
+    return TypeAdapter(kind).validate_python(values)

@@ -1,0 +1,188 @@
+"""The `evaluation` stage: test pairs whose truth is known, against copying the reference; then the gate."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.engine import Worker
+from pipelines.errors import WorkError
+from pipelines.evaluation import gate, metrics
+from pipelines.evaluation.baselines import copy_reference
+from pipelines.evaluation.gate import GateConfig
+from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.stage import Context, Stage
+from pipelines.workspace import Workspace
+
+if TYPE_CHECKING:
+    from training.records import Record
+
+_GRID_FRAMES = 4
+_GRID_SCALE = 2
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """samples: the most test pairs to use. steps, guidance_scale: of the sampler. gate: see `GateConfig`."""
+
+    samples: int = 64
+    steps: int = 2
+    guidance_scale: float = 1.0
+    seed: int = 0
+    gate: GateConfig = field(default_factory=GateConfig)
+
+
+def _run(context: Context) -> list[Row]:
+    from pipelines.shards.read import ShardIndex
+    from training import tracking
+
+    config: EvaluationConfig = context.config
+    (model,) = context.inputs["model"].rows()
+    refs = [ref for ref in ShardIndex.load(context.workspace, "test").samples if ref.kind == "pair"]
+    if not refs:
+        raise WorkError(
+            "evaluation: the shards have no test pairs; raise the number of pairs and run `unimotion pairs`"
+        )
+    payloads: Iterator[tuple[str | None, str, Row]] = (
+        (model["id"], ref.id, {"sample": ref.id, "model": model["id"], "shard": ref.shard})
+        for ref in refs[: config.samples]
+    )
+    rows = context.map(functools.partial(_make_worker, context.workspace, model["export_path"], config), payloads)
+    verdict = gate.judge([row for row in rows if row["status"] == Status.KEPT], config.gate)
+    with context.workspace.publish("evaluation/gate.json") as path:
+        path.write_text(json.dumps(dataclasses.asdict(verdict), indent=1, sort_keys=True))
+    registered = json.loads(context.workspace.local("model/registered.json").read_text())
+    flat = {
+        f"{method}.{name}": value for method, found in verdict.means.items() for name, value in sorted(found.items())
+    }
+    tracking.log_evaluation(context.workspace, registered["mlflow_run_id"], flat | {"gate": float(verdict.passed)})
+    if verdict.passed:
+        tracking.promote(context.workspace, registered["version"])
+    context.progress.say(
+        f"gate passed: version {registered['version']} is the champion"
+        if verdict.passed
+        else f"gate closed: {'; '.join(verdict.reasons)}"
+    )
+    return rows
+
+
+def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfig) -> Worker:
+    from pipelines.shards.read import Reader, ShardIndex
+    from training.export import CONFIG, WEIGHTS, load_animator
+    from training.records import Records
+
+    workspace.local(f"{export_path}/{WEIGHTS}")
+    animator = load_animator(workspace.local(f"{export_path}/{CONFIG}").parent)
+    records = Records(Reader(workspace), animator.config, 0)
+    refs = {ref.id: ref for ref in ShardIndex.load(workspace, "test").samples}
+
+    def work(payload: Row) -> list[Row]:
+        ref = refs[payload["sample"]]
+        driver, target = records.get(ref, 0), records.get(ref, len(ref.meta["identities"]) - 1)
+        made, points = _generate(animator, driver, target, config)
+        # The last frame is the reference; the others have it as their baseline.
+        truth = _pixels(target.frames[:-1])
+        reference = _pixels(target.frames[-1:])[0]
+        outputs = {gate.MODEL: made, gate.BASELINE: copy_reference(reference, len(truth))}
+        joints = {gate.MODEL: points, gate.BASELINE: target.keypoints[-1:, :, :2].expand(len(truth), -1, -1).numpy()}
+        mask = target.mask[:-1].numpy() > 127 if target.mask is not None else None
+        grid = f"evaluation/grids/{digest_of(payload)[:16]}.jpg"
+        _write_grid(workspace, grid, reference, _pixels(driver.frames[:-1]), made, truth)
+        return [
+            {
+                "id": digest_of(payload, method),
+                "parent_id": payload["model"],
+                "status": Status.KEPT,
+                "sample": ref.id,
+                "method": method,
+                "frames": len(truth),
+                **_measure(image, truth, mask, joints[method], target.keypoints[:-1].numpy()),
+                "grid_path": grid,
+            }
+            for method, image in outputs.items()
+        ]
+
+    return work
+
+
+def _generate(
+    animator: Any, driver: "Record", target: "Record", config: EvaluationConfig
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Frames (T - 1, S, S, 3) of the target's person, and where D_h places its points."""
+    import torch
+
+    from training.inputs import Driver, to_float, to_pixels
+    from training.model.heads import heatmap_points
+
+    def tokens(record: "Record") -> Any:
+        return animator.encode(Driver.stack([record.driver]).plain())
+
+    generator = torch.Generator().manual_seed(config.seed)
+    with torch.no_grad():
+        motion = tokens(driver).at(torch.arange(len(driver.frames) - 1))
+        negative = tokens(target).at(torch.tensor([-1])) if config.guidance_scale != 1 else None
+        reference = to_float(target.frames[-1:])
+        frames = animator.generate(reference, motion, config.steps, config.guidance_scale, generator, negative)
+        points = heatmap_points(animator.heatmaps(animator.guide(reference, motion).features))
+    return _pixels(to_pixels(frames[0])), points[0].numpy()
+
+
+def _pixels(frames: Any) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = frames.permute(0, 2, 3, 1).numpy()
+    return pixels
+
+
+def _measure(
+    image: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    mask: NDArray[np.bool_] | None,
+    points: NDArray[np.float32],
+    keypoints: NDArray[np.float32],
+) -> dict[str, float | None]:
+    """Means over frames; None for what cannot be measured."""
+    per_frame = {
+        "psnr": [metrics.psnr(a, b) for a, b in zip(image, truth, strict=True)],
+        "ssim": [metrics.ssim(a, b) for a, b in zip(image, truth, strict=True)],
+        "joint_error": [metrics.joint_error(p, k, truth.shape[1]) for p, k in zip(points, keypoints, strict=True)],
+        "foreground_psnr": []
+        if mask is None
+        else [metrics.psnr(a, b, m) for a, b, m in zip(image, truth, mask, strict=True)],
+    }
+    finite = {name: [value for value in values if np.isfinite(value)] for name, values in per_frame.items()}
+    return {name: float(np.mean(values)) if values else None for name, values in finite.items()}
+
+
+def _write_grid(workspace: Workspace, relative: str, reference: NDArray[np.uint8], *columns: NDArray[np.uint8]) -> None:
+    """A picture for people, one row per frame: reference, driving frame, output, truth."""
+    import simplejpeg
+
+    shown = np.linspace(0, len(columns[0]) - 1, min(_GRID_FRAMES, len(columns[0]))).astype(int)
+    rows = [np.concatenate([reference, *(column[t] for column in columns)], 1) for t in shown]
+    picture = np.concatenate(rows).repeat(_GRID_SCALE, 0).repeat(_GRID_SCALE, 1)
+    with workspace.publish(relative) as path:
+        path.write_bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality=92))
+
+
+STAGE = Stage(
+    name="evaluation",
+    config=EvaluationConfig,
+    schema=schema_of(
+        sample=pa.string(),
+        method=pa.string(),
+        frames=pa.int64(),
+        psnr=pa.float64(),
+        foreground_psnr=pa.float64(),
+        ssim=pa.float64(),
+        joint_error=pa.float64(),
+        grid_path=pa.string(),
+    ),
+    run=_run,
+    needs=("model", "shards"),
+    covers="model",
+)

@@ -1,0 +1,157 @@
+"""From a driving video and its keypoints to what the encoders see: the same crops in training and in use."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipelines.keypoints import PARTS, RIGHT_HAND_SLICE, part_box
+from training.config import ModelConfig
+
+Array = NDArray[np.generic]
+HANDS = ("left_hand", "right_hand")
+_MIN_CONFIDENCE = 0.3
+_MARGIN = 0.08
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The driving crops of T frames; any number of batch axes may come first.
+
+    body (T, C, S, S), hands (T, 2, C, P, P), face (T, C, P, P): uint8 with C = 4 (RGB and the person's mask, 255 where
+    it is not known) as prepared, or float32 in [-1, 1] with C = 3 as the encoders take them. The right hand is mirrored.
+    hand_visible (T, 2), face_visible (T,): bool. face_box (T, 3): centre x, y and half side in the person's box.
+    """
+
+    body: Tensor
+    hands: Tensor
+    face: Tensor
+    hand_visible: Tensor
+    face_visible: Tensor
+    face_box: Tensor
+
+    @staticmethod
+    def stack(drivers: "list[Driver]") -> "Driver":
+        return Driver(*(torch.stack([getattr(d, f.name) for d in drivers]) for f in fields(Driver)))
+
+    def to(self, device: torch.device) -> "Driver":
+        return Driver(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(Driver)))
+
+    def plain(self) -> "Driver":
+        """The crops as the encoders take them, without augmentation."""
+        body, hands, face = (to_float(crop[..., :3, :, :]) for crop in (self.body, self.hands, self.face))
+        return Driver(body, hands, face, self.hand_visible, self.face_visible, self.face_box)
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """uint8 in [0, 255] to float32 in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """float in [-1, 1] to uint8 in [0, 255], clamped."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).byte()
+
+
+def person_box(keypoints: NDArray[np.float32], aspect: float = 1.0) -> NDArray[np.float32]:
+    """One square box (in pixels) around a person over all frames, so that moving in the frame stays visible.
+
+    keypoints: (T, 88, 3). aspect: frame width / height. Returns (x0, y0, x1, y1) in frame shares.
+    """
+    points = keypoints[keypoints[..., 2] >= _MIN_CONFIDENCE][:, :2].clip(-0.25, 1.25)
+    if len(points) < 2:
+        points = np.array([[0, 0], [1, 1]], np.float32)
+    low, high = points.min(0), points.max(0)
+    half = max((high[0] - low[0]) * aspect, high[1] - low[1], 0.05) / 2 * (1 + 2 * _MARGIN)
+    half_xy, centre = np.array([half / aspect, half]), (low + high) / 2
+    return np.concatenate([centre - half_xy, centre + half_xy]).astype(np.float32)
+
+
+def crop(image: Array, box: NDArray[np.float32], size: int) -> Array:
+    """Cut a box (frame shares, may leave the frame: filled with black) and scale it to size x size."""
+    import cv2
+
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = np.round(box * [width, height, width, height]).astype(int)
+    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    inside = image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    if inside.size == 0:
+        return np.zeros((size, size, *image.shape[2:]), image.dtype)
+    pad = (max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0))
+    if any(pad):
+        inside = cv2.copyMakeBorder(inside, *pad, cv2.BORDER_CONSTANT, value=0)
+    shrinks = inside.shape[0] > size
+    scaled: Array = cv2.resize(inside, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return scaled
+
+
+def driver_of(
+    frames: NDArray[np.uint8],
+    keypoints: NDArray[np.float32],
+    person: NDArray[np.float32],
+    config: ModelConfig,
+    masks: NDArray[np.uint8] | None = None,
+) -> Driver:
+    """Cut the crops of some frames.
+
+    frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3). person: the box of the whole video. masks: (T, H, W) in {0, 255}.
+    """
+    count, height, width = frames.shape[:3]
+    aspect = width / height
+    alpha = np.full((count, height, width), 255, np.uint8) if masks is None else masks
+    images = np.concatenate([frames, alpha[..., None]], -1)
+    part = config.part_size
+    body = np.stack([crop(image, person, config.body_size) for image in images])
+    hands = np.zeros((count, 2, part, part, 4), np.uint8)
+    face = np.zeros((count, part, part, 4), np.uint8)
+    hand_visible, face_visible = np.zeros((count, 2), bool), np.zeros(count, bool)
+    face_box = np.zeros((count, 3), np.float32)
+    for t, image in enumerate(images):
+        for side, name in enumerate(HANDS):
+            box = part_box(keypoints[t], name, aspect)
+            if box is not None:
+                hand_visible[t, side] = True
+                cut = crop(image, box, part)
+                hands[t, side] = cut[:, ::-1] if side else cut
+        box = part_box(keypoints[t], "face", aspect)
+        if box is not None:
+            face_visible[t] = True
+            face[t] = crop(image, box, part)
+            face_box[t] = relative_box(box, person)
+    channels_first = (torch.from_numpy(np.moveaxis(a, -1, -3).copy()) for a in (body, hands, face))
+    return Driver(*channels_first, *map(torch.from_numpy, (hand_visible, face_visible, face_box)))
+
+
+def prepare_driver(frames: NDArray[np.uint8], keypoints: NDArray[np.float32], config: ModelConfig) -> Driver:
+    """The encoders' input for a whole driving video, as in training but without augmentation or batch axis.
+
+    frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3) in the schema of `pipelines.keypoints`.
+    """
+    person = person_box(keypoints, frames.shape[2] / frames.shape[1])
+    return driver_of(frames, keypoints, person, config).plain()
+
+
+def relative_box(box: NDArray[np.float32], person: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Centre (x, y) in [-1, 1] and half side of a box in units of the person's box."""
+    side = person[2:] - person[:2]
+    centre = ((box[:2] + box[2:]) / 2 - person[:2]) / side * 2 - 1
+    return np.array([*centre, (box[3] - box[1]) / side[1]], np.float32)
+
+
+def local_points(keypoints: NDArray[np.float32], person: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
+    """Keypoints of one frame (88, 3) in the crop of their part: x, y in [-1, 1], the right hand mirrored.
+
+    Body points are in the person's box. The confidence is 0 where the part has no crop.
+    """
+    local = keypoints.copy()
+    for name, where in PARTS.items():
+        box = person if name == "body" else part_box(keypoints, name, aspect)
+        if box is None:
+            local[where] = 0
+            continue
+        local[where, :2] = (keypoints[where, :2] - box[:2]) / (box[2:] - box[:2]) * 2 - 1
+    local[RIGHT_HAND_SLICE, 0] *= -1
+    local[:, :2] = local[:, :2].clip(-3, 3)
+    return local

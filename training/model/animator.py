@@ -1,0 +1,128 @@
+"""The whole model: encode a driving video into four tokens per frame, generate the reference person moving so."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.config import ModelConfig
+from training.inputs import Driver
+from training.model.codec import group_frames, latent_frames, make_codec
+from training.model.dit import VideoDiT
+from training.model.encoders import MotionEncoder, MotionTokens
+from training.model.heads import HandNormalHead, HeatmapHead, PointHead
+from training.model.refine import CopyAndRefine
+from training.model.retarget import RetargetDecoder
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the tokens mean for one person.
+
+    motion: (B, stride C_g, t, h, w). face: z_f (B, T, d_f). features: of D (B, T, d, g, g).
+    """
+
+    motion: Tensor
+    face: Tensor
+    features: Tensor
+
+
+class Animator(nn.Module):
+    """All trained parts. Images are (B, 3, H, W) or (B, T, 3, H, W) in [-1, 1]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.codec = make_codec(config)
+        self.encoder = MotionEncoder(config)
+        self.retarget = RetargetDecoder(config)
+        self.heatmaps = HeatmapHead(config)
+        self.normals = HandNormalHead(config)
+        self.points = PointHead(config)
+        self.refine = CopyAndRefine(config.codec_factor, config.refine) if config.refine else None
+        extra = self.refine.extra if self.refine else 0
+        self.dit = VideoDiT(config, self.codec.channels, self.codec.stride, extra)
+
+    def encode(self, driver: Driver) -> MotionTokens:
+        """driver: float crops with axes (B, T, ...), see `prepare_driver`."""
+        tokens: MotionTokens = self.encoder(driver)
+        return tokens
+
+    def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
+        """Retarget the tokens to the person in the reference image."""
+        guidance, features = self.retarget(reference, tokens)
+        return Guidance(group_frames(guidance, self.codec.stride), tokens.face, features)
+
+    def predict_clean(
+        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The network's output (x or velocity, by the config) and the clean latents that follow from it.
+
+        latents: (B, C, t, h, w) at flow time `time` (B,): (1 - time) x + time noise. known: (B, t).
+        """
+        still = self.codec.encode(reference[:, None])
+        out = self.dit(latents, time, known, guidance.motion, still, guidance.face)
+        if self.refine:
+            out = self.refine(out, reference)
+        if self.config.prediction == "x":
+            return out, out
+        return out, latents - time[:, None, None, None, None] * out
+
+    @torch.no_grad()
+    def generate(
+        self,
+        reference: Tensor,
+        tokens: MotionTokens,
+        steps: int = 4,
+        guidance_scale: float = 1.0,
+        generator: torch.Generator | None = None,
+        negative: MotionTokens | None = None,
+    ) -> Tensor:
+        """Frames (B, T, 3, H, W) of the reference person moving as the tokens say.
+
+        steps: of Euler's method. negative: the motion of the reference image itself (one frame), the guidance negative.
+        Long videos are made window by window; each window is given the last frames of the one before.
+        Raises: ValueError for a guidance scale other than 1 without a negative.
+        """
+        if guidance_scale != 1 and negative is None:
+            raise ValueError("guidance_scale needs `negative`: the tokens of the reference image itself")
+        window, history = self.config.window, self.config.history
+        count = tokens.body.shape[1]
+        side = self.config.size // self.config.codec_factor
+        shape = (len(reference), self.codec.channels, latent_frames(self.codec, window), side, side)
+        # Every window starts from the same noise: what the motion does not decide then stays as it is.
+        noise = torch.randn(shape, generator=generator).to(reference.device)
+        frames: Tensor | None = None
+        while frames is None or frames.shape[1] < count:
+            start = 0 if frames is None else frames.shape[1] - history
+            index = torch.arange(start, start + window).clamp(max=count - 1)
+            past = None if frames is None or not history else self.codec.encode(frames[:, start:])
+            part = self._window(noise, reference, tokens.at(index), past, steps, guidance_scale, negative)
+            frames = part if frames is None else torch.cat([frames, part[:, history:]], 1)
+        return frames[:, :count]
+
+    def _window(
+        self,
+        noise: Tensor,
+        reference: Tensor,
+        tokens: MotionTokens,
+        past: Tensor | None,
+        steps: int,
+        guidance_scale: float,
+        negative: MotionTokens | None,
+    ) -> Tensor:
+        guides = [self.guide(reference, tokens)]
+        if guidance_scale != 1 and negative is not None:
+            guides.append(self.guide(reference, negative.at(torch.zeros(tokens.body.shape[1], dtype=torch.long))))
+        latents, given = noise, 0 if past is None else past.shape[2]
+        known = torch.zeros(len(noise), noise.shape[2], device=noise.device)
+        known[:, :given] = 1
+        times = torch.linspace(1, 0, steps + 1, device=noise.device)
+        for now, then in zip(times[:-1], times[1:], strict=True):
+            if past is not None:
+                latents = torch.cat([past, latents[:, :, given:]], 2)
+            time = now.expand(len(noise))
+            cleans = [self.predict_clean(latents, time, known, guide, reference)[1] for guide in guides]
+            clean = cleans[0] if len(cleans) == 1 else cleans[1].lerp(cleans[0], guidance_scale)
+            latents = clean + (latents - clean) * (then / now)
+        return self.codec.decode(latents)

@@ -1,0 +1,88 @@
+"""LatentCodec: frames to latents and back."""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.config import ModelConfig
+
+
+class LatentCodec(Protocol):
+    """channels: of the latents. stride: frames per latent frame after the first."""
+
+    channels: int
+    stride: int
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """(B, T, 3, H, W) in [-1, 1] -> (B, C, t, h, w)."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(B, C, t, h, w) -> (B, T, 3, H, W)."""
+
+
+def latent_frames(codec: LatentCodec, frames: int) -> int:
+    """Latent frames of so many frames. Raises: ValueError for a number that the codec cannot take."""
+    if frames == 0:
+        return 0
+    if (frames - 1) % codec.stride:
+        raise ValueError(f"{frames} frames: the codec takes 1 + a multiple of {codec.stride}")
+    return 1 + (frames - 1) // codec.stride
+
+
+def group_frames(guidance: Tensor, stride: int) -> Tensor:
+    """Lay the frames that share a latent frame on the channels: (B, T, C, h, w) -> (B, stride C, t, h, w).
+
+    The codec keeps the first frame alone, so it stands for a whole group.
+    """
+    padded = torch.cat([guidance[:, :1].expand(-1, stride - 1, -1, -1, -1), guidance], 1)
+    return padded.unflatten(1, (-1, stride)).flatten(2, 3).transpose(1, 2)
+
+
+class SpaceToDepth(nn.Module):
+    """Lossless: a latent cell is a square of `factor` x `factor` pixels."""
+
+    stride = 1
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.channels = 3 * factor * factor
+
+    def encode(self, frames: Tensor) -> Tensor:
+        return F.pixel_unshuffle(frames, self.factor).transpose(1, 2)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return F.pixel_shuffle(latents.transpose(1, 2), self.factor)
+
+
+class WanCodec(nn.Module):
+    """A pretrained `AutoencoderKLWan` of diffusers, frozen; latents are normalised as Wan's transformer wants them."""
+
+    def __init__(self, folder: str, factor: int) -> None:
+        super().__init__()
+        from diffusers import AutoencoderKLWan
+
+        self.vae = AutoencoderKLWan.from_pretrained(folder, local_files_only=True).requires_grad_(False).eval()
+        self.channels = int(self.vae.config.z_dim)
+        self.stride = int(self.vae.config.scale_factor_temporal)
+        if self.vae.config.scale_factor_spatial != factor:
+            raise ValueError(f"{folder}: shrinks by {self.vae.config.scale_factor_spatial}, not codec_factor {factor}")
+        self.register_buffer("mean", torch.tensor(self.vae.config.latents_mean).view(1, -1, 1, 1, 1))
+        self.register_buffer("std", torch.tensor(self.vae.config.latents_std).view(1, -1, 1, 1, 1))
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor) -> Tensor:
+        latents: Tensor = self.vae.encode(frames.transpose(1, 2)).latent_dist.mode()
+        return (latents - self.mean) / self.std
+
+    def decode(self, latents: Tensor) -> Tensor:
+        frames: Tensor = self.vae.decode(latents * self.std + self.mean).sample
+        return frames.transpose(1, 2)
+
+
+def make_codec(config: ModelConfig) -> SpaceToDepth | WanCodec:
+    if config.codec == "space_to_depth":
+        return SpaceToDepth(config.codec_factor)
+    return WanCodec(config.codec, config.codec_factor)

@@ -1,0 +1,115 @@
+"""E, E_h and E_f: from a driving frame's crops to its four motion tokens."""
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from training.config import ModelConfig
+from training.inputs import Driver
+
+
+@dataclass(frozen=True)
+class MotionTokens:
+    """All that is known of the driving video: four tokens per frame, each (B, T, width)."""
+
+    body: Tensor
+    left_hand: Tensor
+    right_hand: Tensor
+    face: Tensor
+
+    def at(self, frames: Tensor) -> "MotionTokens":
+        """The tokens of the frames with these indices, which may repeat."""
+        return MotionTokens(*(getattr(self, field.name)[:, frames] for field in fields(self)))
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.GroupNorm(8, width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.GroupNorm(8, width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class CropEncoder(nn.Module):
+    """Strided convolutions down to a 4 x 4 grid, then one linear map: where things are must survive.
+
+    (N, 3, size, size) in [-1, 1] -> (N, token).
+    """
+
+    def __init__(self, size: int, width: int, token: int) -> None:
+        super().__init__()
+        levels = int(math.log2(size // 4))
+        layers: list[nn.Module] = []
+        channels = 3
+        for level in range(levels):
+            out = width * min(2**level, 6)
+            layers += [nn.Conv2d(channels, out, 4, stride=2, padding=1), _Residual(out)]
+            channels = out
+        self.trunk = nn.Sequential(*layers, nn.GroupNorm(8, channels), nn.SiLU(), nn.Flatten())
+        self.head = nn.Sequential(nn.Linear(channels * 16, 2 * token), nn.SiLU(), nn.Linear(2 * token, token))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        token: Tensor = self.head(self.trunk(crops))
+        return token
+
+
+class BodyEncoder(CropEncoder):
+    """E: the person's crop -> z_b."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config.body_size, config.encoder_width, config.body_token)
+
+
+class HandEncoder(CropEncoder):
+    """E_h: either hand's crop (the right one mirrored) -> z_lh or z_rh; a learned null token for a hidden hand."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config.part_size, config.encoder_width, config.hand_token)
+        self.null = nn.Parameter(torch.randn(config.hand_token) * 0.02)
+
+    def tokens(self, crops: Tensor, visible: Tensor) -> Tensor:
+        """crops: (N, 3, P, P). visible: (N,) bool."""
+        return torch.where(visible[:, None], self(crops), self.null)
+
+
+class FaceEncoder(CropEncoder):
+    """E_f: the face's crop and its box -> z_f; a learned null token for a hidden face."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config.part_size, config.encoder_width, config.face_token)
+        self.box = nn.Linear(3, config.face_token)
+        self.null = nn.Parameter(torch.randn(config.face_token) * 0.02)
+
+    def tokens(self, crops: Tensor, boxes: Tensor, visible: Tensor) -> Tensor:
+        """crops: (N, 3, P, P). boxes: (N, 3), see `Driver.face_box`. visible: (N,) bool."""
+        return torch.where(visible[:, None], self(crops) + self.box(boxes), self.null)
+
+
+class MotionEncoder(nn.Module):
+    """The three encoders together."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.body = BodyEncoder(config)
+        self.hand = HandEncoder(config)
+        self.face = FaceEncoder(config)
+
+    def forward(self, driver: Driver) -> MotionTokens:
+        """driver: float crops with axes (B, T, ...)."""
+        batch = driver.face_visible.shape
+        body = self.body(driver.body.flatten(0, 1)).unflatten(0, batch)
+        hands = self.hand.tokens(driver.hands.flatten(0, 2), driver.hand_visible.flatten()).unflatten(0, (*batch, 2))
+        face = self.face.tokens(
+            driver.face.flatten(0, 1), driver.face_box.flatten(0, 1), driver.face_visible.flatten()
+        ).unflatten(0, batch)
+        return MotionTokens(body, hands[:, :, 0], hands[:, :, 1], face)

@@ -1,0 +1,97 @@
+"""D_h, D_n and the point head: what makes the tokens fine-grained, semantically aligned and depth-aware."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipelines.keypoints import BODY_SLICE, COUNT, FACE_SLICE, LEFT_HAND_SLICE
+from training.config import ModelConfig
+from training.model.encoders import MotionTokens
+
+_ROI = 4
+
+
+class HeatmapHead(nn.Module):
+    """D_h: features (B, T, d, g, g) -> heatmap logits (B, T, 88, M, M) on the target frame, M = heatmap_size."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        ratio, rest = divmod(config.heatmap_size * config.patch, config.size)
+        if rest or ratio < 1:
+            raise ValueError(f"heatmap_size {config.heatmap_size} is not a multiple of the decoder's grid")
+        self.layers = nn.Sequential(nn.Conv2d(config.retarget_width, COUNT * ratio * ratio, 1), nn.PixelShuffle(ratio))
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layers(features.flatten(0, 1))
+        return logits.unflatten(0, features.shape[:2])
+
+
+def heatmap_points(logits: Tensor) -> Tensor:
+    """Expected position of each point (soft-argmax): logits (..., M, M) -> (..., 2), x and y in [0, 1] of the frame."""
+    size = logits.shape[-1]
+    mass = logits.flatten(-2).softmax(-1).unflatten(-1, (size, size))
+    cells = (torch.arange(size, device=logits.device) + 0.5) / size
+    return torch.stack([mass.sum(-2) @ cells, mass.sum(-1) @ cells], -1)
+
+
+class HandNormalHead(nn.Module):
+    """D_n: D's features in a hand's box and the hand's token -> the hand's normals in camera space.
+
+    features (B, T, d, g, g), tokens (B, T, 2, d_h), boxes (B, T, 2, 4) in frame shares -> unit vectors (B, T, 2, 3, N,
+    N), N = normal_size. The right hand is mirrored, as its token is.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.size = config.normal_size
+        self.token = nn.Linear(config.hand_token, 64 * _ROI * _ROI)
+        self.local = nn.Conv2d(config.retarget_width, 64, 1)
+        self.layers = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv2d(64, 64, 3, padding=1),
+            nn.SiLU(),
+            nn.Upsample(size=self.size, mode="bilinear"),
+            nn.Conv2d(64, 32, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(32, 3, 3, padding=1),
+        )
+
+    def forward(self, features: Tensor, tokens: Tensor, boxes: Tensor) -> Tensor:
+        batch = tokens.shape[:3]
+        steps = (torch.arange(_ROI, device=boxes.device) + 0.5) / _ROI
+        low, side = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
+        x = (low[..., :1] + side[..., :1] * steps) * 2 - 1
+        y = (low[..., 1:] + side[..., 1:] * steps) * 2 - 1
+        # Row vectors of the mirrored hand run from right to left.
+        x = torch.stack([x[:, :, 0], x[:, :, 1].flip(-1)], 2)
+        grid = torch.stack(torch.broadcast_tensors(x[..., None, :], y[..., :, None]), -1).flatten(0, 2)
+        per_hand = features[:, :, None].expand(-1, -1, 2, -1, -1, -1).flatten(0, 2)
+        local = F.grid_sample(self.local(per_hand), grid, align_corners=False)
+        token = self.token(tokens.flatten(0, 2)).unflatten(1, (64, _ROI, _ROI))
+        return F.normalize(self.layers(local + token), dim=1).unflatten(0, batch)
+
+
+class PointHead(nn.Module):
+    """Each token alone -> its own part's points in the driving crop: (B, T, 88, 2) in [-1, 1], the right hand mirrored.
+
+    It warms the encoders up (a decoder alone starts with uninformative tokens) and gives z_f supervision of its own.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.body = _points(config.body_token, BODY_SLICE)
+        self.hand = _points(config.hand_token, LEFT_HAND_SLICE)
+        self.face = _points(config.face_token, FACE_SLICE)
+
+    def forward(self, tokens: MotionTokens) -> Tensor:
+        parts = (
+            self.body(tokens.body),
+            self.hand(tokens.left_hand),
+            self.hand(tokens.right_hand),
+            self.face(tokens.face),
+        )
+        return torch.cat(parts, -1).unflatten(-1, (COUNT, 2))
+
+
+def _points(token: int, where: slice) -> nn.Module:
+    return nn.Sequential(nn.Linear(token, 2 * token), nn.SiLU(), nn.Linear(2 * token, 2 * (where.stop - where.start)))

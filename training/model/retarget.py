@@ -1,0 +1,52 @@
+"""D: places the motion tokens on the body of the person in the reference image."""
+
+import torch
+from torch import Tensor, nn
+
+from training.config import ModelConfig
+from training.model.encoders import MotionTokens
+
+
+class RetargetDecoder(nn.Module):
+    """A ViT over the four tokens of a frame and the patches of the reference image.
+
+    reference (B, 3, H, W) in [-1, 1], tokens (B, T, ...) -> guidance (B, T, C_g, h, w) on the latent grid and features
+    (B, T, d, H / patch, W / patch).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, grid = config.retarget_width, config.size // config.patch
+        self.grid = grid
+        self.embed = nn.Conv2d(3, width, config.patch, stride=config.patch)
+        # Positions as strong as the content: with weaker ones the heatmaps stay flat for hundreds of steps.
+        self.position = nn.Parameter(torch.randn(grid * grid, width) * 0.5)
+        sizes = (config.body_token, config.hand_token, config.hand_token, config.face_token)
+        self.project = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        self.part = nn.Parameter(torch.randn(len(sizes), width) * 0.5)
+        layer = nn.TransformerEncoderLayer(
+            width,
+            config.retarget_heads,
+            4 * width,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.blocks = nn.TransformerEncoder(
+            layer, config.retarget_layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
+        )
+        ratio, rest = divmod(config.patch, config.codec_factor)
+        if rest:
+            raise ValueError(f"patch {config.patch} is not a multiple of codec_factor {config.codec_factor}")
+        self.to_guidance = nn.Sequential(nn.Conv2d(width, config.guidance * ratio * ratio, 1), nn.PixelShuffle(ratio))
+
+    def forward(self, reference: Tensor, tokens: MotionTokens) -> tuple[Tensor, Tensor]:
+        parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
+        batch = tokens.body.shape[:2]
+        motion = torch.stack([layer(part) for layer, part in zip(self.project, parts, strict=True)], 2) + self.part
+        patches = self.embed(reference).flatten(2).transpose(1, 2) + self.position
+        patches = patches[:, None].expand(-1, batch[1], -1, -1)
+        mixed = self.blocks(torch.cat([motion, patches], 2).flatten(0, 1))[:, len(parts) :]
+        features = mixed.transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        return self.to_guidance(features).unflatten(0, batch), features.unflatten(0, batch)

@@ -1,0 +1,126 @@
+"""What is learned: flow matching, heatmaps, hand normals and points; each term masked where its label is missing.
+
+Every term is a mean over samples of a mean within the sample, so that workers with equal shares of a batch give
+the same gradient as one worker with all of it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.augment import augment, draw
+from training.config import Phase, Preset
+from training.data import Batch
+from training.inputs import to_float
+from training.model.animator import Animator
+from training.model.codec import group_frames
+from training.model.encoders import MotionTokens
+
+_SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Unweighted terms and their weighted sum, scalars."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Objective(nn.Module):
+    """The model with its losses as one module, so that data-parallel wrappers see every parameter's use."""
+
+    def __init__(self, animator: Animator, preset: Preset, seed: int) -> None:
+        super().__init__()
+        self.animator = animator
+        self.preset, self.seed = preset, seed
+
+    def forward(self, batch: Batch, phase: Phase) -> Losses:
+        animator, weights = self.animator, self.preset.loss
+        draws = draw(self.seed, batch.position).to(batch.position.device)
+        driver = augment(batch.driver, draws, self.preset.data.augment)
+        tokens = animator.encode(driver)
+        reference = to_float(batch.reference)
+        guidance = animator.guide(reference, tokens)
+        terms = {
+            "heatmaps": heatmap_loss(animator.heatmaps(guidance.features), batch.keypoints),
+            "normals": self._normals(batch, tokens, guidance.features),
+            "points": point_loss(animator.points(tokens), batch.points),
+        }
+        if phase.generate:
+            target = to_float(batch.target)
+            clean = animator.codec.encode(target)
+            noise, time = flow_noise(clean.shape[1:], self.seed, batch.position)
+            known = batch.known[:, :: animator.codec.stride]
+            keep = known[:, None, :, None, None]
+            noised = torch.lerp(clean, noise, time[:, None, None, None, None])
+            latents = keep * clean + (1 - keep) * noised
+            output, _ = animator.predict_clean(latents, time, known, guidance, reference)
+            wanted = clean if animator.config.prediction == "x" else noise - clean
+            weight = (1 - keep) * self._foreground(batch.mask, clean.shape)
+            terms["flow"] = _mean_per_sample((output - wanted).square(), weight.expand_as(clean))
+        total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
+        return Losses(total, terms)
+
+    def _normals(self, batch: Batch, tokens: MotionTokens, features: Tensor) -> Tensor:
+        hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
+        predicted = self.animator.normals(features, hands, batch.hand_boxes)
+        known = (batch.normals[:, :, :, 3] > 127) & batch.driver.hand_visible[..., None, None]
+        return normal_loss(predicted, to_float(batch.normals[:, :, :, :3]), known)
+
+    def _foreground(self, mask: Tensor, shape: torch.Size) -> Tensor:
+        """Weight of each latent: higher on the target's person where that is known."""
+        person = (mask > 127).float()[:, :, None]
+        cells = F.interpolate(person.flatten(0, 1), size=shape[-2:], mode="area").unflatten(0, mask.shape[:2])
+        return 1 + self.preset.loss.foreground * group_frames(cells, self.animator.codec.stride).amax(1, keepdim=True)
+
+
+def _mean_per_sample(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean over samples of the weighted mean of each; a sample without weight adds nothing."""
+    axes = tuple(range(1, values.ndim))
+    return ((values * weight).sum(axes) / weight.sum(axes).clamp(min=1e-6)).mean()
+
+
+def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
+    """Cross-entropy of each point's distribution over cells with a Gaussian at the true place.
+
+    logits: (B, T, 88, M, M). keypoints: (B, T, 88, 3); points off the frame or of no confidence do not count.
+    """
+    size = logits.shape[-1]
+    x, y, confidence = keypoints.unbind(-1)
+    inside = (x >= 0) & (x < 1) & (y >= 0) & (y < 1)
+    cells = (torch.arange(size, device=logits.device) + 0.5) / size
+    across, down = (
+        torch.softmax(-0.5 * ((centre[..., None] - cells) * size / _SPREAD).square(), -1) for centre in (x, y)
+    )
+    # The target is a product of two marginals, so the sum over cells needs no target map of its own.
+    expected = torch.einsum("...y,...yx,...x->...", down, logits, across)
+    entropy_bound = torch.logsumexp(logits.flatten(-2), -1) - expected
+    return _mean_per_sample(entropy_bound, confidence * inside)
+
+
+def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:
+    """1 - cosine. predicted, normals: (B, T, 2, 3, N, N). known: (B, T, 2, N, N) bool."""
+    return _mean_per_sample(1 - (predicted * normals).sum(3), known.float())
+
+
+def point_loss(predicted: Tensor, points: Tensor) -> Tensor:
+    """Smooth L1 in crop units, by confidence. predicted: (B, T, 88, 2). points: (B, T, 88, 3)."""
+    difference = F.smooth_l1_loss(predicted, points[..., :2], beta=0.1, reduction="none").sum(-1)
+    return _mean_per_sample(difference, points[..., 2])
+
+
+def flow_noise(shape: torch.Size, seed: int, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Noise (B, *shape) and flow times (B,) in [0, 1], each sample's own whatever the batch it is in.
+
+    Times are logit-normal but for a third at pure noise, since a few large Euler steps are used.
+    """
+    noises, times = [], []
+    for position in positions.tolist():
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + position)
+        noises.append(torch.randn(shape, generator=generator))
+        time = torch.randn((), generator=generator).add(0.5).sigmoid()
+        times.append(time if torch.rand((), generator=generator) > 1 / 3 else torch.ones(()))
+    return torch.stack(noises).to(positions.device), torch.stack(times).to(positions.device)

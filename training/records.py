@@ -1,0 +1,173 @@
+"""Prepared samples: everything that training or evaluation needs of one video, at the model's sizes."""
+
+import io
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipelines.errors import DataError
+from pipelines.keypoints import COUNT, PARTS, part_box
+from pipelines.shards.read import Reader, SampleRef
+from training.config import ModelConfig
+from training.inputs import HANDS, Driver, crop, driver_of, local_points, person_box
+
+_HAND_DEPTH = 0.12  # metres from the hand's points within which a surface counts as the hand
+
+
+@dataclass(frozen=True)
+class Record:
+    """One clip, or one identity of a pair group; T frames.
+
+    frames (T, 3, S, S) uint8. driver: uint8 crops. keypoints (T, 88, 3) in the frame. points (T, 88, 3) in the driving
+    crops, see `local_points`. hand_boxes (T, 2, 4). mask (T, S, S) and normals (T, 2, 4, N, N; the last channel says
+    where they are known) are uint8, None for clips.
+    """
+
+    frames: Tensor
+    driver: Driver
+    keypoints: Tensor
+    points: Tensor
+    hand_boxes: Tensor
+    mask: Tensor | None
+    normals: Tensor | None
+
+    @property
+    def bytes(self) -> int:
+        tensors = (self.frames, self.driver.body, self.driver.hands, self.driver.face, self.mask, self.normals)
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+
+class Records:
+    """Reads and prepares samples, keeping the last used ones; may be used from several threads.
+
+    cache_bytes: about how much memory to keep.
+    """
+
+    def __init__(self, reader: Reader, config: ModelConfig, cache_bytes: int) -> None:
+        self._reader, self._config, self._most = reader, config, cache_bytes
+        self._kept: OrderedDict[tuple[str, int], Record] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, ref: SampleRef, identity: int = 0) -> Record:
+        """A clip, or an identity (its place in the group) of a pair.
+
+        Raises: DataError for a sample that breaks the shards' contract.
+        """
+        key = (ref.id, identity)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        try:
+            record = self._clip(ref) if ref.kind == "clip" else self._pair(ref, identity)
+        except (ValueError, KeyError, IndexError, OSError) as error:
+            raise DataError(f"{ref.shard}: sample {ref.id} is not readable ({error}); make the shards again") from error
+        with self._lock:
+            self._kept[key] = record
+            self._bytes += record.bytes
+            while self._bytes > self._most and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1].bytes
+        return record
+
+    def _clip(self, ref: SampleRef) -> Record:
+        members = self._reader.read(ref, ("mp4", "keypoints.npy"))
+        keypoints = checked_keypoints(np.load(io.BytesIO(members["keypoints.npy"]), allow_pickle=False))
+        frames = decode_video(members["mp4"])
+        if len(frames) != len(keypoints):
+            raise ValueError(f"{len(frames)} frames but keypoints of {len(keypoints)}")
+        return self._record(frames, keypoints)
+
+    def _pair(self, ref: SampleRef, identity: int) -> Record:
+        import simplejpeg
+
+        names = [f"i{identity}.t{t}.jpg" for t in range(int(ref.meta["frames"]))]
+        members = self._reader.read(ref, (*names, f"i{identity}.npz"))
+        frames = np.stack([simplejpeg.decode_jpeg(members[name], colorspace="RGB") for name in names])
+        with np.load(io.BytesIO(members[f"i{identity}.npz"]), allow_pickle=False) as arrays:
+            keypoints = checked_keypoints(arrays["keypoints"])
+            masks = (arrays["mask"] > 0).astype(np.uint8) * 255
+            if masks.shape != frames.shape[:3]:
+                raise ValueError(f"masks {masks.shape} do not fit frames {frames.shape}")
+            normals = hand_normals(
+                keypoints, arrays["keypoints3d"], arrays["depth"], arrays["normals"], self._config.normal_size
+            )
+        return self._record(frames, keypoints, masks, normals)
+
+    def _record(
+        self,
+        frames: NDArray[np.uint8],
+        keypoints: NDArray[np.float32],
+        masks: NDArray[np.uint8] | None = None,
+        normals: NDArray[np.uint8] | None = None,
+    ) -> Record:
+        size = self._config.size
+        aspect = frames.shape[2] / frames.shape[1]
+        whole = np.array([0, 0, 1, 1], np.float32)
+        person = person_box(keypoints, aspect)
+        small = np.stack([crop(frame, whole, size) for frame in frames])
+        return Record(
+            torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(),
+            driver_of(frames, keypoints, person, self._config, masks),
+            torch.from_numpy(keypoints),
+            torch.from_numpy(np.stack([local_points(points, person, aspect) for points in keypoints])),
+            torch.from_numpy(np.stack([_hand_boxes(points, aspect) for points in keypoints])),
+            None if masks is None else torch.from_numpy(np.stack([crop(mask, whole, size) for mask in masks])),
+            None if normals is None else torch.from_numpy(normals),
+        )
+
+
+def checked_keypoints(keypoints: NDArray[np.generic]) -> NDArray[np.float32]:
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (COUNT, 3) or not np.isfinite(keypoints).all():
+        raise ValueError(f"keypoints of shape {keypoints.shape} are not finite (T, {COUNT}, 3)")
+    return keypoints.astype(np.float32)
+
+
+def decode_video(content: bytes) -> NDArray[np.uint8]:
+    """All frames (T, H, W, 3) of a video. Raises: ValueError where it cannot be decoded."""
+    import av
+
+    try:
+        with av.open(io.BytesIO(content)) as container:
+            return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    except av.FFmpegError as error:
+        raise ValueError(f"the video cannot be decoded: {error}") from error
+
+
+def _hand_boxes(keypoints: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
+    boxes = [part_box(keypoints, name, aspect) for name in HANDS]
+    return np.stack([np.zeros(4, np.float32) if box is None else box for box in boxes])
+
+
+def hand_normals(
+    keypoints: NDArray[np.float32],
+    keypoints3d: NDArray[np.float32],
+    depth: NDArray[np.float16],
+    normals: NDArray[np.float16],
+    size: int,
+) -> NDArray[np.uint8]:
+    """The normals of both hands in their boxes, the right one mirrored: (T, 2, 4, size, size) uint8.
+
+    keypoints, keypoints3d: (T, 88, 3). depth: (T, S, S) metres. normals: (T, S, S, 3) unit vectors in camera space.
+    The channels are x, y, z as 127.5 (n + 1), and 255 where the surface belongs to the hand (by its depth).
+    """
+    out = np.zeros((len(keypoints), 2, size, size, 4), np.uint8)
+    for t, points in enumerate(keypoints):
+        for side, name in enumerate(HANDS):
+            box = part_box(points, name)
+            if box is None:
+                continue
+            near = np.median(np.abs(keypoints3d[t, PARTS[name], 2]))
+            hand = (np.abs(depth[t].astype(np.float32) - near) < _HAND_DEPTH) & (depth[t] > 0)
+            cut = crop(np.concatenate([normals[t].astype(np.float32), hand[..., None]], -1), box, size)
+            cut[..., :3] /= np.linalg.norm(cut[..., :3], axis=-1, keepdims=True) + 1e-6
+            if side:
+                cut = cut[:, ::-1] * np.array([-1, 1, 1, 1])
+            out[t, side, ..., :3] = np.round((cut[..., :3] + 1) * 127.5)
+            out[t, side, ..., 3] = (cut[..., 3] > 0.5) * 255
+    return np.moveaxis(out, -1, 2)

@@ -1,0 +1,75 @@
+"""One training step; knows nothing of trackers, clusters or files."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.config import Phase, Preset
+from training.data import Batch
+from training.model.animator import Animator
+
+
+@dataclass
+class Learner:
+    """What a step changes. step: how many were done. ema: running means of the trainable weights, by name."""
+
+    animator: Animator
+    optimizer: torch.optim.AdamW
+    ema: dict[str, Tensor]
+    step: int = 0
+
+    @staticmethod
+    def fresh(animator: Animator, preset: Preset) -> "Learner":
+        weights = trainable(animator)
+        # Norms, biases and embeddings are not decayed.
+        groups = [
+            {"params": [p for p in weights.values() if p.ndim >= 2], "weight_decay": preset.weight_decay},
+            {"params": [p for p in weights.values() if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), foreach=True)
+        return Learner(animator, optimizer, {name: p.detach().clone() for name, p in weights.items()})
+
+
+def trainable(animator: Animator) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in animator.named_parameters() if p.requires_grad}
+
+
+def rate_at(phase: Phase, within: int) -> float:
+    """Learning rate of a step within its phase: linear warm-up, then cosine decay to `final` of the peak."""
+    if within < phase.warm:
+        return phase.rate * (within + 1) / phase.warm
+    done = (within - phase.warm) / max(1, phase.steps - phase.warm)
+    return phase.rate * (phase.final + (1 - phase.final) * (1 + math.cos(math.pi * done)) / 2)
+
+
+def train_step(objective: nn.Module, learner: Learner, batch: Batch, preset: Preset) -> dict[str, float]:
+    """Do one step and return its losses, gradient norm and learning rate.
+
+    objective: `Objective` around the learner's animator, perhaps wrapped for data parallelism.
+    Raises: FloatingPointError for a loss that is not finite; the weights are then as before the step.
+    """
+    phase, within = preset.phase_at(learner.step)
+    rate = rate_at(phase, within)
+    for group in learner.optimizer.param_groups:
+        group["lr"] = rate
+    learner.optimizer.zero_grad(set_to_none=True)
+    losses = objective(batch, phase)
+    losses.total.backward()
+    norm = nn.utils.clip_grad_norm_(trainable(learner.animator).values(), preset.clip_norm)
+    if not (torch.isfinite(losses.total) and torch.isfinite(norm)):
+        raise FloatingPointError(f"step {learner.step}: loss {losses.total.item()}, gradient norm {norm.item()}")
+    learner.optimizer.step()
+    _average(learner, preset.ema)
+    learner.step += 1
+    terms = {name: term.item() for name, term in losses.terms.items()}
+    return {"loss": losses.total.item(), **terms, "gradient_norm": norm.item(), "rate": rate}
+
+
+@torch.no_grad()
+def _average(learner: Learner, decay: float) -> None:
+    # A short memory at first: the mean must not remember the random start.
+    decay = min(decay, (1 + learner.step) / (10 + learner.step))
+    weights = trainable(learner.animator)
+    torch._foreach_lerp_([learner.ema[name] for name in weights], list(weights.values()), 1 - decay)

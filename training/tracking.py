@@ -1,0 +1,214 @@
+"""MLflow: runs, metrics, datasets and the registry. The only module that imports it.
+
+The tracking server is that of `MLFLOW_TRACKING_URI`, or else a SQLite file in the workspace. Everything is found
+again by the stage's fingerprint, so that doing it twice is doing it once.
+"""
+
+import os
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import WorkError
+from pipelines.workspace import Workspace
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+MODEL_NAME = "x-unimotion"
+CHAMPION = "champion"
+_EXPERIMENT = "x-unimotion"
+_FINGERPRINT = "unimotion.fingerprint"
+_MOST_METRICS, _MOST_PARAMS = 1000, 100  # what MLflow takes in one call
+_REQUIREMENTS = ("torch", "diffusers", "safetensors", "numpy", "opencv-contrib-python", "av", "pydantic")
+
+
+def tracking_uri(workspace: Workspace) -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.local_root / 'mlflow' / 'mlflow.db'}"
+
+
+def _client(workspace: Workspace) -> Any:
+    import mlflow
+
+    uri = tracking_uri(workspace)
+    if uri.startswith("sqlite:"):
+        (workspace.local_root / "mlflow").mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    return mlflow.MlflowClient(uri)
+
+
+def _experiment(workspace: Workspace, client: Any) -> str:
+    found = client.get_experiment_by_name(_EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    local = (workspace.local_root / "mlflow" / "artifacts").as_uri()
+    # A server keeps its artifacts where it was told to.
+    location = None if os.environ.get("MLFLOW_TRACKING_URI") else local
+    return str(client.create_experiment(_EXPERIMENT, artifact_location=location))
+
+
+def start_run(workspace: Workspace, fingerprint: str, params: Mapping[str, Any], shards_digest: str) -> str:
+    """The id of the run of a fingerprint: the one that was begun before, or a new one."""
+    import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag, Param
+
+    client = _client(workspace)
+    experiment = _experiment(workspace, client)
+    tags = {"unimotion.workspace": workspace.url}
+    if dagster_run := os.environ.get("DAGSTER_RUN_ID"):
+        tags["dagster_run_id"] = dagster_run
+    found = client.search_runs([experiment], f"tags.`{_FINGERPRINT}` = '{fingerprint}'", max_results=1)
+    if found:
+        run_id = str(found[0].info.run_id)
+        client.update_run(run_id, status="RUNNING")
+        for key, value in tags.items():
+            client.set_tag(run_id, key, value)
+        return run_id
+    run = client.create_run(experiment, run_name=fingerprint[:12], tags=tags | {_FINGERPRINT: fingerprint})
+    run_id = str(run.info.run_id)
+    entries = [Param(key, str(value)[:500]) for key, value in _flat(params)]
+    for first in range(0, len(entries), _MOST_PARAMS):
+        client.log_batch(run_id, params=entries[first : first + _MOST_PARAMS])
+    source = CodeDatasetSource({"workspace": workspace.url, "stage": "shards"})
+    dataset = MetaDataset(source, name="shards", digest=shards_digest)
+    client.log_inputs(
+        run_id, [DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
+    )
+    assert mlflow.get_tracking_uri() == tracking_uri(workspace)
+    return run_id
+
+
+def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(values, list | tuple):
+        for index, value in enumerate(values):
+            yield from _flat(value, f"{prefix}.{index}")
+    else:
+        yield prefix, values
+
+
+def log_history(workspace: Workspace, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Log the numbers of some steps. Logging a step again changes nothing."""
+    from mlflow.entities import Metric
+
+    client = _client(workspace)
+    # MLflow drops a point that it has to the last field: the time must follow from the step.
+    start = int(client.get_run(run_id).info.start_time)
+    metrics = [
+        Metric(key, float(value), start + row["step"], row["step"])
+        for row in rows
+        for key, value in row.items()
+        if key not in {"step", "seconds", "waited"} and value is not None
+    ]
+    for first in range(0, len(metrics), _MOST_METRICS):
+        client.log_batch(run_id, metrics=metrics[first : first + _MOST_METRICS])
+
+
+def finish_run(
+    workspace: Workspace, run_id: str, history: Sequence[Mapping[str, Any]], summary: Mapping[str, float]
+) -> None:
+    """Log what a cut-off run may have left out, and close the run."""
+    client = _client(workspace)
+    log_history(workspace, run_id, history)
+    tail = [row["loss"] for row in history[-20:]]
+    for key, value in {**summary, "loss_tail": statistics.fmean(tail)}.items():
+        client.log_metric(run_id, key, value, step=len(history))
+    client.set_terminated(run_id, "FINISHED")
+
+
+def log_evaluation(workspace: Workspace, run_id: str, metrics: Mapping[str, float]) -> None:
+    client = _client(workspace)
+    for key, value in metrics.items():
+        client.log_metric(run_id, f"test.{key}", value)
+
+
+def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, tags: Mapping[str, str]) -> str:
+    """The version of a model folder in the registry: the one that this fingerprint has already, or a new one."""
+    import mlflow
+
+    client = _client(workspace)
+    for known in client.search_model_versions(f"name = '{MODEL_NAME}'"):
+        if known.tags.get(_FINGERPRINT) == fingerprint:
+            return str(known.version)
+    if not any(model.name == MODEL_NAME for model in client.search_registered_models(f"name = '{MODEL_NAME}'")):
+        client.create_registered_model(MODEL_NAME)
+    with _run(run_id):
+        info = mlflow.pyfunc.log_model(
+            name=MODEL_NAME,
+            python_model=str(Path(__file__).parent / "served.py"),
+            artifacts={"model": str(folder)},
+            signature=_signature(),
+            pip_requirements=[f"{name}=={installed_version(name)}" for name in _REQUIREMENTS],
+        )
+    made = client.create_model_version(
+        MODEL_NAME, info.model_uri, run_id=run_id, tags={_FINGERPRINT: fingerprint, **tags}, model_id=info.model_id
+    )
+    return str(made.version)
+
+
+@contextmanager
+def _run(run_id: str) -> Iterator[None]:
+    import mlflow
+
+    with mlflow.start_run(run_id=run_id):
+        yield
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    names = ("reference", "reference_keypoints", "driving", "driving_keypoints")
+    return ModelSignature(
+        Schema([ColSpec(DataType.binary, name) for name in names]), Schema([ColSpec(DataType.binary, "video")])
+    )
+
+
+def promote(workspace: Workspace, version: str) -> None:
+    """Make a version the champion."""
+    _client(workspace).set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+
+
+def model_folder(workspace: Workspace, uri: str) -> Path:
+    """A local model folder (see `training.export`) of `models:/x-unimotion@champion` or `models:/x-unimotion/3`.
+
+    Raises: WorkError where there is no such version.
+    """
+    import mlflow
+
+    _client(workspace)
+    try:
+        local = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except mlflow.MlflowException as error:
+        raise WorkError(
+            f"{uri}: is not in the registry of {tracking_uri(workspace)}; run `unimotion register` and "
+            "`unimotion evaluate`, or name a version or a folder"
+        ) from error
+    return next(path.parent for path in sorted(local.rglob("config.json")))
+
+
+def serve() -> None:
+    """Make the served model known to MLflow; called by `served.py`, which MLflow runs to load a version."""
+    import mlflow
+
+    class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+        """One row per video: `reference` (PNG or JPEG), `driving` (mp4) and the keypoints of both as `.npy` bytes, in
+        the schema of `pipelines.keypoints`; gives `video`, an mp4."""
+
+        def load_context(self, context: Any) -> None:
+            from training.serving import Server
+
+            self._server = Server(Path(context.artifacts["model"]))
+
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+            import pandas
+
+            return pandas.DataFrame({"video": [self._server.animate(**row) for row in model_input.to_dict("records")]})
+
+    mlflow.models.set_model(Served())

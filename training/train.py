@@ -1,0 +1,133 @@
+"""The `train` stage: one run from the shards, resumed where it was cut off."""
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.errors import UsageError
+from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.stage import Context, Stage
+from pipelines.workspace import Workspace
+from training.config import Preset, to_json
+from training.presets import PRESETS
+
+_TIMING = ("seconds", "waited")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """preset: see `training.presets`. workers: processes (0: in this one, without Ray), each with so many threads.
+
+    max_failures: how often dead workers are replaced before the stage fails.
+    """
+
+    preset: str = "smoke"
+    seed: int = 0
+    workers: int = 2
+    threads: int = 1
+    max_failures: int = 2
+    # Part of the stage's fingerprint, so that a preset that is changed trains anew.
+    preset_digest: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset {self.preset!r} does not exist; choose among {', '.join(PRESETS)}")
+        if self.workers < 0 or self.threads < 1:
+            raise ValueError("workers must be at least 0 and threads at least 1")
+        object.__setattr__(self, "preset_digest", digest_of(to_json(PRESETS[self.preset])))
+
+
+def _run(context: Context) -> list[Row]:
+    from training import checkpoint, tracking
+    from training.export import WEIGHTS, write_model
+    from training.launch import launch
+    from training.loop import Job, read_history
+
+    config: TrainConfig = context.config
+    preset = PRESETS[config.preset]
+    if not any(row["split"] == "train" for row in context.inputs["shards"].rows()):
+        raise UsageError("train: the shards have no training samples; add videos or pairs and run the earlier stages")
+    run = f"train/{context.fingerprint}"
+    run_id = tracking.start_run(
+        context.workspace, context.fingerprint, _params(config, preset), context.inputs["shards"].digest
+    )
+    done = checkpoint.complete_steps(context.workspace, run)
+    context.progress.say(f"{preset.steps} steps, preset {config.preset}{f', from step {done[-1]}' if done else ''}")
+    job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id)
+    launch(job, config.workers, config.max_failures, context.engine.address)
+    history = read_history(context.workspace, run)
+    path = _publish_history(context.workspace, run, history)
+    learner_folder = checkpoint.folder_of(run, preset.steps)
+    ema = checkpoint.load_ema(context.workspace, run, preset.steps)
+    sha256 = write_model(context.workspace, f"{run}/export", preset.model, ema)
+    timing = _timing(history)
+    tracking.finish_run(context.workspace, run_id, history, timing)
+    with context.workspace.publish("train/run.json") as side:
+        side.write_text(json.dumps({"mlflow_run_id": run_id, "fingerprint": context.fingerprint, **timing}))
+    context.progress.say(
+        f"{timing['ms_per_step']:.0f} ms per step, {timing['waiting_share']:.1%} of it waiting for data"
+    )
+    return [
+        {
+            "id": digest_of("train", context.fingerprint),
+            "status": Status.KEPT,
+            "preset": config.preset,
+            "seed": config.seed,
+            "steps": len(history),
+            "loss_first": history[0]["loss"],
+            "loss_last": history[-1]["loss"],
+            "parameters": sum(tensor.numel() for tensor in ema.values()),
+            "history_path": path,
+            "checkpoint_path": learner_folder,
+            "export_path": f"{run}/export",
+            "weights_path": f"{run}/export/{WEIGHTS}",
+            "weights_sha256": sha256,
+        }
+    ]
+
+
+def _params(config: TrainConfig, preset: Preset) -> dict[str, Any]:
+    return {"preset": config.preset, "seed": config.seed, "workers": config.workers, **to_json(preset)}
+
+
+def _publish_history(workspace: Workspace, run: str, history: list[Mapping[str, Any]]) -> str:
+    """The curves of the report: every column but the timings, which no two runs have in common."""
+    relative = f"{run}/history.parquet"
+    with workspace.publish(relative) as path:
+        pq.write_table(pa.Table.from_pylist(history).drop_columns(list(_TIMING)), path)
+    return relative
+
+
+def _timing(history: list[Mapping[str, Any]]) -> dict[str, float]:
+    seconds = [row["seconds"] for row in history]
+    return {
+        "ms_per_step": 1000 * statistics.median(seconds),
+        "waiting_share": sum(row["waited"] for row in history) / sum(seconds),
+        "training_seconds": sum(seconds),
+    }
+
+
+STAGE = Stage(
+    name="train",
+    config=TrainConfig,
+    schema=schema_of(
+        preset=pa.string(),
+        seed=pa.int64(),
+        steps=pa.int64(),
+        loss_first=pa.float64(),
+        loss_last=pa.float64(),
+        parameters=pa.int64(),
+        history_path=pa.string(),
+        checkpoint_path=pa.string(),
+        export_path=pa.string(),
+        weights_path=pa.string(),
+        weights_sha256=pa.string(),
+    ),
+    run=_run,
+    needs=("shards",),
+)
