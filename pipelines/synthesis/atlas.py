@@ -1,0 +1,136 @@
+"""The body's surface as a texture: for each texel, where on the template it is. Appearance is painted on that."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.synthesis.body import AnnyBody
+from pipelines.synthesis.engines.raster import rasterise
+from pipelines.synthesis.landmarks import ASPECT
+from pipelines.synthesis.scene import Camera, Floats
+
+_NOISE_OCTAVES = (12.0, 30.0, 75.0, 190.0)  # waves per metre
+_NOISE_FIELDS = 6
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Tables over the N texels in use. texels (N,): flat index in a (height, width) texture; every texel takes its colour
+    from `nearest` (height * width,), an index into the N, so that seams do not show.
+
+    position (N, 3) metres on the template; part (N,) index into `PARTS`; arm (N,): 0 at the shoulder, 1 at the
+    wrist, more on the hand; is_head, is_arm, is_mouth (N,) in [0, 1]; noise (N, fields): smooth, about unit variance.
+    """
+
+    height: int
+    width: int
+    nearest: NDArray[np.int32]
+    position: Floats
+    part: NDArray[np.uint8]
+    arm: Floats
+    is_arm: Floats
+    is_head: Floats
+    is_mouth: NDArray[np.bool_]
+    noise: Floats
+
+    def image(self, colours: Floats) -> NDArray[np.uint8]:
+        """Texture (height, width, 3) from colours (N, 3) in [0, 1]."""
+        eight_bit = np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
+        return eight_bit[self.nearest].reshape(self.height, self.width, 3)
+
+
+@dataclass(frozen=True)
+class VertexFields:
+    """Per vertex of the template: position (V, 3), arm, is_arm and is_head as in `Atlas`, (V,)."""
+
+    position: Floats
+    arm: Floats
+    is_arm: Floats
+    is_head: Floats
+
+
+def vertex_fields(body: AnnyBody) -> VertexFields:
+    """What painting and dressing need to know about each vertex."""
+    is_arm = body.weight_of(("upperarm", "lowerarm", "wrist", "finger", "metacarpal"))
+    is_head = body.weight_of(("head", "eye", "neck03", "neck02"))
+    heads = body.template_heads()
+    arm = np.zeros(len(body.template), np.float32)
+    for side, sign in (("L", 1), ("R", -1)):
+        joints = [heads[f"{bone}.{side}"] for bone in ("upperarm01", "lowerarm01", "wrist", "finger3-1")]
+        lengths = np.array([np.linalg.norm(b - a) for a, b in zip(joints, joints[1:], strict=False)])
+        marks = np.concatenate([[0], np.cumsum(lengths)]) / lengths[:2].sum()
+        own = np.sign(body.template[:, 0]) == sign
+        best, value = np.full(len(arm), np.inf), np.zeros(len(arm))
+        for i, (a, b) in enumerate(zip(joints, joints[1:], strict=False)):
+            t = np.clip((body.template - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+            distance = np.linalg.norm(body.template - (a + t[:, None] * (b - a)), axis=1)
+            value = np.where(distance < best, marks[i] + t * (marks[i + 1] - marks[i]), value)
+            best = np.minimum(distance, best)
+        arm[own] = value[own]
+    return VertexFields(body.template, arm, is_arm, is_head)
+
+
+def build_atlas(body: AnnyBody, fields: VertexFields, height: int) -> Atlas:
+    """The atlas of a body with `height` texels in height."""
+    import cv2
+
+    width = int(ASPECT * height)
+    # Texture space seen by an orthographic-like camera: a plane at depth 1 with unit focal length.
+    side = max(height, width)
+    plane = np.stack([body.uv[:, 0] * width, (1 - body.uv[:, 1]) * height, np.ones(len(body.uv))], 1).astype(np.float32)
+    found = rasterise(
+        plane, body.uv_faces, Camera(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), _IDENTITY, side)
+    )
+    row, column = np.divmod(found.pixels.numpy(), side)
+    texels = row * width + column
+    face, weights = found.faces.numpy(), found.weights.numpy()[..., None]
+
+    def spread(values: NDArray[np.float32]) -> Floats:
+        corners = values.reshape(len(values), -1)[body.faces[face]]
+        return np.asarray((corners * weights).sum(1).reshape(-1, *values.shape[1:]), np.float32)
+
+    empty = np.full(height * width, 255, np.uint8)
+    empty[texels] = 0
+    _, label = cv2.distanceTransformWithLabels(
+        empty.reshape(height, width), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    by_label = np.zeros(label.max() + 1, np.int32)
+    by_label[label.ravel()[texels]] = np.arange(len(texels))
+    position = spread(fields.position)
+    uv = spread(_per_vertex_uv(body))
+    return Atlas(
+        height,
+        width,
+        by_label[label.ravel()],
+        position,
+        body.face_part[face],
+        spread(fields.arm),
+        spread(fields.is_arm),
+        spread(fields.is_head),
+        (uv[:, 0] > 0.75 / ASPECT) & (uv[:, 0] < 0.94 / ASPECT) & (uv[:, 1] < 0.14) & (body.face_part[face] == 0),
+        smooth_noise(position),
+    )
+
+
+_IDENTITY = np.eye(3, dtype=np.float32)
+
+
+def _per_vertex_uv(body: AnnyBody) -> Floats:
+    uv = np.zeros((len(body.template), 2), np.float32)
+    uv[body.faces.ravel()] = body.uv[body.uv_faces.ravel()]
+    return uv
+
+
+def smooth_noise(position: Floats) -> Floats:
+    """Fixed smooth random fields at points (N, 3): sums of plane waves with random directions, (N, fields)."""
+    rng = np.random.default_rng(20)
+    fields = np.zeros((len(position), _NOISE_FIELDS), np.float32)
+    for i in range(_NOISE_FIELDS):
+        for octave, waves in enumerate(_NOISE_OCTAVES):
+            directions = rng.normal(size=(3, 4)) * waves
+            phase = rng.uniform(0, 2 * np.pi, 4)
+            fields[:, i] += np.sin(position @ directions.astype(np.float32) + phase.astype(np.float32)).sum(1) / (
+                octave + 1.5
+            )
+    return fields / fields.std(0)

@@ -1,0 +1,231 @@
+"""Joint angles people would name, within the limits of a body, turned into bone rotations.
+
+All angles are degrees. Signs: bend forward, lean and turn to the person's left, joints flex, arms and legs go outwards are
+positive. Ranges are the usual clinical ones (American Academy of Orthopaedic Surgeons), a little narrowed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.synthesis.body import AnnyBody, Pose
+
+_TRUNK = {
+    "facing": (-180.0, 180.0),
+    "tilt": (-25.0, 45.0),
+    "spine_bend": (-20.0, 60.0),
+    "spine_lean": (-25.0, 25.0),
+    "spine_turn": (-35.0, 35.0),
+    "head_bend": (-35.0, 40.0),
+    "head_lean": (-25.0, 25.0),
+    "head_turn": (-60.0, 60.0),
+}
+# arm_raise: from hanging (0) upwards; arm_front: in which vertical plane, sideways (0) to forwards (90);
+# forearm_twist: positive turns the palm down (pronation); ankle: positive lifts the toes.
+_SIDE = {
+    "shoulder_shrug": (-5.0, 15.0),
+    "arm_raise": (5.0, 165.0),
+    "arm_front": (-40.0, 120.0),
+    "arm_twist": (-60.0, 90.0),
+    "elbow": (0.0, 140.0),
+    "forearm_twist": (-75.0, 75.0),
+    "wrist_bend": (-55.0, 60.0),
+    "wrist_lean": (-20.0, 25.0),
+    "hip_flex": (-20.0, 105.0),
+    "hip_out": (-15.0, 40.0),
+    "hip_twist": (-30.0, 35.0),
+    "knee": (0.0, 125.0),
+    "ankle": (-35.0, 35.0),
+    "thumb_base": (-15.0, 45.0),
+    "thumb_bend": (-10.0, 70.0),
+    "finger_spread": (-4.0, 14.0),
+    **{
+        f"{finger}_{joint}": limits
+        for finger in ("index", "middle", "ring", "little")
+        for joint, limits in (("base", (-15.0, 90.0)), ("bend", (0.0, 105.0)))
+    },
+}
+LIMITS: dict[str, tuple[float, float]] = {
+    **_TRUNK,
+    **{f"{side}_{name}": limits for side in ("left", "right") for name, limits in _SIDE.items()},
+}
+_FINGERS = {"index": 2, "middle": 3, "ring": 4, "little": 5}
+_SPREAD = {"index": 1.0, "middle": 0.25, "ring": -0.5, "little": -1.2}
+_STANCE = 4.0  # the reference pose stands with the legs this far apart
+_AXES = {"x": 0, "y": 1, "z": 2}
+
+Angles = dict[str, NDArray[np.float64]]
+
+
+def clip(angles: Angles) -> Angles:
+    """Angles within the limits of their joints. Raises: KeyError for an unknown joint."""
+    return {name: np.clip(value, *LIMITS[name]) for name, value in angles.items()}
+
+
+def about(axis: NDArray[np.float64], degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotations (T, 3, 3) about a unit axis (3,) or axes (T, 3) by angles (T,): Rodrigues' formula."""
+    axis = np.broadcast_to(axis, (len(degrees), 3))
+    angle = np.radians(degrees)[:, None, None]
+    x, y, z = axis.T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3)
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross))
+
+
+def between(start: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The smallest rotations (T, 3, 3) that take the unit vector `start` (3,) to `ends` (T, 3)."""
+    axis = np.cross(start, ends)
+    sine = np.linalg.norm(axis, axis=1)
+    angle = np.degrees(np.arctan2(sine, ends @ start))
+    return about(axis / np.maximum(sine, 1e-9)[:, None], angle)
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """The reference skeleton's joints, from which axes of rotation follow. heads: bone -> (3,); parents: by bone."""
+
+    heads: dict[str, NDArray[np.float64]]
+    parents: dict[str, str]
+
+    @classmethod
+    def of(cls, body: AnnyBody) -> "Skeleton":
+        parents = {
+            bone: body.bones[parent] for bone, parent in zip(body.bones, body.bone_parents, strict=True) if parent >= 0
+        }
+        return cls({name: head.astype(np.float64) for name, head in body.reference_heads().items()}, parents)
+
+    def direction(self, start: str, end: str) -> NDArray[np.float64]:
+        return _unit(self.heads[end] - self.heads[start])
+
+    def pose(self, angles: Angles, actions: dict[str, NDArray[np.float64]]) -> Pose:
+        """Bone rotations of T frames. angles: joint -> (T,), others 0; actions: ARKit name -> (T,).
+
+        Raises: KeyError for an unknown joint.
+        """
+        given = clip(angles)
+        frames = len(next(iter(given.values())))
+        zero = np.zeros(frames)
+        full = {name: given.get(name, zero) for name in LIMITS}
+        rotations = _trunk(full)
+        for side in ("left", "right"):
+            rotations |= self._arm(full, side) | self._hand(full, side) | _leg(full, side)
+        return Pose(
+            {bone: rotation.astype(np.float32) for bone, rotation in rotations.items()},
+            np.zeros((frames, 3), np.float32),
+            {name: np.clip(value, 0, 1).astype(np.float32) for name, value in actions.items()},
+        )
+
+    def joints(self, angles: Angles) -> dict[str, NDArray[np.float64]]:
+        """Joint positions (T, 3) of the mean body, by bone."""
+        rotations = self.pose(angles, {}).rotations
+        turned, placed = {"root": rotations["root"]}, {"root": np.zeros((len(rotations["root"]), 3))}
+        for bone, parent in self.parents.items():
+            offset = self.heads[bone] - self.heads[parent]
+            placed[bone] = placed[parent] + turned[parent] @ offset
+            turned[bone] = turned[parent] @ rotations[bone] if bone in rotations else turned[parent]
+        return placed
+
+    def _arm(self, angles: Angles, side: str) -> dict[str, NDArray[np.float64]]:
+        end, sign = side[0].upper(), 1.0 if side == "left" else -1.0
+        raised, front = np.radians(angles[f"{side}_arm_raise"]), np.radians(angles[f"{side}_arm_front"])
+        lateral = sign * np.sin(raised) * np.cos(front)
+        target = np.stack([lateral, -np.sin(raised) * np.sin(front), -np.cos(raised)], 1)
+        # The collar bone follows the arm upwards by about a quarter (scapulohumeral rhythm).
+        lift = 0.22 * np.maximum(angles[f"{side}_arm_raise"] - 45.0, -30.0) + angles[f"{side}_shoulder_shrug"]
+        collar = about(np.array([0.0, -sign, 0.0]), lift)
+        upper = self.direction(f"upperarm01.{end}", f"lowerarm01.{end}")
+        fore = self.direction(f"lowerarm01.{end}", f"wrist.{end}")
+        swing = between(upper, np.einsum("tji,tj->ti", collar, target))
+        twist = about(upper, -sign * angles[f"{side}_arm_twist"])
+        hinge = np.cross(upper, fore)
+        bent = np.degrees(np.arcsin(np.linalg.norm(hinge)))
+        elbow = about(_unit(hinge), angles[f"{side}_elbow"] - bent)
+        turn = sign * angles[f"{side}_forearm_twist"] / 2
+        palm = self._palm(end)
+        across = _unit(np.cross(fore, palm))
+        wrist = about(across, angles[f"{side}_wrist_bend"]) @ about(palm, sign * angles[f"{side}_wrist_lean"])
+        return {
+            f"clavicle.{end}": collar,
+            f"upperarm01.{end}": swing @ twist,
+            f"lowerarm01.{end}": elbow,
+            f"lowerarm02.{end}": about(fore, turn),
+            f"wrist.{end}": about(fore, turn) @ wrist,
+        }
+
+    def _palm(self, end: str) -> NDArray[np.float64]:
+        """The unit normal on the palm's inner side."""
+        index = self.heads[f"finger2-1.{end}"] - self.heads[f"wrist.{end}"]
+        little = self.heads[f"finger5-1.{end}"] - self.heads[f"wrist.{end}"]
+        return _unit(np.cross(little, index) if end == "L" else np.cross(index, little))
+
+    def _hand(self, angles: Angles, side: str) -> dict[str, NDArray[np.float64]]:
+        end, sign = side[0].upper(), 1.0 if side == "left" else -1.0
+        palm = self._palm(end)
+        rotations = {}
+        for finger, number in _FINGERS.items():
+            axis = _unit(np.cross(self.direction(f"finger{number}-1.{end}", f"finger{number}-2.{end}"), palm))
+            spread = about(palm, sign * _SPREAD[finger] * angles[f"{side}_finger_spread"])
+            bend = angles[f"{side}_{finger}_bend"]
+            rotations[f"finger{number}-1.{end}"] = spread @ about(axis, angles[f"{side}_{finger}_base"])
+            rotations[f"finger{number}-2.{end}"] = about(axis, bend)
+            rotations[f"finger{number}-3.{end}"] = about(axis, 0.65 * bend)
+        thumb = self.direction(f"finger1-1.{end}", f"finger1-3.{end}")
+        towards = _unit(self.heads[f"finger5-1.{end}"] - self.heads[f"finger1-2.{end}"])
+        axis = _unit(np.cross(thumb, towards))
+        rotations[f"finger1-1.{end}"] = about(axis, angles[f"{side}_thumb_base"])
+        rotations[f"finger1-2.{end}"] = about(axis, 0.6 * angles[f"{side}_thumb_bend"])
+        rotations[f"finger1-3.{end}"] = about(axis, angles[f"{side}_thumb_bend"])
+        return rotations
+
+
+def _turn(axis: str, degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    return about(np.eye(3)[_AXES[axis]], degrees)
+
+
+def _trunk(angles: Angles) -> dict[str, NDArray[np.float64]]:
+    rotations = {"root": _turn("z", angles["facing"]) @ _turn("x", angles["tilt"])}
+    for bones, name in ((("spine05", "spine04", "spine03", "spine02", "spine01"), "spine"),
+                        (("neck01", "neck02", "neck03", "head"), "head")):  # fmt: skip
+        share = 1 / len(bones)
+        step = (
+            _turn("z", share * angles[f"{name}_turn"])
+            @ _turn("y", share * angles[f"{name}_lean"])
+            @ _turn("x", share * angles[f"{name}_bend"])
+        )
+        rotations |= dict.fromkeys(bones, step)
+    return rotations
+
+
+def _leg(angles: Angles, side: str) -> dict[str, NDArray[np.float64]]:
+    end, sign = side[0].upper(), 1.0 if side == "left" else -1.0
+    # The pelvis may tilt while the feet stay under the body.
+    flex = angles[f"{side}_hip_flex"] + angles["tilt"]
+    hip = (
+        _turn("x", -flex)
+        @ _turn("y", -sign * (angles[f"{side}_hip_out"] - _STANCE))
+        @ _turn("z", sign * angles[f"{side}_hip_twist"])
+    )
+    return {
+        f"upperleg01.{end}": hip,
+        f"lowerleg01.{end}": _turn("x", angles[f"{side}_knee"]),
+        f"foot.{end}": _turn("x", -angles[f"{side}_ankle"])
+        @ _turn("y", 0.7 * sign * (angles[f"{side}_hip_out"] - _STANCE)),
+    }
+
+
+def mirror(angles: Angles) -> Angles:
+    """The mirrored pose: left and right exchanged, leans and turns reversed."""
+    swapped = {}
+    for name, value in angles.items():
+        other = name
+        if name.startswith("left_"):
+            other = "right_" + name.removeprefix("left_")
+        elif name.startswith("right_"):
+            other = "left_" + name.removeprefix("right_")
+        swapped[other] = -value if name in {"facing", "spine_lean", "spine_turn", "head_lean", "head_turn"} else value
+    return swapped
