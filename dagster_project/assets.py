@@ -1,7 +1,6 @@
 """Make an asset, and the check that its rows add up, out of a stage. No logic: the stage knows what to do."""
 
 import os
-from collections import Counter
 
 from dagster import (
     AssetCheckResult,
@@ -19,7 +18,6 @@ from dagster import (
 
 from dagster_project.foundry import Foundry
 from pipelines import manifest as manifests
-from pipelines.manifest import Manifest
 from pipelines.report.metadata import markdown_for
 from pipelines.stage import Stage, folder_of
 
@@ -56,7 +54,6 @@ def stage_asset(stage: Stage, group: str, kinds: set[str], description: str) -> 
                 "manifest": MetadataValue.path(
                     str(foundry.workspace.local(manifests.manifest_path(folder_of(stage.name, batch))))
                 ),
-                "outcome": MetadataValue.md(_reasons(manifest)),
                 **{
                     name: MetadataValue.md(text)
                     for name, text in markdown_for(stage.name, foundry.workspace, manifest).items()
@@ -88,12 +85,3 @@ def counts_check(stage: Stage) -> AssetChecksDefinition:
         return AssetCheckResult(passed=not problems, metadata={"manifests": len(folders), "problems": problems})
 
     return counts_add_up
-
-
-def _reasons(manifest: Manifest) -> str:
-    """A table of what became of the candidates."""
-    counted = Counter(
-        (row["status"], str(row["reason"] or "").split(":")[0][:80]) for row in manifest.rows(status=None)
-    )
-    lines = [f"| {status} | {reason} | {count} |" for (status, reason), count in sorted(counted.items())]
-    return "\n".join(["| status | reason | rows |", "|---|---|---|", *lines])

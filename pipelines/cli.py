@@ -145,9 +145,11 @@ def run(session: Session) -> None:
     from dagster_project.run import run_main_job
     from pipelines.curation.listing import STARTER
     from pipelines.manifest import batches_of
+    from pipelines.report.stage import STAGE as REPORT
     from pipelines.stages import DATA_STAGES
     from pipelines.summary import complaints, describe, publish, summarize
     from training.stages import TRAINING_STAGES
+    from training.summary import summarize as summarize_training
 
     session.workspace.prepare()
     batches = batches_of(session.workspace, "sources") or [STARTER]
@@ -158,7 +160,8 @@ def run(session: Session) -> None:
         ray_address=session.engine.address or "",
     )
     run_main_job(foundry, batches)
-    summary = summarize(session.workspace, [*DATA_STAGES, *TRAINING_STAGES])
+    stages = summarize(session.workspace, [*DATA_STAGES, *TRAINING_STAGES, REPORT])
+    summary = {"workspace": session.workspace.url, "stages": stages, **summarize_training(session.workspace)}
     publish(session.workspace, summary)
     if session.as_json:
         click.echo(json.dumps(summary))

@@ -71,7 +71,7 @@ class Stage:
     """
 
     name: str
-    config: type
+    config: type[Any]
     schema: pa.Schema
     run: Callable[[Context], Iterable[Row]]
     needs: tuple[str, ...] = ()

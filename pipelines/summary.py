@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines import manifest as manifests
-from pipelines.errors import WorkError
 from pipelines.manifest import Manifest, Status, digest_of
 from pipelines.stage import Result, Stage, folder_of
 from pipelines.workspace import Workspace
@@ -38,12 +37,41 @@ def stage_summary(workspace: Workspace, stage: Stage) -> dict[str, Any] | None:
 
 
 def summarize(workspace: Workspace, stages: Sequence[Stage]) -> dict[str, Any]:
-    """The content of `summary.json`: every stage's counts, the training, the model and the evaluation."""
-    summary: dict[str, Any] = {"stages": {}}
-    for stage in stages:
-        if (found := stage_summary(workspace, stage)) is not None:
-            summary["stages"][stage.name] = found
-    return summary
+    """What every stage that ran came to, by its name."""
+    found = ((stage.name, stage_summary(workspace, stage)) for stage in stages)
+    return {name: summary for name, summary in found if summary is not None}
+
+
+def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
+    """The end of `unimotion run`, for people."""
+    lines = ["", f"{'stage':<12}{'in':>7}{'kept':>7}{'rejected':>10}{'quarantined':>13}{'seconds':>10}  digest"]
+    for name, stage in summary["stages"].items():
+        lines.append(
+            f"{name:<12}{stage['in']:>7}{stage['kept']:>7}{stage['rejected']:>10}{stage['quarantined']:>13}"
+            f"{stage['seconds']:>10.1f}  {stage['digest'][:12]}"
+        )
+    if training := summary.get("training"):
+        lines += [
+            "",
+            f"training    {training['steps']} steps ({training['preset']}), loss {training['loss_first']:.3f}",
+        ]
+        lines[-1] += f" -> {training['loss_last']:.3f}, {training['ms_per_step']:.0f} ms per step"
+    if model := summary.get("model"):
+        lines.append(f"model       {model['uri']}" + "".join(f", {alias}" for alias in model["aliases"]))
+    if evaluation := summary.get("evaluation"):
+        for method, means in evaluation["metrics"].items():
+            values = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+            lines.append(f"{method:<12}{values}" if len(method) < 12 else f"{method}  {values}")
+        reasons = "; ".join(evaluation["reasons"])
+        lines.append(f"gate        {evaluation['gate']}" + (f": {reasons}" if reasons else ""))
+    home = "" if workspace.url == "workspace" else f" WORKSPACE={workspace.url}"
+    lines += [
+        "",
+        f"report      {workspace.local_root / 'report' / 'index.html'}",
+        f"pages       make dev{home}    (Dagster http://127.0.0.1:3000, MLflow http://127.0.0.1:5000)",
+        f"animate     .venv/bin/unimotion animate --workspace {workspace.url} --reference PHOTO --driving VIDEO --out out.mp4",
+    ]
+    return "\n".join(lines)
 
 
 def complaints(workspace: Workspace, batches: Iterable[str | None]) -> list[str]:
@@ -92,11 +120,3 @@ def result_json(result: Result) -> dict[str, Any]:
 def publish(workspace: Workspace, summary: dict[str, Any]) -> None:
     with workspace.publish(SUMMARY) as path:
         path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def load(workspace: Workspace) -> dict[str, Any]:
-    """Raises: WorkError where nothing ran yet."""
-    if not workspace.exists(SUMMARY):
-        raise WorkError(f"workspace {workspace.url}: has no summary yet; run `unimotion run` first")
-    found: dict[str, Any] = json.loads(workspace.local(SUMMARY).read_text("utf-8"))
-    return found

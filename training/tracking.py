@@ -175,6 +175,11 @@ def promote(workspace: Workspace, version: str) -> None:
     _client(workspace).set_registered_model_alias(MODEL_NAME, CHAMPION, version)
 
 
+def aliases(workspace: Workspace, version: str) -> list[str]:
+    """The names that a version goes by, `champion` among them where it passed the gate."""
+    return sorted(_client(workspace).get_model_version(MODEL_NAME, version).aliases)
+
+
 def model_folder(workspace: Workspace, uri: str) -> Path:
     """A local model folder (see `training.export`) of `models:/x-unimotion@champion` or `models:/x-unimotion/3`.
 

@@ -1,3 +1,5 @@
+import json
+
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, Definitions, asset_check
 
 from dagster_project.assets import counts_check
@@ -5,7 +7,6 @@ from dagster_project.foundry import Foundry
 from pipelines import manifest as manifests
 from pipelines.report import stage as report
 from pipelines.shards.read import verify
-from pipelines.stage import read_input
 from pipelines.stages import DATA_STAGES
 from training.stages import TRAINING_STAGES
 
@@ -41,8 +42,12 @@ def shard_checksums(foundry: Foundry) -> AssetCheckResult:
 @asset_check(asset=AssetKey("evaluation"))
 def metric_gate(foundry: Foundry) -> AssetCheckResult:
     """Whether the model is better than copying the reference by the margins of the gate; a warning where it is not."""
-    verdict = read_input(foundry.workspace, "evaluation", None)
-    return AssetCheckResult(passed=bool(verdict), severity=AssetCheckSeverity.WARN)
+    verdict = json.loads(foundry.workspace.local("evaluation/gate.json").read_text())
+    return AssetCheckResult(
+        passed=verdict["passed"],
+        severity=AssetCheckSeverity.WARN,
+        metadata={"reasons": verdict["reasons"], "samples": verdict["samples"], "means": verdict["means"]},
+    )
 
 
 defs = Definitions(
