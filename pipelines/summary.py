@@ -51,11 +51,9 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
             f"{stage['seconds']:>10.1f}  {stage['digest'][:12]}"
         )
     if training := summary.get("training"):
-        lines += [
-            "",
-            f"training    {training['steps']} steps ({training['preset']}), loss {training['loss_first']:.3f}",
-        ]
-        lines[-1] += f" -> {training['loss_last']:.3f}, {training['ms_per_step']:.0f} ms per step"
+        losses = f"loss {training['loss_first']:.3f} -> {training['loss_last']:.3f}"
+        speed = f"{training['ms_per_step']:.0f} ms per step"
+        lines += ["", f"training    {training['steps']} steps ({training['preset']}), {losses}, {speed}"]
     if model := summary.get("model"):
         lines.append(f"model       {model['uri']}" + "".join(f", {alias}" for alias in model["aliases"]))
     if evaluation := summary.get("evaluation"):
@@ -69,7 +67,7 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
         "",
         f"report      {workspace.local_root / 'report' / 'index.html'}",
         f"pages       make dev{home}    (Dagster http://127.0.0.1:3000, MLflow http://127.0.0.1:5000)",
-        f"animate     .venv/bin/unimotion animate --workspace {workspace.url} --reference PHOTO --driving VIDEO --out out.mp4",
+        f"animate     .venv/bin/unimotion animate --workspace {workspace.url} --reference PHOTO --driving VIDEO --out OUT",
     ]
     return "\n".join(lines)
 
