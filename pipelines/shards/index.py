@@ -18,7 +18,6 @@ from pipelines.shards.write import KEY, NAME, ShardRecord
 from pipelines.workspace import Workspace, file_sha256
 
 INDEX_FOLDER = "shards/index"
-REMEDY = "delete the folder of its stage (shards or pairs) and run that stage again"
 _BLOCK = tarfile.BLOCKSIZE
 _MOST_META_BYTES = 1 << 20
 _MEMBER = pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64()), ("crc32", pa.int64())])
@@ -51,18 +50,18 @@ def scan(path: Path) -> dict[str, dict[str, Member]]:
             key, _, name = info.name.partition(".")
             place = file.tell()
             if not info.isreg() or not KEY.fullmatch(key) or not NAME.fullmatch(name):
-                raise _damaged(path, f"has the entry {info.name!r}, which is not a plain member of a sample")
+                raise damaged(path, f"has the entry {info.name!r}, which is not a plain member of a sample")
             if not 0 <= info.size <= length - place:
-                raise _damaged(path, f"ends inside {info.name!r}")
+                raise damaged(path, f"ends inside {info.name!r}")
             if key in samples and key != next(reversed(samples)):
-                raise _damaged(path, f"has members of {key!r} in two places")
+                raise damaged(path, f"has members of {key!r} in two places")
             members = samples.setdefault(key, {})
             if name in members:
-                raise _damaged(path, f"has {info.name!r} twice")
+                raise damaged(path, f"has {info.name!r} twice")
             members[name] = Member(place, info.size, _crc32(file, info.size))
             file.seek(-info.size % _BLOCK, 1)
         if length - file.tell() < _BLOCK or any(file.read()):
-            raise _damaged(path, "has no proper end")
+            raise damaged(path, "has no proper end")
     return samples
 
 
@@ -70,7 +69,7 @@ def _header(path: Path, block: bytes) -> tarfile.TarInfo:
     try:
         return tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, UnicodeDecodeError, ValueError) as error:
-        raise _damaged(path, f"has a damaged entry ({error})") from error
+        raise damaged(path, f"has a damaged entry ({error})") from error
 
 
 def _crc32(file: BinaryIO, size: int) -> int:
@@ -81,8 +80,10 @@ def _crc32(file: BinaryIO, size: int) -> int:
     return crc
 
 
-def _damaged(path: Path, what: str) -> WorkError:
-    return WorkError(f"{path}: {what}; {REMEDY}")
+def damaged(path: Path, what: str) -> WorkError:
+    """The error about a tar or index at `<stage>/<folder>/<name>` of a workspace; it tells how to make it again."""
+    stage = path.parts[-3]
+    return WorkError(f"{path}: {what}; delete the folder {stage} and manifests/{stage}.parquet, then run again")
 
 
 def check_sha256(workspace: Workspace, shard: str, sha256: str) -> Path:
@@ -92,7 +93,7 @@ def check_sha256(workspace: Workspace, shard: str, sha256: str) -> Path:
     """
     path = workspace.local(shard)
     if file_sha256(path) != sha256:
-        raise _damaged(path, "does not have the bytes that were written (SHA-256 differs)")
+        raise damaged(path, "does not have the bytes that were written (SHA-256 differs)")
     return path
 
 
@@ -104,7 +105,7 @@ def write_index(workspace: Workspace, record: ShardRecord) -> str:
     path = check_sha256(workspace, record.path, record.sha256)
     samples = scan(path)
     if len(samples) != record.samples:
-        raise _damaged(path, f"has {len(samples)} samples where {record.samples} were written")
+        raise damaged(path, f"has {len(samples)} samples where {record.samples} were written")
     with path.open("rb") as file:
         rows = [
             {
@@ -123,12 +124,12 @@ def write_index(workspace: Workspace, record: ShardRecord) -> str:
 def _meta(path: Path, file: BinaryIO, key: str, members: dict[str, Member]) -> dict[str, Any]:
     member = members.get("json")
     if member is None or member.size > _MOST_META_BYTES:
-        raise _damaged(path, f"has no usable {key}.json")
+        raise damaged(path, f"has no usable {key}.json")
     file.seek(member.offset)
     try:
         meta = json.loads(file.read(member.size))
     except ValueError as error:
-        raise _damaged(path, f"has a {key}.json that is not JSON") from error
+        raise damaged(path, f"has a {key}.json that is not JSON") from error
     if not isinstance(meta, dict) or meta.get("id") != key:
-        raise _damaged(path, f"has a {key}.json of another sample")
+        raise damaged(path, f"has a {key}.json of another sample")
     return meta

@@ -5,6 +5,7 @@ import os
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,8 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines import manifest
-from pipelines.errors import WorkError
-from pipelines.shards.index import REMEDY, Member, check_sha256
+from pipelines.shards.index import Member, check_sha256, damaged
 from pipelines.workspace import Workspace
 
 _MOST_OPEN_FILES = 64
@@ -67,7 +67,7 @@ def _references(workspace: Workspace, row: manifest.Row) -> list[SampleRef]:
             for sample in samples
         ]
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-        raise WorkError(f"{path}: is not the index of a shard; {REMEDY}") from error
+        raise damaged(path, "is not the index of a shard") from error
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Reader:
         if file is None:
             path = self.workspace.local(ref.shard)
             if path.stat().st_size != ref.shard_bytes:
-                raise WorkError(f"{path}: is not {ref.shard_bytes} bytes long; {REMEDY}")
+                raise damaged(path, f"is not {ref.shard_bytes} bytes long")
             if len(self._files) >= _MOST_OPEN_FILES:
                 # Not closed here: another thread may be reading it, and it closes itself when nobody is.
                 self._files.pop(next(iter(self._files)), None)
@@ -105,7 +105,7 @@ class Reader:
         # pread leaves the file position alone, which forked processes share.
         content = os.pread(file.fileno(), member.size, member.offset)
         if len(content) != member.size or zlib.crc32(content) != member.crc32:
-            raise WorkError(f"{file.name}: {ref.id}.{name} is damaged; {REMEDY}")
+            raise damaged(Path(file.name), f"{ref.id}.{name} is damaged")
         return content
 
 
