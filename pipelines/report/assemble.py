@@ -1,0 +1,95 @@
+"""Put the page together from the manifests and artefacts of a workspace."""
+
+import json
+from collections.abc import Mapping
+from itertools import islice
+
+from pipelines import manifest as manifests
+from pipelines.manifest import Manifest, Status
+from pipelines.report import gallery, results, view
+from pipelines.report.charts import duration, number
+from pipelines.report.funnel import funnel
+from pipelines.report.page import Fact, Page, Verdict
+from pipelines.report.stage import ReportConfig
+from pipelines.stage import BATCH_STAGES, folder_of
+from pipelines.workspace import Workspace
+
+
+def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: ReportConfig, made_at: str) -> Page:
+    """inputs: stage -> manifest, in the order of the stages. made_at: the time, in words."""
+    kept, rejected = inputs["clips"].rows(), inputs["clips"].rows(Status.REJECTED)
+    # Those with a picture first.
+    rejected.sort(key=lambda row: (not row.get("thumbnail_path"), row["id"]))
+    groups = len(inputs["pairs"].rows())
+    pairs = gallery.pair_groups(workspace, config.pair_groups)
+    trained = results.training(workspace, inputs["train"])
+    judged = results.evaluation(workspace, inputs["evaluation"], config.test_pairs)
+    model = results.registered(workspace, inputs["model"])
+    lost = view.casualties(inputs, Status.REJECTED)
+    sources, splits, steps = view.source_lines(inputs), view.split_lines(inputs), funnel(inputs)
+    videos = sum(line.videos for line in splits)
+    name = results.version(workspace) if model else "No registered model"
+    amounts = f"{number(len(kept))} clips of {number(videos)} videos and {number(groups)} rendered pair groups"
+    return Page(
+        title=results.headline(judged),
+        subtitle=f"{name} · {amounts}",
+        workspace=workspace.url,
+        made_at=made_at,
+        verdict=_verdict(judged.passed),
+        facts=(*_data_facts(inputs, splits), *_model_facts(trained, judged)),
+        funnel=steps,
+        sources=sources,
+        splits=splits,
+        kept_clips=tuple(gallery.kept_clip(workspace, row) for row in islice(kept, config.clips)),
+        kept_clips_hidden=max(0, len(kept) - config.clips),
+        rejected_clips=tuple(gallery.rejected_clip(workspace, row) for row in islice(rejected, config.rejected_clips)),
+        rejected_clips_hidden=max(0, len(rejected) - config.rejected_clips),
+        pairs=pairs,
+        pairs_hidden=groups - len(pairs),
+        training=trained,
+        evaluation=judged,
+        stages=[_stage_line(workspace, stage, manifest) for stage, manifest in inputs.items()],
+        model=model,
+        quarantined=view.casualties(inputs, Status.QUARANTINED),
+        rejected=lost,
+        rejected_reasons=view.reasons(lost),
+        most_listed=config.listed,
+    )
+
+
+def _stage_line(workspace: Workspace, stage: str, manifest: Manifest) -> view.StageLine:
+    batches = manifests.batches_of(workspace, stage) if stage in BATCH_STAGES else [None]
+    seconds = sum(
+        json.loads(workspace.local(f"{folder_of(stage, batch)}/seconds.json").read_text()) for batch in batches
+    )
+    return view.stage_line(stage, manifest, len(batches), seconds)
+
+
+def _verdict(passed: bool | None) -> Verdict:
+    if passed is None:
+        return Verdict("none", "Not judged")
+    return Verdict("passed", "Gate passed: it is the champion") if passed else Verdict("failed", "Gate closed")
+
+
+def _data_facts(inputs: Mapping[str, Manifest], splits: list[view.SplitLine]) -> list[Fact]:
+    videos, clips = inputs["videos"].counts, inputs["clips"].counts
+    held_out = sum(line.pair_groups for line in splits if line.name != "train")
+    seconds = sum(line.clip_seconds for line in splits)
+    return [
+        Fact("Videos", number(videos.kept), f"of {number(videos.total)} listed"),
+        Fact("Clips", number(clips.kept), f"{duration(seconds)} of people"),
+        Fact("Pair groups", number(inputs["pairs"].counts.kept), f"{number(held_out)} held out"),
+    ]
+
+
+def _model_facts(trained: results.Training, judged: results.Evaluation) -> list[Fact]:
+    facts = [
+        Fact(
+            metric.name,
+            f"{number(metric.model)} {metric.unit}".strip(),
+            f"reference repeated: {number(metric.baseline)}",
+        )
+        for metric in judged.metrics
+        if metric.key in {"foreground_psnr", "joint_error"}
+    ]
+    return [*facts, Fact("Training", duration(trained.seconds), f"{len(trained.charts)} curves below")]

@@ -1,0 +1,132 @@
+"""The geometry of the report's charts; the template draws them as inline SVG in the page's own colours."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTH, HEIGHT = 320.0, 150.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 8.0, 8.0, 22.0
+_MOST_POINTS = 240
+_SMOOTHING = 0.05  # share of the points that the drawn line averages over
+
+
+@dataclass(frozen=True)
+class Tick:
+    """at: pixels along the axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A line chart of WIDTH x HEIGHT pixels.
+
+    faint, line: SVG path data of the values and of their running mean. end: pixel of the last value.
+    first, last: the mean values at both ends, for the words beside the chart.
+    """
+
+    title: str
+    faint: str
+    line: str
+    end: tuple[float, float]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    first: float
+    last: float
+    logarithmic: bool
+
+
+def number(value: float | int | None, digits: int = 3) -> str:
+    """A number as people read it: thousands separated, or three significant digits without an exponent."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if isinstance(value, int) or value == 0 or (float(value).is_integer() and abs(value) >= 10**digits):
+        return f"{int(value):,}".replace("-", "−")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(decimals, 6)}f}"
+    return (text.rstrip("0").rstrip(".") if decimals > digits else text).replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people read them: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def ticks(low: float, high: float, most: int = 4) -> list[float]:
+    """Round values (1, 2 or 5 times a power of ten apart) within [low, high]."""
+    if high <= low:
+        return [low]
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * k for k in (1, 2, 5, 10) if (high - low) / (power * k) <= most)
+    return [round(k * step, 12) for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float, most: int = 4) -> list[float]:
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    fine = [k * 10.0**e for e in exponents for k in (1, 2, 5) if low <= k * 10.0**e <= high]
+    coarse = [10.0**e for e in exponents if low <= 10.0**e <= high]
+    chosen = fine if len(fine) <= most or len(coarse) < 2 else coarse
+    return chosen[:: math.ceil(len(chosen) / most)] if chosen else [low, high]
+
+
+def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    half = round(len(values) * _SMOOTHING / 2)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    index = np.arange(len(values))
+    low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
+    return np.asarray((sums[high] - sums[low]) / (high - low))
+
+
+def line_chart(title: str, steps: Sequence[float], values: Sequence[float]) -> Chart | None:
+    """A chart of values over steps; None where no value is finite. A wide range of positive values gets a log axis."""
+    x, y = np.asarray(steps, float), np.asarray(values, float)
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    if not len(y):
+        return None
+    mean = _running_mean(y)
+    if len(y) > _MOST_POINTS:
+        groups = np.array_split(np.arange(len(y)), _MOST_POINTS)
+        x, y, mean = (np.array([a[group].mean() for group in groups]) for a in (x, y, mean))
+    logarithmic = bool(y.min() > 0 and y.max() / y.min() > 20)
+    scaled = np.log10 if logarithmic else np.asarray
+    low, high = float(y.min()), float(y.max())
+    if not logarithmic and low > 0 and low < 0.4 * high:
+        low = 0.0
+    if low == high:
+        low, high = low - abs(low or 1) / 2, high + abs(high or 1) / 2
+    bottom, top = float(scaled(low)), float(scaled(high))
+    left, right = float(x[0]), float(x[-1]) if x[-1] > x[0] else float(x[0]) + 1
+
+    def across(step: float) -> float:
+        return round(_LEFT + (step - left) / (right - left) * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def down(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - (float(scaled(value)) - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    def path(levels: NDArray[np.float64]) -> str:
+        return "M" + "L".join(f"{across(a)} {down(b)}" for a, b in zip(x, levels, strict=True))
+
+    levels = _log_ticks(low, high) if logarithmic else ticks(low, high)
+    return Chart(
+        title,
+        path(y),
+        path(mean),
+        (across(float(x[-1])), down(float(mean[-1]))),
+        tuple(Tick(across(step), number(int(step))) for step in ticks(left, right) if float(step).is_integer()),
+        tuple(Tick(down(level), number(level, 2)) for level in levels),
+        float(mean[0]),
+        float(mean[-1]),
+        logarithmic,
+    )

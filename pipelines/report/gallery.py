@@ -1,0 +1,188 @@
+"""Pictures for the report, small and inside the page: clips with their landmarks, pairs with their layers."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.errors import DataError, WorkError
+from pipelines.manifest import Row
+from pipelines.report.funnel import code_of, seconds_of
+from pipelines.shards.read import Reader, SampleRef, ShardIndex
+from pipelines.workspace import Workspace
+
+Image = NDArray[np.uint8]
+_SIDE = 176
+_QUALITY = 82
+_FRAMES = 4
+_MOST_IDENTITIES = 4
+
+
+@dataclass(frozen=True)
+class Tile:
+    """uri: a data URI. alt: what the picture shows, in words."""
+
+    uri: str
+    alt: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class ClipCard:
+    """A clip or a candidate for one; tile is None where there is no picture of it."""
+
+    tile: Tile | None
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PairCard:
+    """A pair group: one row of tiles per identity, the same motion in each."""
+
+    id: str
+    split: str
+    motion: str
+    frames: int
+    identities: int
+    rows: tuple[tuple[Tile, ...], ...]
+
+
+def data_uri(image: Image, side: int = _SIDE) -> str:
+    """An RGB picture as a JPEG data URI, scaled down to at most `side` pixels in width and height."""
+    import cv2
+    import simplejpeg
+
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=_QUALITY, colorspace="RGB")
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def picture_uri(workspace: Workspace, relative: str, side: int) -> str | None:
+    """A published JPEG or PNG as a data URI; None where it is missing or not a picture."""
+    import cv2
+
+    try:
+        found = cv2.imread(str(workspace.local(relative)), cv2.IMREAD_COLOR)
+    except (WorkError, cv2.error):
+        return None
+    return None if found is None else data_uri(np.asarray(found[..., ::-1], np.uint8), side)
+
+
+def kept_clip(workspace: Workspace, row: Row) -> ClipCard:
+    """The middle frame of a clip with its landmarks drawn."""
+    tile = None
+    middle = _middle_frame(workspace, row)
+    if middle is not None:
+        alt = f"Frame of clip {row['id'][:8]} from {row['source'] or 'an unnamed source'}, with landmarks"
+        tile = Tile(data_uri(middle), alt)
+    about = (f"{row['frames']} frames", f"{row['fps']:g} fps", f"{row['size']} px")
+    return ClipCard(tile, str(row["source"] or "unnamed source"), (row["id"][:8], " · ".join(about)))
+
+
+def rejected_clip(workspace: Workspace, row: Row) -> ClipCard:
+    """A candidate that was not kept, with its picture where one was made, and the reason."""
+    uri = picture_uri(workspace, row["thumbnail_path"], _SIDE) if row.get("thumbnail_path") else None
+    reason = code_of(row["reason"])
+    tile = Tile(uri, f"Rejected candidate {row['id'][:8]}: {reason}") if uri else None
+    detail = (row["reason"] or "").partition(":")[2].strip()
+    length = seconds_of(row)
+    lines = (detail, f"{length:.1f} s" if length is not None else "", str(row["source"] or ""))
+    return ClipCard(tile, reason, tuple(line for line in lines if line))
+
+
+def _middle_frame(workspace: Workspace, row: Row) -> Image | None:
+    import av
+
+    from pipelines.report.draw import draw_keypoints
+
+    try:
+        keypoints = np.load(workspace.local(row["keypoints_path"]), allow_pickle=False)
+        middle = len(keypoints) // 2
+        with av.open(str(workspace.local(row["path"]))) as container:
+            for t, frame in enumerate(container.decode(video=0)):
+                if t == middle:
+                    return draw_keypoints(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), keypoints[t])
+    except (WorkError, ValueError, OSError, av.FFmpegError):
+        # The page tells what there is; a clip that cannot be read is the business of the check on the clips.
+        return None
+    return None
+
+
+def pair_groups(workspace: Workspace, most: int) -> tuple[PairCard, ...]:
+    """Some pair groups of every split, at most `most` in all."""
+    reader = Reader(workspace)
+    splits = {name: _pairs(workspace, name) for name in ("train", "validation", "test")}
+    chosen: list[SampleRef] = []
+    for place in range(most):
+        chosen += [refs[place] for refs in splits.values() if place < len(refs)]
+    return tuple(_pair_card(reader, ref) for ref in chosen[:most])
+
+
+def _pairs(workspace: Workspace, split: str) -> list[SampleRef]:
+    return [ref for ref in ShardIndex.load(workspace, split).samples if ref.kind == "pair"]
+
+
+def _pair_card(reader: Reader, ref: SampleRef) -> PairCard:
+    frames, identities = int(ref.meta["frames"]), len(ref.meta["identities"])
+    shown = sorted({round(t) for t in np.linspace(0, frames - 1, min(_FRAMES, frames))})
+    rows = tuple(_identity_row(reader, ref, i, shown) for i in range(min(identities, _MOST_IDENTITIES)))
+    return PairCard(ref.id, str(ref.meta["split"]), str(ref.meta["motion"]), frames, identities, rows)
+
+
+def _identity_row(reader: Reader, ref: SampleRef, identity: int, shown: Sequence[int]) -> tuple[Tile, ...]:
+    """Frames over time, then the layers of the middle one."""
+    import simplejpeg
+
+    from pipelines.report.draw import draw_keypoints
+
+    names = [f"i{identity}.t{t}.jpg" for t in shown]
+    members = reader.read(ref, (*names, f"i{identity}.npz"))
+    try:
+        images = [simplejpeg.decode_jpeg(members[name], colorspace="RGB") for name in names]
+        with np.load(io.BytesIO(members[f"i{identity}.npz"]), allow_pickle=False) as arrays:
+            middle = len(shown) // 2
+            t = shown[middle]
+            layers = {
+                "keypoints": draw_keypoints(images[middle], arrays["keypoints"][t]),
+                "mask": grey(arrays["mask"][t] > 0),
+                "depth": grey(nearness(arrays["depth"][t])),
+                "normals": normal_colours(arrays["normals"][t]),
+            }
+    except (ValueError, KeyError, IndexError) as error:
+        raise DataError(f"{ref.shard}: pair {ref.id} cannot be shown ({error}); make the pairs again") from error
+    who = f"identity {identity + 1}"
+    tiles = [
+        Tile(data_uri(image), f"{who}, frame {at}", f"frame {at}") for at, image in zip(shown, images, strict=True)
+    ]
+    tiles += [Tile(data_uri(layer), f"{who}, frame {t}: {name}", name) for name, layer in layers.items()]
+    return tuple(tiles)
+
+
+def nearness(depth: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Depth (S, S) in metres, 0 for the background, as brightness: the nearest point 1, the farthest 0.25."""
+    metres = np.asarray(depth, np.float32)
+    there = metres > 0
+    if not there.any():
+        return np.zeros_like(metres)
+    near, far = float(metres[there].min()), float(metres[there].max())
+    return np.where(there, 1 - 0.75 * (metres - near) / max(far - near, 1e-3), 0).astype(np.float32)
+
+
+def grey(values: NDArray[np.generic]) -> Image:
+    """Values (S, S) in [0, 1] as a grey picture."""
+    return np.repeat((np.asarray(values, np.float32) * 255).round().astype(np.uint8)[..., None], 3, -1)
+
+
+def normal_colours(normals: NDArray[np.floating]) -> Image:
+    """Camera-space normals (S, S, 3) in the usual colours: right red, up green, towards the viewer blue."""
+    vectors = np.asarray(normals, np.float32) * np.array([1, -1, -1], np.float32)
+    there = np.abs(vectors).sum(-1, keepdims=True) > 0
+    return np.where(there, ((vectors + 1) * 127.5).clip(0, 255).round(), 0).astype(np.uint8)

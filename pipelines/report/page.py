@@ -1,0 +1,73 @@
+"""The report as one HTML file: what it holds, and the template that writes it. Nothing is loaded from a network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipelines.report.charts import duration, number
+from pipelines.report.funnel import Step
+from pipelines.report.gallery import ClipCard, PairCard
+from pipelines.report.results import Evaluation, Training
+from pipelines.report.view import Casualty, SourceLine, SplitLine, StageLine
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One of the numbers at the top."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """kind: passed, failed or none (no evaluation yet)."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on the page; *_hidden say how many of a kind are left out, most_listed how long a list may be."""
+
+    title: str
+    subtitle: str
+    workspace: str
+    made_at: str
+    verdict: Verdict
+    facts: tuple[Fact, ...]
+    funnel: tuple[Step, ...]
+    sources: list[SourceLine]
+    splits: list[SplitLine]
+    kept_clips: tuple[ClipCard, ...]
+    kept_clips_hidden: int
+    rejected_clips: tuple[ClipCard, ...]
+    rejected_clips_hidden: int
+    pairs: tuple[PairCard, ...]
+    pairs_hidden: int
+    training: Training
+    evaluation: Evaluation
+    stages: list[StageLine]
+    model: list[tuple[str, str]]
+    quarantined: list[Casualty]
+    rejected: list[Casualty]
+    rejected_reasons: list[tuple[str, str, int]]
+    most_listed: int
+
+
+def render(page: Page) -> str:
+    """The page as HTML; every text in it is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, duration=duration)
+    return environment.get_template("report.html.jinja").render(page=page)

@@ -1,0 +1,159 @@
+"""What the report says of the training, the registered model and its evaluation."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipelines.evaluation.gate import BASELINE, METRICS, MODEL
+from pipelines.manifest import Manifest, Row
+from pipelines.report.charts import Chart, line_chart, number
+from pipelines.report.gallery import Tile, picture_uri
+from pipelines.workspace import Workspace
+
+_GRID_SIDE = 520
+# Metric -> name, unit, which way is better.
+_ABOUT = {
+    "foreground_psnr": ("PSNR on the person", "dB", "higher"),
+    "psnr": ("PSNR", "dB", "higher"),
+    "ssim": ("SSIM", "", "higher"),
+    "joint_error": ("Joint error", "px", "lower"),
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Means over the test samples of both methods. margin: signed difference, model less baseline, as text."""
+
+    key: str
+    name: str
+    unit: str
+    better: str
+    model: float
+    baseline: float
+    margin: str
+    wins: bool
+
+
+@dataclass(frozen=True)
+class Training:
+    summary: str
+    charts: tuple[Chart, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """passed: None where nothing was judged. reasons: why the gate is closed. grid: best to worst."""
+
+    passed: bool | None
+    summary: str
+    reasons: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    grid: tuple[Tile, ...]
+
+
+def training(workspace: Workspace, manifest: Manifest) -> Training:
+    """The curves of the run's history: every recorded number over its steps."""
+    rows = manifest.rows()
+    if not rows:
+        return Training("No run was finished.", (), 0.0)
+    (run,) = rows
+    about = _side(workspace, "train/run.json")
+    history = pq.read_table(workspace.local(run["history_path"])).to_pydict()
+    steps = history.pop("step")
+    charts = (line_chart(name.replace("_", " "), steps, _floats(values)) for name, values in history.items())
+    summary = (
+        f"Preset {run['preset']}, seed {run['seed']}: {number(run['steps'])} steps of a network with "
+        f"{number(run['parameters'])} parameters, {number(about['ms_per_step'])} ms each, "
+        f"{about['waiting_share']:.1%} of it waiting for data."
+    )
+    return Training(summary, tuple(chart for chart in charts if chart), float(about["training_seconds"]))
+
+
+def _floats(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
+
+
+def registered(workspace: Workspace, manifest: Manifest) -> list[tuple[str, str]]:
+    """Name and value of what identifies the model; empty where none was registered."""
+    rows = manifest.rows()
+    if not rows:
+        return []
+    (model,) = rows
+    about = _side(workspace, "model/registered.json")
+    return [
+        ("Version", f"models:/{about['name']}/{about['version']}"),
+        ("MLflow run", about["mlflow_run_id"]),
+        ("Preset", model["preset"]),
+        ("Parameters", number(model["parameters"])),
+        ("Weights SHA-256", model["weights_sha256"]),
+        ("Digest of its shards", model["shards_digest"]),
+    ]
+
+
+def version(workspace: Workspace) -> str:
+    about = _side(workspace, "model/registered.json")
+    return f"{about['name']} version {about['version']}"
+
+
+def evaluation(workspace: Workspace, manifest: Manifest, most: int) -> Evaluation:
+    """Metrics against the baseline, the gate's verdict and at most `most` pictures from the best to the worst."""
+    rows = manifest.rows()
+    ours = [row for row in rows if row["method"] == MODEL]
+    if not ours:
+        return Evaluation(None, "No test sample was judged.", (), (), ())
+    verdict = _side(workspace, "evaluation/gate.json")
+    means = verdict["means"]
+    metrics = tuple(
+        _metric(key, means[MODEL][key], means[BASELINE][key])
+        for key in sorted(METRICS, key=lambda key: list(_ABOUT).index(key) if key in _ABOUT else len(_ABOUT))
+        if key in means[MODEL] and key in means[BASELINE]
+    )
+    summary = (
+        f"{number(verdict['samples'])} cross-identity test pairs whose true pictures are known, against repeating the "
+        "reference image. Motion and identities were held out of the training."
+    )
+    return Evaluation(
+        bool(verdict["passed"]), summary, tuple(verdict["reasons"]), metrics, _grid(workspace, ours, most)
+    )
+
+
+def _metric(key: str, model: float, baseline: float) -> Metric:
+    name, unit, better = _ABOUT.get(key, (key.replace("_", " "), "", "higher"))
+    difference = model - baseline
+    wins = difference > 0 if better == "higher" else difference < 0
+    margin = ("+" if difference > 0 else "") + number(difference)
+    return Metric(key, name, unit, better, model, baseline, margin, wins)
+
+
+def _grid(workspace: Workspace, rows: list[Row], most: int) -> tuple[Tile, ...]:
+    def quality(row: Row) -> float:
+        found = row["foreground_psnr"] if row["foreground_psnr"] is not None else row["psnr"]
+        return -math.inf if found is None else float(found)
+
+    ordered = sorted(rows, key=lambda row: (-quality(row), row["sample"]))
+    chosen = sorted({round(place) for place in np.linspace(0, len(ordered) - 1, min(most, len(ordered)))})
+    tiles = []
+    for row in (ordered[place] for place in chosen):
+        uri = picture_uri(workspace, row["grid_path"], _GRID_SIDE)
+        label = f"{row['sample'][:12]} · {number(quality(row))} dB on the person"
+        if uri:
+            tiles.append(Tile(uri, f"Test pair {label}. Columns: reference, driving, output, truth.", label))
+    return tuple(tiles)
+
+
+def headline(found: Evaluation) -> str:
+    if found.passed is None:
+        return "No model has been judged yet"
+    wins = sum(metric.wins for metric in found.metrics)
+    return f"The model beats repeating the reference on {wins} of {len(found.metrics)} metrics"
+
+
+def _side(workspace: Workspace, relative: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(workspace.local(relative).read_text("utf-8"))
+    return found

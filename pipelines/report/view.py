@@ -1,0 +1,126 @@
+"""What the report shows, gathered from the manifests; no pictures are made and no HTML is written here."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pipelines.manifest import Manifest, Row, Status
+from pipelines.report.funnel import code_of, seconds_of
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """One stage: how its rows fared, the seconds that it took when it was last done, the digest of its manifest."""
+
+    name: str
+    batches: int
+    total: int
+    kept: int
+    rejected: int
+    quarantined: int
+    seconds: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Casualty:
+    """A row that was not kept. item: what people know it by."""
+
+    stage: str
+    status: str
+    item: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """What came from one source under one licence."""
+
+    source: str
+    licence: str
+    videos: int
+    clips: int
+    video_seconds: float
+    clip_seconds: float
+
+
+@dataclass(frozen=True)
+class SplitLine:
+    name: str
+    videos: int
+    clips: int
+    clip_seconds: float
+    pair_groups: int
+
+
+def stage_line(name: str, manifest: Manifest, batches: int, seconds: float) -> StageLine:
+    counts = manifest.counts
+    return StageLine(
+        name, batches, counts.total, counts.kept, counts.rejected, counts.quarantined, seconds, manifest.digest
+    )
+
+
+def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]:
+    """Every row with a status, in the order of the stages; a row is called after the video that it came from."""
+    names = {row["id"]: _file_name(row) for row in inputs["videos"].rows(status=None)}
+    found = []
+    for stage, manifest in inputs.items():
+        for row in manifest.rows(status):
+            video = row.get("video_id") or (row["parent_id"] if row["parent_id"] in names else row["id"])
+            item = names.get(video) or (row["parent_id"] or row["id"])[:12]
+            found.append(Casualty(stage, str(status), f"{item}{_span(row)}", row["reason"] or "no reason given"))
+    return found
+
+
+def reasons(items: Iterable[Casualty]) -> list[tuple[str, str, int]]:
+    """(stage, kind of reason, how many), in the order of the stages and most first."""
+    counted = Counter((item.stage, code_of(item.reason)) for item in items)
+    stages = list(dict.fromkeys(stage for stage, _ in counted))
+    ordered = sorted(counted.items(), key=lambda entry: (stages.index(entry[0][0]), -entry[1], entry[0][1]))
+    return [(stage, code, count) for (stage, code), count in ordered]
+
+
+def _file_name(row: Row) -> str:
+    return PurePosixPath(str(row.get("url") or row.get("path") or row["id"][:12])).name
+
+
+def _span(row: Row) -> str:
+    if row.get("start_s") is None or row.get("end_s") is None:
+        return ""
+    return f", {row['start_s']:.1f}–{row['end_s']:.1f} s"
+
+
+def source_lines(inputs: Mapping[str, Manifest]) -> list[SourceLine]:
+    """Videos and clips by source and licence, the most video first."""
+    videos, clips = inputs["videos"].rows(), inputs["clips"].rows()
+    kinds = {(row["source"] or "not stated", row["licence"] or "not stated") for row in [*videos, *clips]}
+    lines = []
+    for source, licence in kinds:
+        mine = [
+            [
+                row
+                for row in rows
+                if ((row["source"] or "not stated"), (row["licence"] or "not stated")) == (source, licence)
+            ]
+            for rows in (videos, clips)
+        ]
+        lines.append(SourceLine(source, licence, len(mine[0]), len(mine[1]), *(_seconds(rows) for rows in mine)))
+    return sorted(lines, key=lambda line: (-line.video_seconds, line.source, line.licence))
+
+
+def split_lines(inputs: Mapping[str, Manifest]) -> list[SplitLine]:
+    seconds = {row["id"]: seconds_of(row) or 0.0 for row in inputs["clips"].rows()}
+    lines = []
+    for name in SPLITS:
+        clips = [row for row in inputs["split"].rows() if row["split"] == name]
+        pairs = [row for row in inputs["pairs"].rows() if row["split"] == name]
+        length = sum(seconds[row["id"]] for row in clips)
+        lines.append(SplitLine(name, len({row["video_id"] for row in clips}), len(clips), length, len(pairs)))
+    return lines
+
+
+def _seconds(rows: Iterable[Row]) -> float:
+    return sum(seconds_of(row) or 0.0 for row in rows)

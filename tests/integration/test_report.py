@@ -1,0 +1,244 @@
+"""The page from a small workspace: true counts, nothing from the network, and no way in for hostile names."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from toy_shards import clip_sample, pair_sample
+
+from pipelines import manifest
+from pipelines.curation import clips, ingest, people, shots
+from pipelines.curation.split import STAGE as SPLIT
+from pipelines.curation.split import SplitConfig
+from pipelines.engine import Engine
+from pipelines.manifest import Row, digest_of
+from pipelines.report.stage import PAGE, STAGE, ReportConfig
+from pipelines.shards.stage import STAGE as SHARDS
+from pipelines.shards.stage import ShardsConfig
+from pipelines.shards.write import write_shard
+from pipelines.stage import Stage, folder_of, run_stage
+from pipelines.synthesis import pairs
+from pipelines.workspace import Workspace
+from training.stages import EVALUATION, MODEL, TRAIN
+
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>.mp4'
+
+
+class Page(HTMLParser):
+    """What a browser would see of the page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.cells: list[list[str]] = []
+        self.text = ""
+        self._cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.cells.append([])
+        if tag in ("td", "th"):
+            self.cells[-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._cell = self._cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._cell:
+            self.cells[-1][-1] += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def row(self, head: str, length: int) -> list[str]:
+        (found,) = [row for row in self.cells if row and row[0].strip() == head and len(row) == length]
+        return [cell.strip() for cell in found]
+
+
+def publish(workspace: Workspace, stage: Stage, rows: list[Row]) -> None:
+    folder = folder_of(stage.name, "b" if stage.per_batch else None)
+    manifest.write(workspace, folder, manifest.build(rows, stage.schema), digest_of(rows), 0)
+    with workspace.publish(f"{folder}/seconds.json") as path:
+        path.write_text("61.5")
+
+
+def row(name: str, status: str = "kept", reason: str | None = None, parent: str | None = None, **more: Any) -> Row:
+    return {"id": digest_of(name), "parent_id": parent, "status": status, "reason": reason} | more
+
+
+def publish_curation(workspace: Workspace, kept: int) -> None:
+    """One video with as many kept clips, two rejected ones, and a video that failed."""
+    video = row("v", url=f"file:///videos/{HOSTILE}", source="park <b>", licence="CC0-1.0", duration=12.5)
+    failed = row("w", "quarantined", f"{HOSTILE}: is cut off", url="https://example.org/cut.mp4", duration=None)
+    publish(workspace, ingest.STAGE, [video, failed])
+    publish(workspace, shots.STAGE, [row("s", parent=video["id"])])
+    publish(workspace, people.STAGE, [row("t", parent=video["id"]), row("u", "rejected", "too_short: 0.2 s")])
+    rows = []
+    for i in range(kept):
+        members = clip_sample(i, "train")
+        name = digest_of("clip", i)
+        for suffix, member in (("mp4", "mp4"), ("npy", "keypoints.npy")):
+            with workspace.publish(f"clips/b/{name}.{suffix}") as path:
+                path.write_bytes(members[member])
+        about = {"start_s": 1.0 * i, "end_s": 1.0 * i + 1, "frames": 12, "fps": 12.0, "size": 96}
+        about |= {"video_id": video["id"], "source": video["source"], "licence": video["licence"]}
+        about |= {"path": f"clips/b/{name}.mp4", "keypoints_path": f"clips/b/{name}.npy"}
+        rows.append({"id": name, "parent_id": digest_of("t"), "status": "kept", **about})
+    with workspace.publish("clips/b/dark.jpg") as path:
+        cv2.imwrite(str(path), np.zeros((40, 30, 3), np.uint8))
+    rows.append(row("r", "rejected", "too_dark: mean 3", digest_of("t"), thumbnail_path="clips/b/dark.jpg"))
+    rows.append(row("q", "rejected", "<i>odd</i>: x", digest_of("t"), thumbnail_path=None))
+    publish(workspace, clips.STAGE, rows)
+    run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
+
+
+def publish_pairs(workspace: Workspace, groups: int) -> None:
+    rows = []
+    for split, first in (("train", 0), ("test", 1000)):
+        samples = [(f"p{i}", pair_sample(i, split, identities=2, frames=3)) for i in range(first, first + groups)]
+        if samples:
+            record = write_shard(workspace, f"pairs/shards/{split}-00000.tar", samples)
+            place = {"shard": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
+            rows += [{"id": key, "parent_id": None, "status": "kept", "split": split, **place} for key, _ in samples]
+    publish(workspace, pairs.STAGE, rows)
+    run_stage(SHARDS, workspace, ShardsConfig(), Engine(), quiet=True)
+
+
+def publish_model(workspace: Workspace, passed: bool) -> None:
+    history = {"step": list(range(50)), "loss": np.linspace(2, 1, 50).tolist(), "flow": [None] * 20 + [0.5] * 30}
+    with workspace.publish("train/x/history.parquet") as path:
+        pq.write_table(pa.table(history), path)
+    run = {"preset": "smoke", "seed": 7, "steps": 50, "parameters": 1234567, "history_path": "train/x/history.parquet"}
+    publish(workspace, TRAIN, [row("run", **run)])
+    publish(workspace, MODEL, [row("model", preset="smoke", parameters=1, weights_sha256="ab" * 32, shards_digest="d")])
+    with workspace.publish("evaluation/grids/g.jpg") as path:
+        cv2.imwrite(str(path), np.full((64, 256, 3), 90, np.uint8))
+    measured = {"sample": "p1000", "frames": 2, "grid_path": "evaluation/grids/g.jpg", "foreground_psnr": 15.25}
+    publish(workspace, EVALUATION, [row(m, method=m, **measured) for m in ("model", "copy-reference")])
+    means = {"model": {"foreground_psnr": 15.25, "ssim": 0.5}, "copy-reference": {"foreground_psnr": 14.0, "ssim": 0.6}}
+    reasons = [] if passed else ["foreground_psnr is better by 1.25, not by 9"]
+    for relative, content in {
+        "train/run.json": {"mlflow_run_id": "r1", "ms_per_step": 250.0, "waiting_share": 0.01, "training_seconds": 75},
+        "model/registered.json": {"name": "x-unimotion", "version": "3", "mlflow_run_id": "r1", "fingerprint": "f"},
+        "evaluation/gate.json": {"passed": passed, "reasons": reasons, "samples": 1, "means": means},
+    }.items():
+        with workspace.publish(relative) as path:
+            path.write_text(json.dumps(content))
+
+
+def build_page(workspace: Workspace, config: ReportConfig | None = None) -> Page:
+    run_stage(STAGE, workspace, config or ReportConfig(), Engine(), quiet=True)
+    return Page(workspace.local(PAGE).read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Page]:
+    workspace = Workspace(str(tmp_path_factory.mktemp("report")))
+    publish_curation(workspace, kept=3)
+    publish_pairs(workspace, groups=2)
+    publish_model(workspace, passed=True)
+    return workspace, build_page(workspace)
+
+
+def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> None:
+    workspace, page = full
+    for name in STAGE.needs:
+        folder = folder_of(name, "b") if name in ("videos", "shots", "people", "clips") else name
+        found = manifest.read(workspace, folder)
+        counts = found.counts
+        shown = page.row(name, 7)
+        assert shown[1:5] == [str(n) for n in (counts.total, counts.kept, counts.rejected, counts.quarantined)]
+        assert shown[6] == found.digest
+    assert page.row("videos", 7)[5] == "1 min 2 s"
+    assert "1 of 2 videos kept" in page.text
+    assert "3 of 5 clips kept" in page.text
+    assert sum(int(page.row(split, 5)[2]) for split in ("train", "validation", "test")) == 3
+    assert [page.row(split, 5)[4] for split in ("train", "validation", "test")] == ["2", "0", "2"]
+    assert page.row("park <b>", 6)[1:] == ["CC0-1.0", "1", "12.5 s", "3", "3.0 s"]
+
+
+def test_nothing_is_loaded_from_anywhere(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    for _, attributes in page.tags:
+        for name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/jpeg;base64,")), attributes
+    assert not re.search(r"url\(|@import", page.html)
+    assert not page.of("script") + page.of("link") + page.of("iframe")
+
+
+def test_hostile_names_stay_text(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    assert HOSTILE in page.text
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert not page.of("i") or all("class" in attributes for attributes in page.of("i"))
+    assert "<i>odd</i>" in page.text
+
+
+def test_every_picture_is_described(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    alts = [attributes.get("alt") or "" for attributes in page.of("img")]
+    assert len([alt for alt in alts if alt.startswith("Frame of clip")]) == 3
+    assert len([alt for alt in alts if alt.startswith("Rejected candidate")]) == 1
+    # 4 groups of 2 identities: 3 frames and 4 layers each.
+    assert len([alt for alt in alts if alt.startswith("identity")]) == 4 * 2 * 7
+    assert len([alt for alt in alts if alt.startswith("Test pair p1000")]) == 1
+    assert all(alts)
+    assert all(svg.get("aria-label") for svg in page.of("svg"))
+
+
+def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    assert len([svg for svg in page.of("svg") if svg["class"] == "chart"]) == 2
+    assert "1,234,567 parameters" in page.text
+    assert "models:/x-unimotion/3" in page.text
+    assert "The model beats repeating the reference on 1 of 2 metrics" in page.text
+    (shown,) = [row for row in page.cells if row[0].startswith("PSNR on the person")]
+    assert shown[1:3] == ["15.25", "14.00"]
+    assert shown[3].startswith("+1.25")
+    assert "Gate passed" in page.text
+
+
+def test_what_was_not_kept_is_listed_with_its_reason(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    rows = [[cell.strip() for cell in row] for row in page.cells]
+    assert ["videos", "cut.mp4", f"{HOSTILE}: is cut off"] in rows
+    assert ["people", "too short", "1"] in rows
+    assert ["clips", "too dark", "1"] in rows
+
+
+def test_a_closed_gate_says_why(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    publish_curation(workspace, kept=3)
+    publish_pairs(workspace, groups=2)
+    publish_model(workspace, passed=False)
+    page = build_page(workspace, ReportConfig(clips=1, rejected_clips=1, pair_groups=1, listed=1))
+    assert "foreground_psnr is better by 1.25, not by 9" in page.text
+    assert "2 more clips are not shown" in page.text
+    assert "1 more candidates are not shown" in page.text
+    assert "3 more groups are not shown" in page.text
+    assert "2 more rejected items are not shown" in page.text
+    assert len([i for i in page.of("img") if (i["alt"] or "").startswith("Frame of clip")]) == 1
+
+
+def test_an_almost_empty_workspace_has_a_page_too(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    for stage in (ingest.STAGE, shots.STAGE, people.STAGE, clips.STAGE, TRAIN, MODEL, EVALUATION):
+        publish(workspace, stage, [])
+    run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
+    publish_pairs(workspace, groups=0)
+    page = build_page(workspace)
+    for text in ("No clip was kept", "No pairs were rendered", "no training history", "No model has been evaluated"):
+        assert text in page.text
+    assert "Everything was kept" in page.text
