@@ -1,31 +1,30 @@
 """The body's surface as a texture: for each texel, where on the template it is. Appearance is painted on that."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.synthesis.body import AnnyBody
+from pipelines.synthesis.body import PARTS, AnnyBody
 from pipelines.synthesis.engines.raster import rasterise
 from pipelines.synthesis.landmarks import ASPECT
 from pipelines.synthesis.scene import Camera, Floats
 
 _NOISE_OCTAVES = (12.0, 30.0, 75.0, 190.0)  # waves per metre
 _NOISE_FIELDS = 6
+_IDENTITY = np.eye(3, dtype=np.float32)
+_FACE_BACK = -0.045  # the ears' front, in template metres
 
 
 @dataclass(frozen=True)
-class Atlas:
-    """Tables over the N texels in use. texels (N,): flat index in a (height, width) texture; every texel takes its colour
-    from `nearest` (height * width,), an index into the N, so that seams do not show.
+class Texels:
+    """Places on the template that are painted, N of them.
 
-    position (N, 3) metres on the template; part (N,) index into `PARTS`; arm (N,): 0 at the shoulder, 1 at the
-    wrist, more on the hand; is_head, is_arm, is_mouth (N,) in [0, 1]; noise (N, fields): smooth, about unit variance.
+    position (N, 3) metres; part (N,) index into `PARTS`; arm (N,): 0 at the shoulder, 1 at the wrist, more on the hand;
+    is_head, is_arm (N,) in [0, 1]; is_mouth (N,): the cavity; noise (N, fields): smooth, of unit variance.
     """
 
-    height: int
-    width: int
-    nearest: NDArray[np.int32]
     position: Floats
     part: NDArray[np.uint8]
     arm: Floats
@@ -33,6 +32,27 @@ class Atlas:
     is_head: Floats
     is_mouth: NDArray[np.bool_]
     noise: Floats
+
+    def take(self, index: NDArray[np.int64]) -> "Texels":
+        return Texels(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The texture's texels in use, N of (height, width).
+
+    Every texel takes its colour from `nearest` (height * width,), an index into the N, so that seams do not show.
+    face, eyes: which of the N are the front of the face and the eyes; those texels again, as most painting is there.
+    """
+
+    height: int
+    width: int
+    nearest: NDArray[np.int32]
+    texels: Texels
+    face: NDArray[np.int64]
+    face_texels: Texels
+    eyes: NDArray[np.int64]
+    eye_texels: Texels
 
     def image(self, colours: Floats) -> NDArray[np.uint8]:
         """Texture (height, width, 3) from colours (N, 3) in [0, 1]."""
@@ -42,7 +62,7 @@ class Atlas:
 
 @dataclass(frozen=True)
 class VertexFields:
-    """Per vertex of the template: position (V, 3), arm, is_arm and is_head as in `Atlas`, (V,)."""
+    """Per vertex of the template: position (V, 3), arm, is_arm and is_head as in `Texels`, (V,)."""
 
     position: Floats
     arm: Floats
@@ -58,11 +78,11 @@ def vertex_fields(body: AnnyBody) -> VertexFields:
     arm = np.zeros(len(body.template), np.float32)
     for side, sign in (("L", 1), ("R", -1)):
         joints = [heads[f"{bone}.{side}"] for bone in ("upperarm01", "lowerarm01", "wrist", "finger3-1")]
-        lengths = np.array([np.linalg.norm(b - a) for a, b in zip(joints, joints[1:], strict=False)])
+        lengths = np.array([np.linalg.norm(b - a) for a, b in itertools.pairwise(joints)])
         marks = np.concatenate([[0], np.cumsum(lengths)]) / lengths[:2].sum()
         own = np.sign(body.template[:, 0]) == sign
         best, value = np.full(len(arm), np.inf), np.zeros(len(arm))
-        for i, (a, b) in enumerate(zip(joints, joints[1:], strict=False)):
+        for i, (a, b) in enumerate(itertools.pairwise(joints)):
             t = np.clip((body.template - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
             distance = np.linalg.norm(body.template - (a + t[:, None] * (b - a)), axis=1)
             value = np.where(distance < best, marks[i] + t * (marks[i + 1] - marks[i]), value)
@@ -71,12 +91,12 @@ def vertex_fields(body: AnnyBody) -> VertexFields:
     return VertexFields(body.template, arm, is_arm, is_head)
 
 
-def build_atlas(body: AnnyBody, fields: VertexFields, height: int) -> Atlas:
+def build_atlas(body: AnnyBody, vertices: VertexFields, height: int) -> Atlas:
     """The atlas of a body with `height` texels in height."""
     import cv2
 
     width = int(ASPECT * height)
-    # Texture space seen by an orthographic-like camera: a plane at depth 1 with unit focal length.
+    # Texture space seen by a camera: a plane at depth 1, unit focal length.
     side = max(height, width)
     plane = np.stack([body.uv[:, 0] * width, (1 - body.uv[:, 1]) * height, np.ones(len(body.uv))], 1).astype(np.float32)
     found = rasterise(
@@ -97,23 +117,31 @@ def build_atlas(body: AnnyBody, fields: VertexFields, height: int) -> Atlas:
     )
     by_label = np.zeros(label.max() + 1, np.int32)
     by_label[label.ravel()[texels]] = np.arange(len(texels))
-    position = spread(fields.position)
+    position = spread(vertices.position)
     uv = spread(_per_vertex_uv(body))
-    return Atlas(
-        height,
-        width,
-        by_label[label.ravel()],
-        position,
-        body.face_part[face],
-        spread(fields.arm),
-        spread(fields.is_arm),
-        spread(fields.is_head),
-        (uv[:, 0] > 0.75 / ASPECT) & (uv[:, 0] < 0.94 / ASPECT) & (uv[:, 1] < 0.14) & (body.face_part[face] == 0),
-        smooth_noise(position),
+    in_mouth = (uv[:, 0] > 0.75 / ASPECT) & (uv[:, 0] < 0.94 / ASPECT) & (uv[:, 1] < 0.14)
+    places = Texels(
+        position=position,
+        part=body.face_part[face],
+        arm=spread(vertices.arm),
+        is_arm=spread(vertices.is_arm),
+        is_head=spread(vertices.is_head),
+        is_mouth=in_mouth & (body.face_part[face] == PARTS.index("body")),
+        noise=smooth_noise(position),
     )
-
-
-_IDENTITY = np.eye(3, dtype=np.float32)
+    skin = places.part == PARTS.index("body")
+    front = np.flatnonzero(skin & (places.is_head > 0.2) & (position[:, 1] < _FACE_BACK))
+    eyes = np.flatnonzero(places.part == PARTS.index("eye"))
+    return Atlas(
+        height=height,
+        width=width,
+        nearest=by_label[label.ravel()],
+        texels=places,
+        face=front,
+        face_texels=places.take(front),
+        eyes=eyes,
+        eye_texels=places.take(eyes),
+    )
 
 
 def _per_vertex_uv(body: AnnyBody) -> Floats:
@@ -125,12 +153,10 @@ def _per_vertex_uv(body: AnnyBody) -> Floats:
 def smooth_noise(position: Floats) -> Floats:
     """Fixed smooth random fields at points (N, 3): sums of plane waves with random directions, (N, fields)."""
     rng = np.random.default_rng(20)
-    fields = np.zeros((len(position), _NOISE_FIELDS), np.float32)
+    noise = np.zeros((len(position), _NOISE_FIELDS), np.float32)
     for i in range(_NOISE_FIELDS):
         for octave, waves in enumerate(_NOISE_OCTAVES):
-            directions = rng.normal(size=(3, 4)) * waves
-            phase = rng.uniform(0, 2 * np.pi, 4)
-            fields[:, i] += np.sin(position @ directions.astype(np.float32) + phase.astype(np.float32)).sum(1) / (
-                octave + 1.5
-            )
-    return fields / fields.std(0)
+            directions = (rng.normal(size=(3, 3)) * waves).astype(np.float32)
+            phase = rng.uniform(0, 2 * np.pi, 3).astype(np.float32)
+            noise[:, i] += np.sin(position @ directions + phase).sum(1) / np.float32(octave + 1.5)
+    return np.asarray(noise / noise.std(0), np.float32)

@@ -89,7 +89,7 @@ def draw_backdrop(backdrop: Backdrop, camera: Camera, feet: Floats) -> NDArray[n
     shadow = np.exp(-(gap**2).sum(-1) / (0.11 + 0.5 * np.maximum(feet[:, 2], 0)) ** 2)
     shadow = 1 - 0.55 * np.clip((shadow * np.exp(-3 * np.maximum(feet[:, 2], 0))).sum(-1), 0, 1)
     colours = np.where(on_floor[..., None], floor * shadow[..., None], wall)
-    return np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(colours, 0, 1) * 255), np.uint8)
 
 
 def _noise(points: Floats, rng: np.random.Generator) -> Floats:
@@ -99,7 +99,7 @@ def _noise(points: Floats, rng: np.random.Generator) -> Floats:
             np.sin(points @ rng.normal(0, waves, (3, 3)) + rng.uniform(0, 6.3, 3)).sum(1).astype(np.float32)
             / waves**0.5
         )
-    return total / 3
+    return np.asarray(total / 3, np.float32)
 
 
 def _floor(backdrop: Backdrop, points: Floats, noise: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """The body: phenotypes, a pose and facial actions become vertices and the 88 named points.
 
-Pose convention (Anny's `local-ref`): a bone's rotation is given in world-aligned axes of the reference pose (x to the person's
-left, -y forward, z up), and acts on the bone and its descendants about the bone's head, before the parents' rotations.
+Pose convention (Anny's `local-ref`): a bone's rotation is given in world-aligned axes of the reference pose (x to the
+person's left, -y forward, z up), and acts on it and its descendants about its head, before the parents' rotations.
 The root's is the pose of the whole body. Rotations do not depend on the phenotype, so a pose fits every identity.
 """
 
@@ -26,8 +26,8 @@ FIXED_PHENOTYPES = {"cupsize": 0.5, "firmness": 0.5}
 
 @dataclass(frozen=True)
 class Pose:
-    """Motion parameters of T frames. rotations: bone -> (T, 3, 3), the root's included; translation (T, 3) metres of the
-    root; actions: ARKit name -> (T,) in [0, 1]."""
+    """Motion parameters of T frames. rotations: bone -> (T, 3, 3), the root's included; translation (T, 3) of the root,
+    metres; actions: ARKit name -> (T,) in [0, 1]."""
 
     rotations: dict[str, Floats]
     translation: Floats
@@ -184,4 +184,4 @@ class AnnyBody:
         points = (self.template[self._point_vertices.numpy()] * weights).sum(1)
         bones = self._point_bones.numpy()
         heads: Floats = self._model.template_bone_heads.numpy()
-        return np.where(bones[:, None] >= 0, heads[np.maximum(bones, 0)], points).astype(np.float32)
+        return np.asarray(np.where(bones[:, None] >= 0, heads[np.maximum(bones, 0)], points), np.float32)

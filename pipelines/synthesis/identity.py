@@ -20,8 +20,8 @@ HAIR = ("shaved", "short", "crop", "bob", "long", "bald")
 
 @dataclass(frozen=True)
 class Garment:
-    """kind: of `TOPS`, `BOTTOMS`. length: sleeve (0 shoulder, 1 wrist) or leg (0 hip, 1 ankle). looseness: metres off the
-    skin. pattern of `PATTERNS`, scale in metres."""
+    """kind: of `TOPS`, `BOTTOMS`. length: sleeve (0 shoulder, 1 wrist) or leg (0 hip, 1 ankle). looseness:
+    metres off the skin. pattern of `PATTERNS`, scale in metres."""
 
     kind: str
     colour: Colour
@@ -114,10 +114,12 @@ def _garment(rng: np.random.Generator, kind: str, length: float, looseness: floa
 
 
 _SKINS: tuple[Colour, ...] = (
-    (0.98, 0.84, 0.75), (0.93, 0.76, 0.64), (0.85, 0.66, 0.52), (0.72, 0.52, 0.38), (0.55, 0.37, 0.26), (0.36, 0.23, 0.17),
+    (0.98, 0.84, 0.75), (0.93, 0.76, 0.64), (0.85, 0.66, 0.52),
+    (0.72, 0.52, 0.38), (0.55, 0.37, 0.26), (0.36, 0.23, 0.17),
 )  # fmt: skip
 _HAIRS: tuple[Colour, ...] = (
-    (0.06, 0.05, 0.05), (0.14, 0.09, 0.06), (0.28, 0.17, 0.09), (0.42, 0.26, 0.12), (0.68, 0.50, 0.28), (0.50, 0.20, 0.08),
+    (0.06, 0.05, 0.05), (0.14, 0.09, 0.06), (0.28, 0.17, 0.09),
+    (0.42, 0.26, 0.12), (0.68, 0.50, 0.28), (0.50, 0.20, 0.08),
 )  # fmt: skip
 _IRISES: tuple[Colour, ...] = (
     (0.22, 0.12, 0.06),

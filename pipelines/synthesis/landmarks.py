@@ -74,9 +74,9 @@ def regressors(
             put(row + 3, last[np.argsort(-reach, kind="stable")[:4]], np.ones(4))
     skin = np.unique(faces[part == 0])
     for row, name in enumerate(keypoints.FACE, start=keypoints.FACE_SLICE.start):
-        side = -1 if name.startswith("right_") else 1
+        mirror = -1 if name.startswith("right_") else 1
         x, z = _FACE[name.removeprefix("left_").removeprefix("right_")]
-        put(row, _outermost(template, skin, side * x, z), np.ones(1))
+        put(row, _outermost(template, skin, mirror * x, z), np.ones(1))
     return {"point_bones": bones, "point_vertices": vertices, "point_weights": weights}
 
 
@@ -93,7 +93,7 @@ def lay_out_charts(
     """Texture coordinates (R, 2) in [0, 1] and corners (F, 3) that give the face and the eyes the room they need.
 
     The body keeps its own layout; the front of the face is projected along y, and each eye from its front; both eyes
-    and all hair share a chart. Coordinates on which appearance is painted come from the template, so a chart is only room.
+    share a chart. Appearance is painted by place on the template, so a chart is only room.
     """
     from pipelines.synthesis.body import PARTS
 

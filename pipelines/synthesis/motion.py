@@ -1,10 +1,11 @@
 """Procedural motion: joint-limited key poses drawn at random, and smooth paths between them.
 
-A motion is a path through key poses in joint angles and facial actions (cubic Hermite with Catmull-Rom slopes, so that speed
-is continuous), sampled at any times. The same motion goes onto every body. Key poses whose hands would be inside the trunk or
-the head are drawn again.
+A motion is a path through key poses in joint angles and facial actions (cubic Hermite with Catmull-Rom slopes, so that
+speed is continuous), sampled at any times. The same motion goes onto every body. Key poses whose hands would be inside
+the trunk or the head are drawn again.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ def sample_motion(
 ) -> Motion:
     """A motion of `keys` key poses. facing: the most degrees that the whole body turns away from the front.
 
-    framing `upper` and `close` bring the hands up and keep the legs quiet, since only that is in the picture.
+    Framings closer than `full` bring the hands up and keep the legs quiet, since only that is in the picture.
     """
     angles: list[dict[str, float]] = []
     actions: list[dict[str, float]] = []
@@ -148,7 +149,7 @@ def _face(rng: np.random.Generator) -> dict[str, float]:
 
 
 def hands_are_free(skeleton: Skeleton, pose: dict[str, float]) -> bool:
-    """Whether both hands and forearms are outside the trunk and the head of the mean body, and apart from each other."""
+    """Whether both hands and forearms are outside the mean body's trunk and head, and apart from each other."""
     joints = skeleton.joints({name: np.array([value]) for name, value in {**pose, "facing": 0.0}.items()})
     trunk = [joints[name][0] for name in ("root", "spine03", "spine01")]
     head = joints["head"][0] + (joints["head"][0] - joints["neck03"][0]) * 1.2
@@ -171,5 +172,5 @@ def _ellipse(offset: NDArray[np.float64]) -> float:
 
 
 def _densify(points: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    pairs = zip(points, points[1:], strict=False)
+    pairs = itertools.pairwise(points)
     return [a + (b - a) * t for a, b in pairs for t in (0.0, 0.5, 1.0)]

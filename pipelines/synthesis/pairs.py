@@ -6,16 +6,16 @@ A shard is a pure function of the config and its index, so shards may be made in
 import functools
 import io
 import json
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, schema_of
+from pipelines.shards.write import Sample, write_shard
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
 
@@ -67,23 +67,19 @@ def _make_worker(workspace: Workspace, folder: str, config: PairsConfig) -> Work
     studio = Studio.open(config.texture)
 
     def work(payload: Row) -> list[Row]:
-        split, shard = payload["split"], payload["shard"]
-        path = f"{folder}/shards/{split}-{shard:05d}.tar"
         rows: list[Row] = []
-        with workspace.publish(path) as temporary, ShardWriter(temporary) as writer:
+
+        def samples() -> Iterator[Sample]:
             for index in range(payload["first"], payload["last"]):
                 group = render_group(
-                    studio, engine, config.seed, split, index, config.identities, config.frames, config.size
+                    studio, engine, config.seed, payload["split"], index, config.identities, config.frames, config.size
                 )
-                for name, content in encode(group):
-                    writer.add(name, content)
                 rows.append(
                     {
                         "id": group.id,
                         "parent_id": None,
                         "status": Status.KEPT,
-                        "split": split,
-                        "shard": path,
+                        "split": group.split,
                         "identities": [view.identity for view in group.views],
                         "motion": group.motion,
                         "framing": group.framing,
@@ -92,32 +88,17 @@ def _make_worker(workspace: Workspace, folder: str, config: PairsConfig) -> Work
                         "engine": engine.name,
                     }
                 )
-        return rows
+                yield group.id, encode(group)
+
+        record = write_shard(workspace, f"{folder}/shards/{payload['split']}-{payload['shard']:05d}.tar", samples())
+        place = {"shard": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
+        return [row | place for row in rows]
 
     return work
 
 
-class ShardWriter:
-    """A tar whose bytes depend on its content alone: no times, owners or permissions of the machine."""
-
-    def __init__(self, path: Any) -> None:
-        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115  # closed on exit
-
-    def __enter__(self) -> "ShardWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._tar.close()
-
-    def add(self, name: str, content: bytes) -> None:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        member.mode = 0o444
-        self._tar.addfile(member, io.BytesIO(content))
-
-
-def encode(group: "Group") -> Iterator[tuple[str, bytes]]:
-    """The files of a group's sample: its JSON, then for each identity its arrays and pictures."""
+def encode(group: "Group") -> dict[str, bytes]:
+    """The members of a group's sample: its JSON, then for each identity its arrays and pictures."""
     import simplejpeg
 
     frames = len(group.views[0].layers)
@@ -131,18 +112,18 @@ def encode(group: "Group") -> Iterator[tuple[str, bytes]]:
         "motion": group.motion,
         "framing": group.framing,
     }
-    yield f"{group.id}.json", json.dumps(about, sort_keys=True).encode()
+    members = {"json": json.dumps(about, sort_keys=True).encode()}
     for i, view in enumerate(group.views):
-        yield f"{group.id}.i{i}.npz", _arrays(view)
+        members[f"i{i}.npz"] = _arrays(view)
         for t, drawn in enumerate(view.layers):
-            picture = simplejpeg.encode_jpeg(
+            members[f"i{i}.t{t}.jpg"] = simplejpeg.encode_jpeg(
                 np.ascontiguousarray(drawn.rgb),
                 quality=_JPEG_QUALITY,
                 colorspace="RGB",
                 colorsubsampling="444",
                 fastdct=False,
             )
-            yield f"{group.id}.i{i}.t{t}.jpg", picture
+    return members
 
 
 def _arrays(view: "View") -> bytes:
@@ -166,6 +147,8 @@ STAGE = Stage(
     schema=schema_of(
         split=pa.string(),
         shard=pa.string(),
+        shard_sha256=pa.string(),
+        shard_bytes=pa.int64(),
         identities=pa.list_(pa.string()),
         motion=pa.string(),
         framing=pa.string(),

@@ -7,17 +7,18 @@ from numpy.typing import NDArray
 
 from pipelines.synthesis.appearance import Outfit, dress
 from pipelines.synthesis.atlas import Atlas, VertexFields, build_atlas, vertex_fields
-from pipelines.synthesis.body import PARTS, AnnyBody, Pose
+from pipelines.synthesis.body import PARTS, AnnyBody, Pose, Posed
 from pipelines.synthesis.identity import Identity
 from pipelines.synthesis.scene import Floats, Surface
 from pipelines.synthesis.skeleton import Skeleton
 
-_SMOOTHING_ROUNDS = 4
+_SMOOTHING_ROUNDS = 2
+_SOLE = 0.006  # metres from the foot to the ground, as shoes are thick
 
 
 @dataclass(frozen=True)
 class Gather:
-    """Sums of rows of other arrays onto vertices. rows: their indices, sorted by vertex; starts (V,): each one's first."""
+    """Sums of rows of other arrays onto vertices. rows: their indices, by vertex; starts (V,): each one's first."""
 
     rows: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Studio:
     atlas: Atlas
     fields: VertexFields
     skeleton: Skeleton
+    skin: NDArray[np.int64]
     corner_vertex: NDArray[np.int64]
     around: Gather
     neighbours: Gather
@@ -60,14 +62,15 @@ class Studio:
         degree = np.bincount(edges[:, 0], minlength=count).astype(np.float32)[:, None]
         neighbours = Gather.of(edges[:, 0], edges[:, 1], count)
         return cls(
-            body,
-            build_atlas(body, fields, texture_size),
-            fields,
-            Skeleton.of(body),
-            corner_vertex,
-            around,
-            neighbours,
-            degree,
+            body=body,
+            atlas=build_atlas(body, fields, texture_size),
+            fields=fields,
+            skeleton=Skeleton.of(body),
+            skin=np.unique(body.faces[body.face_part == PARTS.index("body")]),
+            corner_vertex=corner_vertex,
+            around=around,
+            neighbours=neighbours,
+            degree=degree,
         )
 
     def normals(self, vertices: Floats) -> Floats:
@@ -91,23 +94,19 @@ class Person:
     outfit: Outfit
     corners: NDArray[np.int32]
 
-    def pose(self, pose: Pose) -> tuple[list[Surface], Floats]:
-        """Surfaces of the T frames and their 88 points (T, 88, 3), standing on the floor z = 0."""
-        studio = self.studio
-        made = studio.body.pose(self.identity.phenotypes, pose)
-        skin = np.unique(studio.body.faces[studio.body.face_part == PARTS.index("body")])
-        surfaces, points = [], made.points.copy()
-        for frame, bare in enumerate(made.vertices):
-            floor = np.array([0, 0, bare[skin, 2].min() - 0.006], np.float32)
-            points[frame] -= floor
-            surfaces.append(self._surface(bare - floor))
-        return surfaces, points
+    def pose(self, pose: Pose) -> Posed:
+        """The bare body in T frames, standing on the floor z = 0."""
+        made = self.studio.body.pose(self.identity.phenotypes, pose)
+        floor = np.zeros((pose.frames, 1, 3), np.float32)
+        floor[:, 0, 2] = made.vertices[:, self.studio.skin, 2].min(1) - _SOLE
+        return Posed(made.vertices - floor, made.points - floor)
 
-    def _surface(self, bare: Floats) -> Surface:
+    def surface(self, bare: Floats) -> Surface:
+        """What is seen of one frame: the body (V, 3) with clothes and hair."""
         studio, outfit = self.studio, self.outfit
         smooth = bare
         for _ in range(_SMOOTHING_ROUNDS):
-            smooth = smooth + 0.6 * outfit.smooth[:, None] * (studio.neighbours.sum(smooth) / studio.degree - smooth)
+            smooth = smooth + 0.8 * outfit.smooth[:, None] * (studio.neighbours.sum(smooth) / studio.degree - smooth)
         dressed = smooth + outfit.offset[:, None] * studio.normals(smooth)
         normals = studio.normals(dressed)
         corner = studio.corner_vertex

@@ -1,7 +1,7 @@
 """Joint angles people would name, within the limits of a body, turned into bone rotations.
 
-All angles are degrees. Signs: bend forward, lean and turn to the person's left, joints flex, arms and legs go outwards are
-positive. Ranges are the usual clinical ones (American Academy of Orthopaedic Surgeons), a little narrowed.
+All angles are degrees. Positive: bend forward, lean and turn to the person's left, joints flex, arms and legs go
+outwards. Ranges are the usual clinical ones (American Academy of Orthopaedic Surgeons), a little narrowed.
 """
 
 from dataclasses import dataclass

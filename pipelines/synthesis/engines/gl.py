@@ -1,8 +1,9 @@
 """OpenGL 3.3 without a window (EGL) through moderngl: on a GPU, or on the CPU by Mesa's llvmpipe.
 
-Two passes over the same buffers: colours at twice the size, for antialiasing, and normals with depth at the pixel centres.
+Two passes over the same buffers: colours at twice the size, for antialiasing; normals and depth at pixel centres.
 """
 
+import importlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -74,8 +75,7 @@ class GlEngine:
     def __init__(self) -> None:
         # Mesa would otherwise write compiled shaders into the home directory.
         os.environ.setdefault("MESA_SHADER_CACHE_DISABLE", "true")
-        import moderngl
-
+        moderngl: Any = importlib.import_module("moderngl")
         self._moderngl = moderngl
         self._context = moderngl.create_context(
             standalone=True, backend="egl", require=330, libgl="libGL.so.1", libegl="libEGL.so.1"
