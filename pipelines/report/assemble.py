@@ -92,4 +92,4 @@ def _model_facts(trained: results.Training, judged: results.Evaluation) -> list[
         for metric in judged.metrics
         if metric.key in {"foreground_psnr", "joint_error"}
     ]
-    return [*facts, Fact("Training", duration(trained.seconds), f"{len(trained.charts)} curves below")]
+    return [*facts, Fact("Training", duration(trained.seconds), f"{number(trained.steps)} steps")]

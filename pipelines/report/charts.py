@@ -25,8 +25,8 @@ class Tick:
 class Chart:
     """A line chart of WIDTH x HEIGHT pixels.
 
-    faint, line: SVG path data of the values and of their running mean. end: pixel of the last value.
-    first, last: the mean values at both ends, for the words beside the chart.
+    faint, line: SVG path data of the values and of the strong line. end: pixel of the strong line's end.
+    first, last: its values at both ends, for the words beside the chart.
     """
 
     title: str
@@ -88,14 +88,17 @@ def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((sums[high] - sums[low]) / (high - low))
 
 
-def line_chart(title: str, steps: Sequence[float], values: Sequence[float]) -> Chart | None:
-    """A chart of values over steps; None where no value is finite. A wide range of positive values gets a log axis."""
+def line_chart(title: str, steps: Sequence[float], values: Sequence[float], smooth: bool = True) -> Chart | None:
+    """A chart of values over steps; None where no value is finite. A wide range of positive values gets a log axis.
+
+    smooth: whether the strong line is the running mean, or else the values themselves.
+    """
     x, y = np.asarray(steps, float), np.asarray(values, float)
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     if not len(y):
         return None
-    mean = _running_mean(y)
+    mean = _running_mean(y) if smooth else y
     if len(y) > _MOST_POINTS:
         groups = np.array_split(np.arange(len(y)), _MOST_POINTS)
         x, y, mean = (np.array([a[group].mean() for group in groups]) for a in (x, y, mean))

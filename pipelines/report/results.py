@@ -43,6 +43,7 @@ class Metric:
 class Training:
     summary: str
     charts: tuple[Chart, ...]
+    steps: int
     seconds: float
 
 
@@ -61,18 +62,21 @@ def training(workspace: Workspace, manifest: Manifest) -> Training:
     """The curves of the run's history: every recorded number over its steps."""
     rows = manifest.rows()
     if not rows:
-        return Training("No run was finished.", (), 0.0)
+        return Training("No run was finished.", (), 0, 0.0)
     (run,) = rows
     about = _side(workspace, "train/run.json")
     history = pq.read_table(workspace.local(run["history_path"])).to_pydict()
     steps = history.pop("step")
-    charts = (line_chart(name.replace("_", " "), steps, _floats(values)) for name, values in history.items())
+    rate = history.pop("rate", [])
+    charts = [line_chart(name.replace("_", " "), steps, _floats(values)) for name, values in history.items()]
+    # The rate is a plan, not a measurement: it has jumps that a mean would hide.
+    charts += [line_chart("learning rate", steps[: len(rate)], _floats(rate), smooth=False)]
     summary = (
         f"Preset {run['preset']}, seed {run['seed']}: {number(run['steps'])} steps of a network with "
         f"{number(run['parameters'])} parameters, {number(about['ms_per_step'])} ms each, "
         f"{about['waiting_share']:.1%} of it waiting for data."
     )
-    return Training(summary, tuple(chart for chart in charts if chart), float(about["training_seconds"]))
+    return Training(summary, tuple(chart for chart in charts if chart), run["steps"], float(about["training_seconds"]))
 
 
 def _floats(values: Sequence[float | None]) -> list[float]:

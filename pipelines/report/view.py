@@ -66,11 +66,14 @@ def stage_line(name: str, manifest: Manifest, batches: int, seconds: float) -> S
 def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]:
     """Every row with a status, in the order of the stages; a row is called after the video that it came from."""
     names = {row["id"]: _file_name(row) for row in inputs["videos"].rows(status=None)}
+    parents = {row["id"]: row["parent_id"] for manifest in inputs.values() for row in manifest.rows(status=None)}
     found = []
     for stage, manifest in inputs.items():
         for row in manifest.rows(status):
-            video = row.get("video_id") or (row["parent_id"] if row["parent_id"] in names else row["id"])
-            item = names.get(video) or (row["parent_id"] or row["id"])[:12]
+            ancestor = row["id"]
+            while ancestor is not None and ancestor not in names:
+                ancestor = parents.get(ancestor)
+            item = row["id"][:12] if ancestor is None else names[ancestor]
             found.append(Casualty(stage, str(status), f"{item}{_span(row)}", row["reason"] or "no reason given"))
     return found
 
@@ -84,7 +87,9 @@ def reasons(items: Iterable[Casualty]) -> list[tuple[str, str, int]]:
 
 
 def _file_name(row: Row) -> str:
-    return PurePosixPath(str(row.get("url") or row.get("path") or row["id"][:12])).name
+    """The name of a video's file; a row that failed has only its error, which begins with the path."""
+    where = row.get("url") or (row["reason"] or "").partition(": ")[0]
+    return PurePosixPath(where).name if "/" in where else row["id"][:12]
 
 
 def _span(row: Row) -> str:

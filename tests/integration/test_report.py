@@ -81,7 +81,7 @@ def row(name: str, status: str = "kept", reason: str | None = None, parent: str 
 def publish_curation(workspace: Workspace, kept: int) -> None:
     """One video with as many kept clips, two rejected ones, and a video that failed."""
     video = row("v", url=f"file:///videos/{HOSTILE}", source="park <b>", licence="CC0-1.0", duration=12.5)
-    failed = row("w", "quarantined", f"{HOSTILE}: is cut off", url="https://example.org/cut.mp4", duration=None)
+    failed = row("w", "quarantined", f"/data/cut.mp4: {HOSTILE} ends too early")
     publish(workspace, ingest.STAGE, [video, failed])
     publish(workspace, shots.STAGE, [row("s", parent=video["id"])])
     publish(workspace, people.STAGE, [row("t", parent=video["id"]), row("u", "rejected", "too_short: 0.2 s")])
@@ -98,7 +98,8 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
         rows.append({"id": name, "parent_id": digest_of("t"), "status": "kept", **about})
     with workspace.publish("clips/b/dark.jpg") as path:
         cv2.imwrite(str(path), np.zeros((40, 30, 3), np.uint8))
-    rows.append(row("r", "rejected", "too_dark: mean 3", digest_of("t"), thumbnail_path="clips/b/dark.jpg"))
+    dark = {"thumbnail_path": "clips/b/dark.jpg", "start_s": 4.0, "end_s": 5.5}
+    rows.append(row("r", "rejected", "too_dark: mean 3", digest_of("t"), **dark))
     rows.append(row("q", "rejected", "<i>odd</i>: x", digest_of("t"), thumbnail_path=None))
     publish(workspace, clips.STAGE, rows)
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
@@ -213,7 +214,8 @@ def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> No
 def test_what_was_not_kept_is_listed_with_its_reason(full: tuple[Workspace, Page]) -> None:
     _, page = full
     rows = [[cell.strip() for cell in row] for row in page.cells]
-    assert ["videos", "cut.mp4", f"{HOSTILE}: is cut off"] in rows
+    assert ["videos", "cut.mp4", f"/data/cut.mp4: {HOSTILE} ends too early"] in rows
+    assert ["clips", f"{Path(HOSTILE).name}, 4.0–5.5 s", "too_dark: mean 3"] in rows
     assert ["people", "too short", "1"] in rows
     assert ["clips", "too dark", "1"] in rows
 
