@@ -129,14 +129,16 @@ def run_stage(
     inputs = {name: read_input(workspace, name, batch) for name in stage.needs}
     digests = {name: made.digest for name, made in inputs.items()}
     fingerprint = digest_of(stage.name, stage.version, dataclasses.asdict(config), digests)
-    with workspace.exclusive(folder):
+    progress = Progress(stage.name, quiet)
+    with workspace.exclusive(
+        folder, lambda: progress.say("another run is working on this stage; waiting for it to end")
+    ):
         if workspace.exists(manifests.manifest_path(folder)):
             found = manifests.read(workspace, folder)
             if found.fingerprint == fingerprint and not found.retry:
                 return Result(
                     stage.name, batch, found.digest, found.counts, _seconds(workspace, folder), recomputed=False
                 )
-        progress = Progress(stage.name, quiet)
         context = Context(stage, workspace, config, inputs, engine, folder, fingerprint, progress, batch)
         started = time.monotonic()
         made = manifests.build(stage.run(context), stage.schema)

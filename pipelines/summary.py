@@ -63,11 +63,12 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
         reasons = "; ".join(evaluation["reasons"])
         lines.append(f"gate        {evaluation['gate']}" + (f": {reasons}" if reasons else ""))
     home = "" if workspace.url == "workspace" else f" WORKSPACE={workspace.url}"
+    where = "" if workspace.url == "workspace" else f" --workspace {workspace.url}"
     lines += [
         "",
         f"report      {workspace.local_root / 'report' / 'index.html'}",
         f"pages       make dev{home}    (Dagster http://127.0.0.1:3000, MLflow http://127.0.0.1:5000)",
-        f"animate     .venv/bin/unimotion animate --workspace {workspace.url} --reference PHOTO --driving VIDEO --out OUT",
+        f"animate     .venv/bin/unimotion animate{where} --reference PHOTO --driving CLIP --out MP4",
     ]
     return "\n".join(lines)
 

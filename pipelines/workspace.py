@@ -7,7 +7,7 @@ workspace that is the file itself, elsewhere a cached copy. Files are published 
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -140,18 +140,21 @@ class Workspace:
             temporary.unlink(missing_ok=True)
 
     @contextmanager
-    def exclusive(self, relative: str) -> Iterator[None]:
-        """Hold a folder for one process: sweep what a killed one left half-written there, refuse a second one.
+    def exclusive(self, relative: str, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold a folder for one process, waiting for another that holds it; sweep what a killed one left half-written.
 
-        Raises: WorkError where another process holds it.
+        on_wait: called once where there is a wait. Waiting, not failing: the other may be the orphan of a killed
+        `make`, and what it finishes needs not be done again.
         """
         folder = self.local_root / relative
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / ".lock")
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise WorkError(f"{folder}: another run is working on it; wait for it to end, then run again") from error
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                on_wait()
+                lock.acquire()
         except OSError as error:
             raise explain_os_error(error, str(folder)) or error from error
         try:

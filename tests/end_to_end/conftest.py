@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 
@@ -36,3 +37,64 @@ def unimotion(*arguments: str | Path, workspace: Path, timeout: float = 600, **e
 @pytest.fixture(scope="session")
 def command() -> Callable[..., Outcome]:
     return unimotion
+
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+Command = Callable[..., Outcome]
+PARAMS = """
+sources: {}
+videos: {}
+shots: {}
+people: {}
+clips: {}
+split: {}
+pairs: {train_groups: 8, test_groups: 4, identities: 2, frames: 2, size: 64, groups_per_shard: 4, engine: raster}
+shards: {}
+train: {preset: tiny}
+model: {}
+evaluation: {}
+report: {}
+"""
+
+
+@pytest.fixture(scope="session")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("params") / "params.yaml"
+    path.write_text(PARAMS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two avatars, and two real signers where the development clips are there."""
+    from pipelines.synthesis.avatars import render_avatar_video
+
+    folder = tmp_path_factory.mktemp("videos")
+    for seed, framing in enumerate(("upper_body", "full_body")):
+        render_avatar_video(folder / f"{framing}.mp4", seed=seed, seconds=1.5, fps=12, size=256, framing=framing)
+    clips = REPOSITORY.parent / "shared" / "clips" / "asl"
+    return [
+        *sorted(folder.glob("*.mp4")),
+        *(path for name in ("eat", "help") if (path := clips / f"{name}.mkv").exists()),
+    ]
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory: pytest.TempPathFactory, command: Command, params: Path, videos: list[Path]) -> Path:
+    workspace = tmp_path_factory.mktemp("job") / "workspace"
+    assert command("ingest", *videos, "--batch", "people", workspace=workspace).code == 0
+    done = command("run", "--params", params, "--json", workspace=workspace)
+    assert done.code == 0, done.everything
+    assert done.json == json.loads((workspace / "summary.json").read_text())
+    return workspace
+
+
+def digests(workspace: Path) -> dict[str, str]:
+    summary = json.loads((workspace / "summary.json").read_text())
+    return {name: stage["digest"] for name, stage in summary["stages"].items()}
+
+
+def rows(workspace: Path, stage: str) -> list[dict[str, Any]]:
+    path = workspace / "manifests" / stage
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path.with_suffix(".parquet")]
+    return [row for file in files for row in pq.read_table(file).to_pylist()]

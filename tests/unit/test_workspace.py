@@ -1,6 +1,7 @@
 """A published file is whole or absent, on a folder and on an object store alike."""
 
 import errno
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,14 +68,25 @@ def test_unwritable_workspace_is_wrong_use(tmp_path: Path) -> None:
         Workspace(str(tmp_path / "file" / "workspace")).prepare()
 
 
-def test_exclusive_sweeps_leftovers_and_refuses_a_second_run(workspace: Workspace) -> None:
+def test_exclusive_sweeps_leftovers_and_waits_for_another_run(workspace: Workspace) -> None:
     folder = workspace.local_root / "stage"
     folder.mkdir()
     (folder / ".part-dead.mp4").write_bytes(b"half a video")
-    with workspace.exclusive("stage"):
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def second() -> None:
+        with workspace.exclusive("stage", waiting.set):
+            order.append("second")
+
+    with workspace.exclusive("stage", pytest.fail):
         assert not (folder / ".part-dead.mp4").exists()
-        with pytest.raises(WorkError, match="another run is working on it"), workspace.exclusive("stage"):
-            pass
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waiting.wait(timeout=30)
+        order.append("first")
+    thread.join(timeout=30)
+    assert order == ["first", "second"]
 
 
 def test_sha256(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""The main job, small: everything real (videos, models, Ray, MLflow, Dagster, DVC), counted against what is on disk."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pyarrow.parquet as pq
+import pytest
+from dagster import AssetKey, DagsterInstance
+
+from tests.end_to_end.conftest import digests, rows
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+Command = Callable[..., Any]
+STAGES = ["sources", "videos", "shots", "people", "clips", "split", "pairs", "shards"]
+STAGES += ["train", "model", "evaluation", "report"]
+
+
+def test_counts_are_what_is_on_disk(job: Path) -> None:
+    stages = json.loads((job / "summary.json").read_text())["stages"]
+    assert list(stages) == STAGES
+    for name, stage in stages.items():
+        found = Counter(row["status"] for row in rows(job, name))
+        assert stage["in"] == found.total() == stage["kept"] + stage["rejected"] + stage["quarantined"], name
+        assert (stage["kept"], stage["rejected"]) == (found["kept"], found["rejected"]), name
+    assert stages["clips"]["kept"] >= 2
+
+
+def test_artefacts_are_there_and_whole(job: Path) -> None:
+    for clip in (row for row in rows(job, "clips") if row["status"] == "kept"):
+        with av.open(str(job / clip["path"])) as container:
+            assert sum(1 for _ in container.decode(video=0)) == clip["frames"]
+    for shard in rows(job, "shards"):
+        with tarfile.open(job / shard["path"]) as tar:
+            assert len({name.partition(".")[0] for name in tar.getnames()}) == shard["samples"]
+    in_shards = Counter()
+    for shard in rows(job, "shards"):
+        in_shards[shard["kind"]] += shard["samples"]
+    kept = {name: sum(row["status"] == "kept" for row in rows(job, name)) for name in ("clips", "pairs")}
+    assert in_shards == {"clip": kept["clips"], "pair": kept["pairs"]}
+
+
+def test_training_was_registered_and_judged(job: Path) -> None:
+    summary = json.loads((job / "summary.json").read_text())
+    assert summary["training"]["steps"] > 0
+    assert summary["model"]["uri"] == "models:/x-unimotion/1"
+    evaluation = summary["evaluation"]
+    assert set(evaluation["metrics"]) == {"model", "copy-reference"}
+    assert ("champion" in summary["model"]["aliases"]) == (evaluation["gate"] == "passed")
+    judged = [row for row in rows(job, "evaluation") if row["method"] == "model"]
+    mean = sum(row["foreground_psnr"] for row in judged) / len(judged)
+    assert evaluation["metrics"]["model"]["foreground_psnr"] == pytest.approx(mean)
+
+
+def test_dagster_knows_every_asset_by_its_digest(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(job / "dagster"))
+    with DagsterInstance.get() as instance:
+        for name, digest in digests(job).items():
+            event = instance.get_latest_data_version_record(AssetKey(name))
+            assert event is not None, name
+            assert digest in str(event.asset_materialization.tags), name
+        assert instance.get_dynamic_partitions("batch") == ["people"]
+
+
+def test_a_second_run_recomputes_nothing(job: Path, command: Command, params: Path) -> None:
+    def state() -> dict[str, float]:
+        folders = ("manifests", "clips", "people", "pairs", "shards", "train", "report")
+        return {str(p): p.stat().st_mtime_ns for f in folders for p in (job / f).rglob("[!.]*") if p.is_file()}
+
+    before = state()
+    done = command("run", "--params", params, "--json", workspace=job)
+    assert done.code == 0, done.everything
+    assert state() == before
+
+
+def test_animate_without_a_champion_uses_the_newest_version(
+    job: Path, command: Command, videos: list[Path], tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    with av.open(str(videos[0])) as container:
+        next(container.decode(video=0)).to_image().save(photo)
+    out = tmp_path / "out.mp4"
+    done = command("animate", "--reference", photo, "--driving", videos[-1], "--out", out, "--json", workspace=job)
+    assert done.code == 0, done.everything
+    for path in (done.json["video"], done.json["side_by_side"]):
+        with av.open(path) as container:
+            assert sum(1 for _ in container.decode(video=0)) > 5
+
+
+def test_dvc_gives_the_same_digests(
+    job: Path, command: Command, params: Path, videos: list[Path], tmp_path: Path
+) -> None:
+    dvc = REPOSITORY / ".venv-dvc" / "bin" / "dvc"
+    if not dvc.exists():
+        pytest.skip("DVC's environment is not installed (make .venv-dvc/ready)")
+    for name in ("pipelines", "training", ".dvc"):
+        shutil.copytree(
+            REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "tmp", "cache")
+        )
+    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
+    shutil.copy(params, tmp_path / "params.yaml")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert command("ingest", *videos, "--batch", "people", workspace=tmp_path / "workspace").code == 0
+    done = subprocess.run([dvc, "repro"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for stage, digest in digests(job).items():
+        if stage != "report":  # its digest holds those of all others
+            path = tmp_path / "workspace" / "manifests" / stage
+            file = path / "people.parquet" if path.is_dir() else path.with_suffix(".parquet")
+            found = json.loads(pq.read_schema(file).metadata[b"unimotion"])["digest"]
+            assert found == digest, stage
+    again = subprocess.run([dvc, "repro"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Data and pipelines are up to date" in again.stdout
