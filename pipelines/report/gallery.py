@@ -109,7 +109,8 @@ def _middle_frame(workspace: Workspace, row: Row) -> Image | None:
         with av.open(str(workspace.local(row["path"]))) as container:
             for t, frame in enumerate(container.decode(video=0)):
                 if t == middle:
-                    return draw_keypoints(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), keypoints[t])
+                    image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                    return np.asarray(draw_keypoints(image, keypoints[t]), np.uint8)
     except (WorkError, ValueError, OSError, av.FFmpegError):
         # The page tells what there is; a clip that cannot be read is the business of the check on the clips.
         return None
