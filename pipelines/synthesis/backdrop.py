@@ -105,7 +105,9 @@ def _noise(points: Floats, rng: np.random.Generator) -> Floats:
 def _floor(backdrop: Backdrop, points: Floats, noise: Floats) -> Floats:
     x, y = points[..., 0], points[..., 1]
     shade = 1 + 0.05 * noise
-    if backdrop.floor == "boards":
+    if backdrop.wall == "sky":
+        shade += 0.08 * np.sin(31 * x + 3 * noise) * np.sin(37 * y + 3 * noise)
+    elif backdrop.floor == "boards":
         shade += 0.1 * np.sin(17.3 * np.floor(x / 0.14)) - 0.25 * ((x / 0.14) % 1 < 0.05)
     elif backdrop.floor == "tiles":
         shade += 0.2 * ((np.floor(x / 0.4) + np.floor(y / 0.4)) % 2) - 0.1

@@ -31,7 +31,7 @@ def _wanted(points: Floats, framing: str) -> Floats:
     """The points (T, N, 3) that must be in the picture."""
     head = points[:, : keypoints.BODY.index("left_shoulder")]
     # The crown is above every named point.
-    crown = head.mean(1, keepdims=True) + np.array([0, 0, 0.17], np.float32)
+    crown = head.mean(1, keepdims=True) + np.array([0, 0, 0.145], np.float32)
     hands = [points[:, keypoints.LEFT_HAND_SLICE], points[:, keypoints.RIGHT_HAND_SLICE]]
     if framing == "full":
         return np.concatenate([points, crown], 1)

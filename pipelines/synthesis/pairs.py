@@ -3,6 +3,7 @@
 A shard is a pure function of the config and its index, so shards may be made in any order, on any number of workers.
 """
 
+import dataclasses
 import functools
 import io
 import json
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.engine import Row, Worker
-from pipelines.manifest import Status, schema_of
+from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.shards.write import Sample, write_shard
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
@@ -30,7 +31,7 @@ class PairsConfig:
     """How many groups of each split, their make-up, and how they are drawn.
 
     engine: auto, gl, raster or pyrender. Pictures are bit-identical per engine; rows say which one drew them.
-    texture: texels in height of the painted surface.
+    size: pixels per side. texture: texels in height of the painted surface.
     """
 
     train_groups: int = 192
@@ -45,35 +46,48 @@ class PairsConfig:
 
 
 def run(context: Context) -> list[Row]:
-    config: PairsConfig = context.config
-    payloads = [
-        (
-            None,
-            f"{split}-{shard:05d}",
-            {"split": split, "shard": shard, "first": first, "last": min(first + config.groups_per_shard, count)},
-        )
-        for split, count in (("train", config.train_groups), ("test", config.test_groups))
-        for shard, first in enumerate(range(0, count, config.groups_per_shard))
-    ]
-    return context.map(functools.partial(_make_worker, context.workspace, context.folder, config), payloads)
+    config, workspace, folder = context.config, context.workspace, f"{context.folder}/shards"
+    payloads = list(_shards(config, folder))
+    make_worker = functools.partial(_make_worker, workspace, config)
+    rows = context.map(make_worker, [(None, payload["path"], payload) for payload in payloads])
+    wanted = {payload["path"] for payload in payloads}
+    for name in workspace.children(folder):
+        if f"{folder}/{name}" not in wanted:
+            workspace.remove(f"{folder}/{name}")
+    made = {row["shard"] for row in rows if row["status"] == Status.KEPT}
+    lost = [payload for payload in payloads if payload["path"] in made and not workspace.exists(payload["path"])]
+    if lost:
+        # Another config's run removed what the journal remembers as done.
+        work = make_worker()
+        for payload in lost:
+            work(payload)
+    return rows
 
 
-def _make_worker(workspace: Workspace, folder: str, config: PairsConfig) -> Worker:
+def _shards(config: PairsConfig, folder: str) -> Iterator[Row]:
+    """What each shard holds. Its name tells its config, so that a journal never vouches for another config's bytes."""
+    for split, count in (("train", config.train_groups), ("test", config.test_groups)):
+        for shard, first in enumerate(range(0, count, config.groups_per_shard)):
+            last = min(first + config.groups_per_shard, count)
+            name = digest_of(dataclasses.asdict(config), first, last)[:12]
+            yield {"split": split, "path": f"{folder}/{split}-{shard:05d}-{name}.tar", "first": first, "last": last}
+
+
+def _make_worker(workspace: Workspace, config: PairsConfig) -> Worker:
     from pipelines.synthesis.engines import choose_engine
     from pipelines.synthesis.groups import render_group
     from pipelines.synthesis.person import Studio
 
     engine, _ = choose_engine(config.engine)
     studio = Studio.open(config.texture)
+    make_up = (config.identities, config.frames, config.size)
 
     def work(payload: Row) -> list[Row]:
         rows: list[Row] = []
 
         def samples() -> Iterator[Sample]:
             for index in range(payload["first"], payload["last"]):
-                group = render_group(
-                    studio, engine, config.seed, payload["split"], index, config.identities, config.frames, config.size
-                )
+                group = render_group(studio, engine, config.seed, payload["split"], index, *make_up)
                 rows.append(
                     {
                         "id": group.id,
@@ -88,17 +102,17 @@ def _make_worker(workspace: Workspace, folder: str, config: PairsConfig) -> Work
                         "engine": engine.name,
                     }
                 )
-                yield group.id, encode(group)
+                yield group.id, dict(_members(group))
 
-        record = write_shard(workspace, f"{folder}/shards/{payload['split']}-{payload['shard']:05d}.tar", samples())
-        place = {"shard": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
-        return [row | place for row in rows]
+        record = write_shard(workspace, payload["path"], samples())
+        shard = {"shard": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
+        return [row | shard for row in rows]
 
     return work
 
 
-def encode(group: "Group") -> dict[str, bytes]:
-    """The members of a group's sample: its JSON, then for each identity its arrays and pictures."""
+def _members(group: "Group") -> Iterator[tuple[str, bytes]]:
+    """The files of a group's sample: what it is, then for each identity its arrays and pictures."""
     import simplejpeg
 
     frames = len(group.views[0].layers)
@@ -112,23 +126,17 @@ def encode(group: "Group") -> dict[str, bytes]:
         "motion": group.motion,
         "framing": group.framing,
     }
-    members = {"json": json.dumps(about, sort_keys=True).encode()}
+    yield "json", json.dumps(about, sort_keys=True).encode()
     for i, view in enumerate(group.views):
-        members[f"i{i}.npz"] = _arrays(view)
+        yield f"i{i}.npz", _arrays(view)
         for t, drawn in enumerate(view.layers):
-            members[f"i{i}.t{t}.jpg"] = simplejpeg.encode_jpeg(
-                np.ascontiguousarray(drawn.rgb),
-                quality=_JPEG_QUALITY,
-                colorspace="RGB",
-                colorsubsampling="444",
-                fastdct=False,
-            )
-    return members
+            rgb = np.ascontiguousarray(drawn.rgb)
+            yield f"i{i}.t{t}.jpg", simplejpeg.encode_jpeg(rgb, _JPEG_QUALITY, "RGB", "444", fastdct=False)
 
 
 def _arrays(view: "View") -> bytes:
     buffer = io.BytesIO()
-    # numpy stamps members of an npz with a fixed date, so equal arrays give equal bytes.
+    # numpy stamps the members of an npz with a fixed date, so equal arrays give equal bytes.
     np.savez_compressed(
         buffer,
         keypoints=view.keypoints,

@@ -1,5 +1,6 @@
 """Rendering engines: one protocol, several ways to draw, chosen by what the machine can do."""
 
+import functools
 from typing import Protocol
 
 from pipelines.errors import UsageError
@@ -40,7 +41,9 @@ def choose_engine(name: str = "auto") -> tuple[RenderEngine, str]:
     return engine, f"engine {engine.name}: " + ("OpenGL through EGL works here" if name == "auto" else "chosen by name")
 
 
+@functools.cache
 def _start(name: str) -> RenderEngine:
+    # Once per process: contexts of OpenGL that are made again and again are not all given back.
     if name == "gl":
         from pipelines.synthesis.engines.gl import GlEngine
 

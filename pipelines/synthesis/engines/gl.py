@@ -97,6 +97,10 @@ class GlEngine:
         return self._targets[size]
 
     def render(self, scene: Scene) -> Layers:
+        with self._context:  # another engine's context may be the current one
+            return self._render(scene)
+
+    def _render(self, scene: Scene) -> Layers:
         surface, camera, light = scene.surface, scene.camera, scene.light
         size, targets = camera.size, self._target(camera.size)
         buffer = self._context.buffer(
@@ -123,10 +127,9 @@ class GlEngine:
             for name, value in values.items():
                 if name in program:
                     program[name].write(np.ascontiguousarray(value, np.float32).tobytes())
-            array = self._context.vertex_array(
-                program, [(buffer, "3f 3f 2f", *self._inputs(program))] if program is self._colour
-                else [(buffer, "3f 3f 8x", "in_position", "in_normal")], index
-            )  # fmt: skip
+            layout = "3f 3f 2f" if program is self._colour else "3f 3f 8x"
+            inputs = ("in_position", "in_normal", "in_uv") if program is self._colour else ("in_position", "in_normal")
+            array = self._context.vertex_array(program, [(buffer, layout, *inputs)], index)
             target.use()
             target.clear()
             texture.use()
@@ -139,7 +142,3 @@ class GlEngine:
         geometry = np.frombuffer(made[self._geometry], np.float32).reshape(size, size, 4)
         depth = geometry[..., 3].copy()
         return Layers(composite(samples, scene.background), depth > 0, depth, geometry[..., :3].copy())
-
-    @staticmethod
-    def _inputs(program: Any) -> tuple[str, ...]:
-        return tuple(name for name in ("in_position", "in_normal", "in_uv") if name in program)
