@@ -1,0 +1,228 @@
+"""Body, hand and face landmarks of one person in one frame, on the CPU.
+
+The pose comes from MediaPipe's Tasks API. The pose says where the hands and the face must be, so their landmark models run
+straight on rotated squares there (through OpenCV), as in MediaPipe Holistic: each estimate places the square for the next
+one, and each model says itself whether it sees a hand or a face. That finds more hands than a palm detector and costs
+a fraction. The Tasks API cannot be used for the 468-point face mesh: it expects 478 points and misreads the rest.
+
+All points are float32 (n, 3): x and y in shares of the whole frame, and a confidence.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines import keypoints as kp
+from pipelines.curation.decode import Frame
+from pipelines.curation.detect import cut, place
+from pipelines.curation.models import ModelPaths
+from pipelines.curation.tracking import Box, Points
+
+_NOSE, _EYES, _SHOULDERS, _HIPS = 0, (2, 5), (11, 12), (23, 24)
+_HEAD = range(11)
+# Side ("left" is the person's own) -> pose landmarks elbow, wrist, little finger, index finger.
+_ARMS = {"left_hand": (13, 15, 17, 19), "right_hand": (14, 16, 18, 20)}
+# Where a hand is looked for until it is found: distance from the wrist and side of the square, in forearms.
+_HAND_STARTS = ((0.3, 0.95), (0.3, 1.3), (0.5, 0.95), (0.3, 0.7))
+_FARTHEST_HAND = 0.6  # a hand belongs to an arm when their wrists are no farther apart, in forearms
+_SURE = 0.9  # presence at which no other place is tried
+_HOPELESS = 0.005  # presence at which a second look from the same place has never helped
+_FACE_EYES, _FACE_NOSE = (263, 33), 1
+_HAND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # the points that MediaPipe places the next square by
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rotated square in pixels. angle: by which its content is tilted clockwise, radians."""
+
+    centre: NDArray[np.float32]
+    side: float
+    angle: float
+
+
+class RegionModel:
+    """A TFLite landmark model that reads a square RGB image in [0, 1] and gives points in its pixels and a presence."""
+
+    def __init__(self, model: Path, size: int, points: str, presence: str, is_logit: bool) -> None:
+        import cv2
+
+        # OpenCV's new engine gives the first output of such a model only.
+        self._net = cv2.dnn.readNetFromTFLite(str(model), cv2.dnn.ENGINE_CLASSIC)
+        self._size, self._outputs, self._is_logit = size, (points, presence), is_logit
+
+    def look(self, frame: Frame, region: Region) -> tuple[NDArray[np.float32], float]:
+        """Points (n, 2) in pixels of the frame, and the presence in [0, 1]."""
+        import cv2
+
+        turn = cv2.getRotationMatrix2D(
+            tuple(map(float, region.centre)), np.degrees(region.angle), self._size / region.side
+        )
+        turn[:, 2] += self._size / 2 - region.centre
+        image = cv2.warpAffine(frame, turn, (self._size, self._size), flags=cv2.INTER_LINEAR)
+        self._net.setInput((image.astype(np.float32) / 255).transpose(2, 0, 1)[None])
+        points, presence = self._net.forward(self._outputs)
+        back = cv2.invertAffineTransform(turn)
+        score = float(presence.reshape(-1)[0])
+        return (
+            (points.reshape(-1, 3)[:, :2] @ back[:, :2].T + back[:, 2]).astype(np.float32),
+            1 / (1 + float(np.exp(-score))) if self._is_logit else score,
+        )
+
+
+@dataclass(frozen=True)
+class LandmarkConfig:
+    """Least confidence at which a part counts as found."""
+
+    min_pose: float = 0.4
+    min_hand: float = 0.5
+    min_face: float = 0.5
+
+
+class Landmarker:
+    """The three landmark models, loaded once per process."""
+
+    def __init__(self, paths: ModelPaths, config: LandmarkConfig, people_per_view: int = 3) -> None:
+        # MediaPipe reports every graph that it starts on standard error; only errors interest here.
+        os.environ.setdefault("GLOG_minloglevel", "2")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        self._config = config
+        self._image = lambda frame: mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
+        self._pose = vision.PoseLandmarker.create_from_options(
+            vision.PoseLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(paths.pose)),
+                num_poses=people_per_view,
+                min_pose_detection_confidence=config.min_pose,
+                min_pose_presence_confidence=config.min_pose,
+            )
+        )
+        self._hand = RegionModel(paths.hand, 224, "Identity", "Identity_1", is_logit=False)
+        self._face = RegionModel(paths.face, 192, "conv2d_21", "conv2d_31", is_logit=True)
+
+    def poses(self, frame: Frame, box: Box) -> list[Points]:
+        """(33, 3) for each person found in a part of the frame; the confidence is MediaPipe's visibility."""
+        crop, real = cut(frame, box)
+        people = self._pose.detect(self._image(crop)).pose_landmarks
+        found = [np.array([(p.x, p.y, p.visibility) for p in person], np.float32) for person in people]
+        return [np.concatenate([place(person[:, :2], real), person[:, 2:]], axis=1) for person in found]
+
+    def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
+        """(88, 3) in the project's schema for the person with this pose (33, 3); 0 where a part is not found.
+
+        previous: the keypoints of the frame before, where the hands are looked for, too.
+        """
+        size = np.array([frame.shape[1], frame.shape[0]], np.float32)
+        found = np.zeros((kp.COUNT, 3), np.float32)
+        found[kp.BODY_SLICE] = pose[kp.MEDIAPIPE_POSE]
+        parts: dict[str, tuple[NDArray[np.float32], float]] = dict(self._hands(frame, pose[:, :2] * size, previous))
+        face = self._look_for_face(frame, pose[:, :2] * size)
+        if face is not None:
+            parts["face"] = (face[0][kp.MEDIAPIPE_FACE], face[1])
+        for part, (points, presence) in parts.items():
+            found[kp.PARTS[part], :2] = points / size
+            found[kp.PARTS[part], 2] = presence
+        return found
+
+    def _hands(
+        self, frame: Frame, pose: NDArray[np.float32], previous: Points | None
+    ) -> dict[str, tuple[NDArray[np.float32], float]]:
+        size = np.array([frame.shape[1], frame.shape[0]], np.float32)
+        forearm = _forearm(pose)
+        found: dict[str, tuple[NDArray[np.float32], float]] = {}
+        for side, arm in _ARMS.items():
+            wrist = pose[arm[1]]
+            if not ((wrist > -0.3 * forearm) & (wrist < size + 0.3 * forearm)).all():
+                continue
+            starts = [_hand_start(pose, arm, forearm, *start) for start in _HAND_STARTS]
+            if previous is not None and previous[kp.PARTS[side], 2].any():
+                starts.insert(0, hand_region(previous[kp.PARTS[side], :2] * size))
+            hand = self._look_for_hand(frame, starts, wrist, _FARTHEST_HAND * forearm)
+            if hand is not None:
+                found[side] = hand
+        if len(found) == 2 and _same_hand(found["left_hand"][0], found["right_hand"][0]):
+            away = {side: float(np.linalg.norm(found[side][0][0] - pose[arm[1]])) for side, arm in _ARMS.items()}
+            del found[max(away, key=lambda side: away[side])]
+        return found
+
+    def _look_for_hand(
+        self, frame: Frame, starts: Sequence[Region], wrist: NDArray[np.float32], farthest: float
+    ) -> tuple[NDArray[np.float32], float] | None:
+        best: tuple[NDArray[np.float32], float] | None = None
+        for start in starts:
+            points, presence = self._hand.look(frame, start)
+            if presence < _HOPELESS:
+                continue
+            points, presence = self._hand.look(frame, hand_region(points))
+            near = float(np.linalg.norm(points[0] - wrist)) <= farthest
+            if near and presence >= self._config.min_hand and (best is None or presence > best[1]):
+                best = points, presence
+                if presence >= _SURE:
+                    break
+        return best
+
+    def _look_for_face(self, frame: Frame, pose: NDArray[np.float32]) -> tuple[NDArray[np.float32], float] | None:
+        head = pose[_HEAD]
+        extent = float(np.ptp(head, axis=0).max())
+        if extent < 4:
+            return None
+        start = Region((head.min(0) + head.max(0)) / 2, 1.6 * extent, _tilt(pose[_EYES[0]] - pose[_EYES[1]]))
+        points, presence = self._face.look(frame, start)
+        if presence < _HOPELESS:
+            return None
+        points, presence = self._face.look(frame, face_region(points))
+        near = float(np.linalg.norm(points[_FACE_NOSE] - pose[_NOSE])) < extent
+        return (points, presence) if near and presence >= self._config.min_face else None
+
+
+def hand_region(points: NDArray[np.float32]) -> Region:
+    """Square for hand landmarks (21, 2): fingers up, twice the palm's extent (MediaPipe's hand_landmarks_to_roi)."""
+    middle = (points[5] + 2 * points[9] + points[13]) / 4
+    return _region(points[list(_HAND_PALM)], _tilt(middle - points[0]) + np.pi / 2, margin=2.0, shift=-0.1)
+
+
+def face_region(points: NDArray[np.float32]) -> Region:
+    """Square for a face mesh (468, 2): eyes level, 1.5 times its extent (MediaPipe's face_landmarks_to_roi)."""
+    return _region(points, _tilt(points[_FACE_EYES[0]] - points[_FACE_EYES[1]]), margin=1.5, shift=0.0)
+
+
+def _region(points: NDArray[np.float32], angle: float, margin: float, shift: float) -> Region:
+    """shift: of the centre along the turned y axis, in extents."""
+    upright = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turned = points @ upright.T
+    low, high = turned.min(0), turned.max(0)
+    extent = max(float((high - low).max()), 4.0)
+    centre = (low + high) / 2 + np.array([0, shift * extent])
+    return Region((centre @ upright).astype(np.float32), margin * extent, angle)
+
+
+def _hand_start(
+    pose: NDArray[np.float32], arm: tuple[int, ...], forearm: float, distance: float, side: float
+) -> Region:
+    elbow, wrist, little, index = (pose[i] for i in arm)
+    # The pose model's finger points jump on small hands; the forearm steadies the direction.
+    direction = (little + index) / 2 - wrist + 0.25 * (wrist - elbow)
+    direction = direction / max(float(np.linalg.norm(direction)), 1e-6)
+    return Region(wrist + direction * distance * forearm, side * forearm, _tilt(direction) + np.pi / 2)
+
+
+def _forearm(pose: NDArray[np.float32]) -> float:
+    """About the length of a forearm in pixels, whichever way the person turns."""
+    arms = [float(np.linalg.norm(pose[arm[0]] - pose[arm[1]])) for arm in _ARMS.values()]
+    shoulders = float(np.linalg.norm(pose[_SHOULDERS[0]] - pose[_SHOULDERS[1]]))
+    torso = np.mean([np.linalg.norm(pose[a] - pose[b]) for a, b in zip(_SHOULDERS, _HIPS, strict=True)])
+    return max(*arms, 0.7 * shoulders, 0.45 * float(torso), 8.0)
+
+
+def _tilt(vector: NDArray[np.float32]) -> float:
+    return float(np.arctan2(vector[1], vector[0]))
+
+
+def _same_hand(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    """Whether two sets of points (21, 2) lie on one hand: closer in the mean than a fifth of its size."""
+    return float(np.linalg.norm(a - b, axis=1).mean()) < 0.2 * float(np.ptp(a, axis=0).max())

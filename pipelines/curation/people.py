@@ -1,0 +1,299 @@
+"""Stage `people`: find the people of each shot, follow them, and put 88 landmarks on each of them in every frame.
+
+People are detected a few times per second; between that each track is followed by looking for the pose around the
+place where it was, which works where detectors fail (kicks, bends, turned backs). Stretches of a shot in which nobody is
+seen become rejected rows, so that the times of the tracks and of these rows account for the whole video.
+"""
+
+import functools
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines import keypoints as kp
+from pipelines.curation import tracking
+from pipelines.curation.decode import Frame, PyAvDecoder, bounded_size, video_path
+from pipelines.curation.detect import PersonDetector, place, square, views
+from pipelines.curation.landmarks import LandmarkConfig, Landmarker
+from pipelines.curation.models import ensure_models
+from pipelines.curation.tracking import Box, Points
+from pipelines.engine import Row, Worker
+from pipelines.errors import DataError
+from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.stage import Context, Stage
+from pipelines.workspace import Workspace
+
+SCHEMA = schema_of(
+    video_id=pa.string(),
+    path=pa.string(),
+    start_s=pa.float64(),
+    end_s=pa.float64(),
+    fps=pa.float64(),
+    frames=pa.int32(),
+    height_share=pa.float64(),
+    pose_rate=pa.float64(),
+    left_hand_rate=pa.float64(),
+    right_hand_rate=pa.float64(),
+    any_hand_rate=pa.float64(),
+    face_rate=pa.float64(),
+)
+
+_SHOULDERS = (11, 12)
+_SEARCH = 1.5  # side of the square in which a tracked person is looked for, in sizes of their box
+
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """fps, longest_side: of the frames that are looked at, at most (frames per second, pixels).
+    detections_per_second: how often new people are looked for.
+    min_detection: least score of the person detector. min_height: least height of a person, in frame heights.
+    max_gap_s: a track ends when its person is not seen for longer. min_track_s: shorter tracks are taken for errors.
+    min_empty_s: a longer stretch without anybody becomes a row of its own.
+    pose_bundle: path of one of MediaPipe's pose task bundles, empty for ours.
+    """
+
+    fps: float = 16.0
+    longest_side: int = 960
+    detections_per_second: float = 4.0
+    min_detection: float = 0.4
+    min_height: float = 0.12
+    max_gap_s: float = 0.5
+    min_track_s: float = 0.5
+    min_empty_s: float = 1.0
+    pose_bundle: str = ""
+    landmarks: LandmarkConfig = LandmarkConfig()
+
+
+def run(context: Context) -> list[Row]:
+    ensure_models(context.workspace, context.config.pose_bundle)
+    make_worker = functools.partial(_make_finder, context.workspace, context.config, context.folder)
+    videos = {row["id"]: row for row in context.inputs["videos"].rows()}
+    payloads = []
+    for shot in context.inputs["shots"].rows():
+        video = videos[shot["video_id"]]
+        span = {key: shot[key] for key in ("id", "video_id", "start_s", "end_s")}
+        about = {key: video[key] for key in ("url", "path", "width", "height", "fps")}
+        payloads.append((shot["id"], f"{video['url']} {shot['start_s']:.1f} s", {**span, **about}))
+    return context.map(make_worker, payloads)
+
+
+@dataclass
+class Track:
+    """One person through a shot: indices of the frames where they are seen, with boxes and keypoints (88, 3)."""
+
+    indices: list[int] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    keypoints: list[Points] = field(default_factory=list)
+
+    def add(self, index: int, box: Box, keypoints: Points) -> None:
+        self.indices.append(index)
+        self.boxes.append(box)
+        self.keypoints.append(keypoints)
+
+
+class Tracker:
+    """Follows the people of one shot, frame by frame. aspect: frame width / height."""
+
+    def __init__(
+        self, landmarker: Landmarker, detector: PersonDetector, config: PeopleConfig, fps: float, aspect: float
+    ) -> None:
+        self._landmarker, self._detector, self._config, self._aspect = landmarker, detector, config, aspect
+        self._detect_every = max(1, round(fps / config.detections_per_second))
+        self._max_gap = max(1, round(config.max_gap_s * fps))
+        self._active: list[Track] = []
+        self._ended: list[Track] = []
+
+    def step(self, index: int, frame: Frame) -> None:
+        self._close(index)
+        taken: list[tuple[Points, Box]] = []
+        lost: list[Track] = []
+        for track in self._active:
+            found = self._search(frame, track.boxes[-1], taken)
+            if found is None:
+                lost.append(track)
+            else:
+                self._extend(track, index, frame, found, taken)
+        if index % self._detect_every == 0:
+            for found in self._newcomers(frame, taken):
+                again = [t for t in lost if tracking.overlap(t.boxes[-1], found[1])[0] > 0.1]
+                track = again[0] if again else Track()
+                if again:
+                    lost.remove(track)
+                else:
+                    self._active.append(track)
+                self._extend(track, index, frame, found, taken)
+
+    def finish(self) -> list[Track]:
+        """All tracks, in the order in which they began."""
+        tracks = self._ended + self._active
+        return sorted(tracks, key=lambda track: (track.indices[0], *track.boxes[0].tolist()))
+
+    def _close(self, index: int) -> None:
+        ended = [track for track in self._active if index - track.indices[-1] > self._max_gap]
+        self._active = [track for track in self._active if track not in ended]
+        self._ended += ended
+
+    def _extend(
+        self, track: Track, index: int, frame: Frame, found: tuple[Points, Box], taken: list[tuple[Points, Box]]
+    ) -> None:
+        # Hands are looked for where they were only if that was in the frame before.
+        previous = track.keypoints[-1] if track.indices and track.indices[-1] == index - 1 else None
+        track.add(index, found[1], self._landmarker.keypoints(frame, found[0], previous))
+        taken.append(found)
+
+    def _search(
+        self, frame: Frame, box: Box, taken: list[tuple[Points, Box]], least_overlap: float = 0.25
+    ) -> tuple[Points, Box] | None:
+        """The person in a box of the frame, unless they are taken."""
+        side = _SEARCH * max((box[2] - box[0]) * self._aspect, box[3] - box[1])
+        poses = self._landmarker.poses(frame, square((box[:2] + box[2:]) / 2, float(side), self._aspect))
+        candidates = [found for found in self._plausible(poses) if not self._is_taken(found, taken)]
+        best = max(candidates, key=lambda found: tracking.overlap(box, found[1])[0], default=None)
+        return best if best is not None and tracking.overlap(box, best[1])[0] >= least_overlap else None
+
+    def _newcomers(self, frame: Frame, taken: list[tuple[Points, Box]]) -> list[tuple[Points, Box]]:
+        """People of the frame that no track has found."""
+        newcomers: list[tuple[Points, Box]] = []
+        boxes: list[Box] = []
+        scores: list[float] = []
+        for view in views(frame.shape[1], frame.shape[0]):
+            # Poses first: a person detector may box two people as one.
+            for rough in self._plausible(self._landmarker.poses(frame, view)):
+                if not self._is_taken(rough, taken + newcomers):
+                    found = self._search(frame, rough[1], taken + newcomers)
+                    newcomers += [found] if found is not None else []
+            size = np.array([frame.shape[1], frame.shape[0]] * 2)
+            x0, y0, x1, y1 = np.round(view * size).astype(int)
+            for box, score in self._detector.detect(np.ascontiguousarray(frame[y0:y1, x0:x1])):
+                boxes.append(place(box.reshape(2, 2), view).reshape(4))
+                scores.append(score)
+        for kept in tracking.suppress(boxes, scores):
+            if all(tracking.overlap(boxes[kept], other)[1] < 0.6 for _, other in taken + newcomers):
+                found = self._search(frame, boxes[kept], taken + newcomers)
+                newcomers += [found] if found is not None else []
+        return newcomers
+
+    def _plausible(self, poses: list[Points]) -> list[tuple[Points, Box]]:
+        boxed = [(pose, tracking.box_of_pose(pose, self._aspect)) for pose in poses]
+        return [
+            (pose, box)
+            for pose, box in boxed
+            if box is not None
+            and box[3] - box[1] >= self._config.min_height
+            and pose[list(_SHOULDERS), 2].mean() >= self._config.landmarks.min_pose
+        ]
+
+    def _is_taken(self, found: tuple[Points, Box], taken: list[tuple[Points, Box]]) -> bool:
+        return any(
+            tracking.same_person(found[0], pose, self._aspect) or tracking.overlap(found[1], box)[0] > 0.7
+            for pose, box in taken
+        )
+
+
+def _make_finder(workspace: Workspace, config: PeopleConfig, folder: str) -> Worker:
+    paths = ensure_models(workspace, config.pose_bundle)
+    landmarker = Landmarker(paths, config.landmarks)
+    detector = PersonDetector(paths.person, config.min_detection)
+
+    def find_people(shot: Row) -> list[Row]:
+        path = video_path(workspace, shot)
+        width, height = bounded_size(shot["width"], shot["height"], config.longest_side)
+        fps = min(config.fps, shot["fps"])
+        tracker = Tracker(landmarker, detector, config, fps, width / height)
+        times: list[float] = []
+        for time, frame in PyAvDecoder(fps, (width, height)).frames(path, shot["start_s"], shot["end_s"]):
+            tracker.step(len(times), frame)
+            times.append(round(time, 4))
+        if not times:
+            raise DataError(f"{path}: has no frame between {shot['start_s']} and {shot['end_s']} s; copy it again")
+        least = max(2, round(config.min_track_s * fps))
+        tracks = [track for track in tracker.finish() if len(track.indices) >= least]
+        rows = [
+            _publish(workspace, folder, config, shot, fps, np.array(times), number, track)
+            for number, track in enumerate(tracks)
+        ]
+        return rows + _empty_rows(shot, times, tracks, config.min_empty_s)
+
+    return find_people
+
+
+def _publish(
+    workspace: Workspace,
+    folder: str,
+    config: PeopleConfig,
+    shot: Row,
+    fps: float,
+    times: NDArray[np.float64],
+    number: int,
+    track: Track,
+) -> Row:
+    from dataclasses import asdict
+
+    first, last = track.indices[0], track.indices[-1]
+    span = np.arange(first, last + 1)
+    seen_at = np.array(track.indices)
+    keypoints = np.zeros((len(span), kp.COUNT, 3), np.float32)
+    keypoints[seen_at - first] = track.keypoints
+    corners = np.stack(track.boxes).T
+    boxes = np.stack([np.interp(span, seen_at, corner) for corner in corners], axis=1).astype(np.float32)
+    seen = np.stack([(keypoints[:, part, 2] > 0).any(1) for part in kp.PARTS.values()], axis=1)
+    row_id = digest_of("track", shot["id"], asdict(config), number, float(times[first]), float(times[last]))
+    relative = f"{folder}/tracks/{row_id}.npz"
+    with workspace.publish(relative) as path:
+        np.savez(path, times=times[span], boxes=boxes, keypoints=keypoints, seen=seen)
+    body, left, right, face = (round(float(rate), 4) for rate in seen.mean(0))
+    return {
+        "id": row_id,
+        "parent_id": shot["id"],
+        "status": Status.KEPT,
+        "video_id": shot["video_id"],
+        "path": relative,
+        "start_s": float(times[first]),
+        "end_s": min(round(float(times[last]) + 1 / fps, 4), shot["end_s"]),
+        "fps": fps,
+        "frames": len(span),
+        "height_share": round(float((boxes[:, 3] - boxes[:, 1]).mean()), 4),
+        "pose_rate": body,
+        "left_hand_rate": left,
+        "right_hand_rate": right,
+        "any_hand_rate": round(float(seen[:, 1:3].any(1).mean()), 4),
+        "face_rate": face,
+    }
+
+
+def _empty_rows(shot: Row, times: list[float], tracks: list[Track], min_empty_s: float) -> list[Row]:
+    """Rejected rows for the stretches without anybody: the long ones, and a short one if it is the whole shot."""
+    occupied = np.zeros(len(times), np.bool_)
+    for track in tracks:
+        occupied[track.indices[0] : track.indices[-1] + 1] = True
+    edges = [*times, shot["end_s"]]
+    rows = []
+    for first, after in tracking.runs(~occupied):
+        start, end = edges[first], edges[after]
+        if end - start >= min_empty_s or not tracks:
+            rows.append(
+                {
+                    "id": digest_of("empty", shot["id"], start, end),
+                    "parent_id": shot["id"],
+                    "status": Status.REJECTED,
+                    "reason": "no_person",
+                    "video_id": shot["video_id"],
+                    "start_s": start,
+                    "end_s": end,
+                    "frames": after - first,
+                }
+            )
+    return rows
+
+
+STAGE = Stage(
+    name="people",
+    config=PeopleConfig,
+    schema=SCHEMA,
+    run=run,
+    needs=("shots", "videos"),
+    per_batch=True,
+    covers="shots",
+)

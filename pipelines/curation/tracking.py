@@ -1,0 +1,86 @@
+"""Geometry and association of person boxes: plain functions, no models.
+
+Boxes are (x0, y0, x1, y1) in shares of the frame's width and height.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = NDArray[np.float32]
+Points = NDArray[np.float32]
+FULL_FRAME: Box = np.array([0, 0, 1, 1], np.float32)
+
+_LEAST_CONFIDENCE = 0.3
+
+
+def area(box: Box) -> float:
+    return float(max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]))
+
+
+def overlap(a: Box, b: Box) -> tuple[float, float]:
+    """(intersection over union, intersection over the smaller box)."""
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    both = area(np.concatenate([low, high]))
+    union = area(a) + area(b) - both
+    return both / max(union, 1e-9), both / max(min(area(a), area(b)), 1e-9)
+
+
+def grow(box: Box, share: float, aspect: float) -> Box:
+    """Widen a box on every side by a share of its longer side (in pixels; aspect = frame width / height), cut at the
+    frame's edge."""
+    margin = share * max((box[2] - box[0]) * aspect, box[3] - box[1])
+    by = np.array([margin / aspect, margin], np.float32)
+    return np.clip(np.concatenate([box[:2] - by, box[2:] + by]), 0, 1).astype(np.float32)
+
+
+def box_of_pose(pose: Points, aspect: float) -> Box | None:
+    """Box around the visible points of a pose, with a margin for the flesh around them.
+
+    pose: (33, 3). None where fewer than 4 points are seen inside the frame.
+    """
+    inside = (pose[:, :2] > -0.02).all(1) & (pose[:, :2] < 1.02).all(1)
+    seen = pose[inside & (pose[:, 2] >= _LEAST_CONFIDENCE), :2]
+    if len(seen) < 4:
+        return None
+    return grow(np.concatenate([seen.min(0), seen.max(0)]), 0.08, aspect)
+
+
+def suppress(
+    boxes: Sequence[Box], scores: Sequence[float], most_iou: float = 0.5, most_inside: float = 0.75
+) -> list[int]:
+    """Indices of the boxes that remain, best first: greedy non-maximum suppression that also drops a box that lies
+    inside a better one or mostly holds it (parts of one person seen in several tiles)."""
+    kept: list[int] = []
+    for index in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
+        if all(
+            iou < most_iou and inside < most_inside for iou, inside in (overlap(boxes[index], boxes[k]) for k in kept)
+        ):
+            kept.append(index)
+    return kept
+
+
+def same_person(a: Points, b: Points, aspect: float, tolerance: float = 0.25) -> bool:
+    """Whether two poses (33, 3) of one frame lie on one person: their nose, shoulders and hips are, in the median, closer
+    than a share of the torso's size."""
+    main = [0, 11, 12, 23, 24]
+    scale = np.array([aspect, 1.0])
+    distance = np.linalg.norm((a[main, :2] - b[main, :2]) * scale, axis=1)
+    torso = max(np.ptp(p[main, :2] * scale, axis=0).max() for p in (a, b))
+    return float(np.median(distance)) < tolerance * max(float(torso), 1e-6)
+
+
+def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """[start, end) of the stretches where the flag is set."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def close_gaps(flags: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
+    """Set the unset stretches of at most `longest` items between set ones."""
+    closed = flags.copy()
+    for start, end in runs(~flags):
+        if start > 0 and end < len(flags) and end - start <= longest:
+            closed[start:end] = True
+    return closed
