@@ -1,5 +1,6 @@
 """Videos of moving avatars: synthetic people for the starter corpus, faces and hands large enough to learn from."""
 
+import functools
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,7 @@ def render_avatar_video(
     if framing not in FRAMINGS or size % 2:
         raise ValueError(f"avatar video: framing {framing!r}, size {size}: need one of {FRAMINGS} and an even size")
     drawer, _ = choose_engine(engine)
-    studio = Studio.open(_TEXTURE)
+    studio = _studio(_TEXTURE)
     who, moves, place = (np.random.default_rng([seed, _STREAM, part]) for part in range(3))
     person = studio.dress(sample_identity(who))
     frames = round(seconds * fps)
@@ -44,6 +45,11 @@ def render_avatar_video(
     light, behind = sample_light(place), draw_backdrop(sample_backdrop(place), camera, posed.points[:, FEET].mean(0))
     pictures = (drawer.render(Scene(person.surface(v), camera, light, behind)).rgb for v in posed.vertices)
     _write(path, pictures, fps, size)
+
+
+@functools.cache
+def _studio(texture: int) -> Studio:
+    return Studio.open(texture)
 
 
 def _write(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: int, size: int) -> None:

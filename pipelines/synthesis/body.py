@@ -8,6 +8,7 @@ The root's is the pose of the whole body. Rotations do not depend on the phenoty
 import json
 import os
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,7 +74,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise WorkError(
             f"{path}: is not a readable body file; run `python -m pipelines.synthesis.build_body_asset`"
         ) from error

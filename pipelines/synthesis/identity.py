@@ -10,8 +10,9 @@ Colour = tuple[float, float, float]
 
 # Statures of adults in metres (mean, deviation), drawn within two deviations; NCD-RisC world means, widened.
 _STATURE = {"man": (1.75, 0.07), "woman": (1.63, 0.065)}
-# Anny's height phenotype is linear in stature: metres at 0 and per unit, measured on the mean adult.
-_HEIGHT_LINE = {"man": (1.369, 1.092), "woman": (1.232, 1.083)}
+# Stature in metres is linear in Anny's phenotypes up to 2 cm: intercept, then metres per unit. Fitted to 300 adults.
+_STATURE_AT_ZERO = 1.374
+_STATURE_PER = {"height": 1.09, "gender": -0.14, "african": 0.066, "asian": -0.115}
 TOPS = ("t_shirt", "long_sleeve", "tank_top", "shirt", "jacket", "sweater")
 BOTTOMS = ("trousers", "jeans", "shorts", "skirt", "leggings")
 PATTERNS = ("plain", "stripes", "bars", "checks", "dots", "blocks", "mottled")
@@ -72,7 +73,6 @@ def sample_identity(rng: np.random.Generator) -> Identity:
     """A random adult. The same generator state gives the same person."""
     sex = "man" if rng.random() < 0.5 else "woman"
     mean, deviation = _STATURE[sex]
-    base, slope = _HEIGHT_LINE[sex]
     stature = float(np.clip(rng.normal(mean, deviation), mean - 2 * deviation, mean + 2 * deviation))
     races = rng.dirichlet([0.45] * 3)
     phenotypes = {
@@ -80,10 +80,11 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         "age": float(2 / 3 + 0.3 * rng.beta(1.1, 2.2)),
         "muscle": float(np.clip(rng.normal(0.52, 0.11), 0.25, 0.8)),
         "weight": float(np.clip(rng.normal(0.5, 0.13), 0.25, 0.85)),
-        "height": (stature - base) / slope,
         "proportions": float(np.clip(rng.normal(0.6, 0.13), 0.25, 0.9)),
         **{name: float(share) for name, share in zip(("african", "asian", "caucasian"), races, strict=True)},
     }
+    known = _STATURE_AT_ZERO + sum(_STATURE_PER.get(name, 0.0) * value for name, value in phenotypes.items())
+    phenotypes["height"] = (stature - known) / _STATURE_PER["height"]
     look = _sample_look(rng, sex, races, old=phenotypes["age"] > 0.83)
     return Identity(digest_of(sex, phenotypes, repr(look)), sex, phenotypes, look)
 

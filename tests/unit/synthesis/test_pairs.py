@@ -1,0 +1,101 @@
+"""The pairs stage writes the sample contract, the same bytes whatever the order, and repeats nothing."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.engine import Engine
+from pipelines.errors import UsageError, WorkError
+from pipelines.manifest import read
+from pipelines.stage import run_stage
+from pipelines.synthesis.pairs import STAGE, PairsConfig
+from pipelines.workspace import Workspace
+
+SMALL = PairsConfig(
+    train_groups=3, test_groups=1, identities=2, frames=2, size=32, groups_per_shard=2, engine="raster", texture=64
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(str(tmp_path_factory.mktemp("pairs")))
+    workspace.prepare()
+    run_stage(STAGE, workspace, SMALL, Engine(), quiet=True)
+    return workspace
+
+
+def shards(workspace: Workspace) -> dict[str, bytes]:
+    folder = Path(workspace.url) / "pairs" / "shards"
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def rows_of(workspace: Workspace) -> list[dict[str, object]]:
+    return read(workspace, "pairs").rows()
+
+
+def test_shards_keep_the_sample_contract(made: Workspace) -> None:
+    import simplejpeg
+
+    assert [name.split("-")[0] for name in shards(made)] == ["test", "train", "train"]
+    rows = {row["id"]: row for row in rows_of(made)}
+    assert len(rows) == 4
+    seen = set()
+    for content in shards(made).values():
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            files = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}  # type: ignore[union-attr]
+            assert {(m.mtime, m.uid, m.uname, m.isreg()) for m in tar.getmembers()} == {(0, 0, "", True)}
+        for name in [name for name in files if name.endswith(".json")]:
+            about = json.loads(files[name])
+            key = about["id"]
+            seen.add(key)
+            assert name == f"{key}.json"
+            assert about["kind"] == "pair"
+            assert (about["frames"], about["size"]) == (2, 32)
+            assert about["split"] == rows[key]["split"]
+            assert about["identities"] == rows[key]["identities"]
+            assert about["motion"] == rows[key]["motion"]
+            for i in range(2):
+                with np.load(io.BytesIO(files[f"{key}.i{i}.npz"]), allow_pickle=False) as arrays:
+                    kinds = {field: (arrays[field].dtype.name, arrays[field].shape) for field in arrays.files}
+                assert kinds == {
+                    "keypoints": ("float32", (2, 88, 3)),
+                    "keypoints3d": ("float32", (2, 88, 3)),
+                    "mask": ("bool", (2, 32, 32)),
+                    "depth": ("float16", (2, 32, 32)),
+                    "normals": ("float16", (2, 32, 32, 3)),
+                    "intrinsics": ("float32", (3, 3)),
+                }
+                for t in range(2):
+                    assert simplejpeg.decode_jpeg(files[f"{key}.i{i}.t{t}.jpg"]).shape == (32, 32, 3)
+    assert seen == set(rows)
+
+
+def test_second_run_has_nothing_to_do(made: Workspace) -> None:
+    assert not run_stage(STAGE, made, SMALL, Engine(), quiet=True).recomputed
+
+
+def test_bytes_do_not_depend_on_what_was_made_before(made: Workspace, tmp_path: Path) -> None:
+    other = Workspace(str(tmp_path / "other"))
+    other.prepare()
+    bigger = PairsConfig(**{**vars(SMALL), "train_groups": 1, "groups_per_shard": 1})
+    run_stage(STAGE, other, bigger, Engine(), quiet=True)
+    run_stage(STAGE, other, SMALL, Engine(), quiet=True)
+    assert shards(other) == shards(made)
+    assert rows_of(other) == rows_of(made)
+
+
+def test_a_shard_lost_to_another_config_is_made_again(made: Workspace) -> None:
+    before = shards(made)
+    run_stage(STAGE, made, PairsConfig(**{**vars(SMALL), "seed": 5, "train_groups": 1}), Engine(), quiet=True)
+    assert not set(before) & set(shards(made))
+    assert run_stage(STAGE, made, SMALL, Engine(), quiet=True).recomputed
+    assert shards(made) == before
+
+
+def test_unknown_engine_stops_the_stage(workspace: Workspace) -> None:
+    with pytest.raises((UsageError, WorkError), match="voxels"):
+        run_stage(STAGE, workspace, PairsConfig(**{**vars(SMALL), "engine": "voxels"}), Engine(), quiet=True)
