@@ -37,8 +37,8 @@ def run_main_job(foundry: Foundry, batches: list[str]) -> None:
         _close_orphans(instance)
         instance.add_dynamic_partitions(BATCHES.name or "", batches)
         for batch in batches:
-            _execute(definitions.get_job_def("curate_batch"), foundry, instance, batch)
-        _execute(definitions.get_job_def("build_model"), foundry, instance, None)
+            _execute(definitions.resolve_job_def("curate_batch"), foundry, instance, batch)
+        _execute(definitions.resolve_job_def("build_model"), foundry, instance, None)
 
 
 def _execute(job: JobDefinition, foundry: Foundry, instance: DagsterInstance, partition: str | None) -> None:

@@ -118,7 +118,7 @@ class Engine:
             run: Iterator[tuple[Item, Outcome]]
             if not todo:
                 run = iter([])
-            elif self.workers == 1 and self.address is None:
+            elif self.address is None and min(self.workers, len(todo)) == 1:
                 run = _map_here(make_worker, todo)
             else:
                 run = _map_on_ray(make_worker, todo, min(self.workers, len(todo)), self)
