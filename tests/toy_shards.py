@@ -20,6 +20,10 @@ from pipelines.workspace import Workspace
 _LIMBS = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
 
 
+def _xy(x: float, y: float) -> NDArray[np.float64]:
+    return np.array([x, y])
+
+
 def _turned(length: float, angle: float) -> NDArray[np.float64]:
     return np.array([np.sin(angle), np.cos(angle)]) * length
 
@@ -28,13 +32,13 @@ def keypoints_of(motion: NDArray[np.float64], build: NDArray[np.float64]) -> NDA
     """A pose (10 angles in [-1, 1]) on a body (3 proportions): (88, 3)."""
     at = dict.fromkeys(BODY, np.zeros(2))
     hip = np.array([0.5 + 0.08 * motion[8], 0.58])
-    neck = hip + [0.04 * motion[9], -0.24 * build[0]]
-    head = neck + [0, -0.11]
+    neck = hip + np.array([0.04 * motion[9], -0.24 * build[0]])
+    head = neck + _xy(0, -0.11)
     at["nose"] = head
     for sign, side in ((1, "left"), (-1, "right")):
         first = 0 if sign == 1 else 4
-        at[f"{side}_eye"], at[f"{side}_ear"] = head + [sign * 0.02, -0.02], head + [sign * 0.05, -0.01]
-        at[f"{side}_shoulder"], at[f"{side}_hip"] = neck + [sign * 0.09 * build[2], 0.02], hip + [sign * 0.05, 0]
+        at[f"{side}_eye"], at[f"{side}_ear"] = head + _xy(sign * 0.02, -0.02), head + _xy(sign * 0.05, -0.01)
+        at[f"{side}_shoulder"], at[f"{side}_hip"] = neck + _xy(sign * 0.09 * build[2], 0.02), hip + _xy(sign * 0.05, 0)
         for k, (joint, parent) in enumerate(_LIMBS.items()):
             bend = motion[first + k] * (1.2 if k < 2 else 0.4) + (0.5 if k < 2 else 0.1)
             at[f"{side}_{joint}"] = at[f"{side}_{parent}"] + _turned(0.15 * build[1], sign * bend)
@@ -123,11 +127,13 @@ def clip_sample(seed: int, split: str, frames: int = 12, size: int = 96) -> dict
     keypoints, images, _ = _person(rng, _motions(rng, frames), size)
     video, array = io.BytesIO(), io.BytesIO()
     with av.open(video, "w", "mp4") as container:
-        stream = container.add_stream("libx264", rate=12)
+        # With its assembler code x264 reads memory that nobody wrote: equal frames then give other bytes.
+        stream = container.add_stream("libx264", rate=12, options={"x264-params": "asm=0"})
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
         for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image).reformat(format="yuv420p")))
         container.mux(stream.encode(None))
     np.save(array, keypoints)
     about = {"kind": "clip", "id": f"c{seed}", "split": split, "source": "toy", "licence": "CC0-1.0"}

@@ -94,9 +94,11 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """pairs: share of cross-identity samples among all (0 to 1) where both kinds exist. clip_stride: frames between the
-    frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for none. cache_mb: memory for prepared
-    samples, per worker."""
+    """pairs: share of cross-identity samples among all (0 to 1) where both kinds exist.
+
+    clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for
+    none. cache_mb: memory for prepared samples, per worker.
+    """
 
     pairs: float = 0.75
     clip_stride: int = 2

@@ -31,9 +31,9 @@ class Batch:
     """B samples of T frames, uint8 images.
 
     position (B,): the sample's number in the whole run, the seed of all its randomness. reference (B, 3, S, S).
-    target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of the
-    target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4): of
-    the target. known (B, T): 1 for a history frame that is given clean.
+    target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
+    the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
+    of the target. known (B, T): 1 for a history frame that is given clean.
     """
 
     position: Tensor

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 _GRID_FRAMES = 4
 _GRID_SCALE = 2
+_CACHE_BYTES = 2**26
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """samples: the most test pairs to use. steps, guidance_scale: of the sampler. gate: see `GateConfig`."""
+    """groups: the most test groups to use; in each, every identity drives the next one. steps, guidance_scale: of the sampler. gate: see `GateConfig`."""
 
-    samples: int = 64
+    groups: int = 64
     steps: int = 2
     guidance_scale: float = 1.0
     seed: int = 0
@@ -50,8 +51,9 @@ def _run(context: Context) -> list[Row]:
             "evaluation: the shards have no test pairs; raise the number of pairs and run `unimotion pairs`"
         )
     payloads: Iterator[tuple[str | None, str, Row]] = (
-        (model["id"], ref.id, {"sample": ref.id, "model": model["id"], "shard": ref.shard})
-        for ref in refs[: config.samples]
+        (model["id"], f"{ref.id} {i}", {"sample": ref.id, "driver": i, "model": model["id"], "shard": ref.shard})
+        for ref in refs[: config.groups]
+        for i in range(len(ref.meta["identities"]))
     )
     rows = context.map(functools.partial(_make_worker, context.workspace, model["export_path"], config), payloads)
     verdict = gate.judge([row for row in rows if row["status"] == Status.KEPT], config.gate)
@@ -79,12 +81,13 @@ def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfi
 
     workspace.local(f"{export_path}/{WEIGHTS}")
     animator = load_animator(workspace.local(f"{export_path}/{CONFIG}").parent)
-    records = Records(Reader(workspace), animator.config, 0)
+    records = Records(Reader(workspace), animator.config, _CACHE_BYTES)
     refs = {ref.id: ref for ref in ShardIndex.load(workspace, "test").samples}
 
     def work(payload: Row) -> list[Row]:
         ref = refs[payload["sample"]]
-        driver, target = records.get(ref, 0), records.get(ref, len(ref.meta["identities"]) - 1)
+        driver = records.get(ref, payload["driver"])
+        target = records.get(ref, (payload["driver"] + 1) % len(ref.meta["identities"]))
         made, points = _generate(animator, driver, target, config)
         # The last frame is the reference; the others have it as their baseline.
         truth = _pixels(target.frames[:-1])

@@ -21,7 +21,7 @@ class Driver:
     """The driving crops of T frames; any number of batch axes may come first.
 
     body (T, C, S, S), hands (T, 2, C, P, P), face (T, C, P, P): uint8 with C = 4 (RGB and the person's mask, 255 where
-    it is not known) as prepared, or float32 in [-1, 1] with C = 3 as the encoders take them. The right hand is mirrored.
+    it is not known) as prepared, or float32 in [-1, 1] with C = 3 as the encoders take them. Right hands are mirrored.
     hand_visible (T, 2), face_visible (T,): bool. face_box (T, 3): centre x, y and half side in the person's box.
     """
 

@@ -23,7 +23,7 @@ from training.step import Learner, train_step
 
 @dataclass(frozen=True)
 class Job:
-    """What to train. run: the run's folder in the workspace. threads: of each worker. tracking: id of the MLflow run."""
+    """What to train. run: its folder in the workspace. threads: of each worker. tracking: id of the MLflow run."""
 
     workspace_url: str
     run: str
@@ -88,7 +88,7 @@ def fit(job: Job, team: Team) -> None:
 
 
 def _publish_history(workspace: Workspace, run: str, rows: list[dict[str, Any]]) -> None:
-    """One part per checkpoint, before the checkpoint: a resumed run finds the history of all that it does not repeat."""
+    """One part per checkpoint, and before it: a resumed run finds the history of all that it does not repeat."""
     with workspace.publish(f"{run}/history/{rows[0]['step']:08d}.parquet") as path:
         pq.write_table(pa.Table.from_pylist(rows, schema=_schema(rows)), path)
 

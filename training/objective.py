@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipelines.keypoints import COUNT, PARTS
 from training.augment import augment, draw
 from training.config import Phase, Preset
 from training.data import Batch
@@ -19,6 +20,7 @@ from training.model.codec import group_frames
 from training.model.encoders import MotionTokens
 
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
+_PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,15 @@ class Objective(nn.Module):
 def _mean_per_sample(values: Tensor, weight: Tensor) -> Tensor:
     """Mean over samples of the weighted mean of each; a sample without weight adds nothing."""
     axes = tuple(range(1, values.ndim))
-    return ((values * weight).sum(axes) / weight.sum(axes).clamp(min=1e-6)).mean()
+    return ((values * weight).sum(axes) / weight.sum(axes).clamp(min=1e-9)).mean()
+
+
+def _point_weights(device: torch.device) -> Tensor:
+    """(88,): each part counts by its share; hands and face have more points than the body, not more to say."""
+    weights = torch.zeros(COUNT, device=device)
+    for name, share in _PART_SHARE.items():
+        weights[PARTS[name]] = share / (PARTS[name].stop - PARTS[name].start)
+    return weights
 
 
 def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
@@ -97,8 +107,8 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
     )
     # The target is a product of two marginals, so the sum over cells needs no target map of its own.
     expected = torch.einsum("...y,...yx,...x->...", down, logits, across)
-    entropy_bound = torch.logsumexp(logits.flatten(-2), -1) - expected
-    return _mean_per_sample(entropy_bound, confidence * inside)
+    cross_entropy = torch.logsumexp(logits.flatten(-2), -1) - expected
+    return _mean_per_sample(cross_entropy, confidence * inside * _point_weights(logits.device))
 
 
 def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:
@@ -109,7 +119,7 @@ def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:
 def point_loss(predicted: Tensor, points: Tensor) -> Tensor:
     """Smooth L1 in crop units, by confidence. predicted: (B, T, 88, 2). points: (B, T, 88, 3)."""
     difference = F.smooth_l1_loss(predicted, points[..., :2], beta=0.1, reduction="none").sum(-1)
-    return _mean_per_sample(difference, points[..., 2])
+    return _mean_per_sample(difference, points[..., 2] * _point_weights(points.device))
 
 
 def flow_noise(shape: torch.Size, seed: int, positions: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import io
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,10 +165,12 @@ def hand_normals(
                 continue
             near = np.median(np.abs(keypoints3d[t, PARTS[name], 2]))
             hand = (np.abs(depth[t].astype(np.float32) - near) < _HAND_DEPTH) & (depth[t] > 0)
-            cut = crop(np.concatenate([normals[t].astype(np.float32), hand[..., None]], -1), box, size)
-            cut[..., :3] /= np.linalg.norm(cut[..., :3], axis=-1, keepdims=True) + 1e-6
+            both = np.concatenate([normals[t].astype(np.float32), hand[..., None].astype(np.float32)], -1)
+            cut: NDArray[Any] = crop(both, box, size)
+            unit = cut[..., :3] / (np.linalg.norm(cut[..., :3], axis=-1, keepdims=True) + 1e-6)
+            own = (cut[..., 3] > 0.5) * 255
             if side:
-                cut = cut[:, ::-1] * np.array([-1, 1, 1, 1])
-            out[t, side, ..., :3] = np.round((cut[..., :3] + 1) * 127.5)
-            out[t, side, ..., 3] = (cut[..., 3] > 0.5) * 255
+                unit, own = unit[:, ::-1] * np.array([-1, 1, 1]), own[:, ::-1]
+            out[t, side, ..., :3] = np.round((unit + 1) * 127.5)
+            out[t, side, ..., 3] = own
     return np.moveaxis(out, -1, 2)

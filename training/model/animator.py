@@ -1,6 +1,7 @@
 """The whole model: encode a driving video into four tokens per frame, generate the reference person moving so."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -118,7 +119,7 @@ class Animator(nn.Module):
         known = torch.zeros(len(noise), noise.shape[2], device=noise.device)
         known[:, :given] = 1
         times = torch.linspace(1, 0, steps + 1, device=noise.device)
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in pairwise(times):
             if past is not None:
                 latents = torch.cat([past, latents[:, :, given:]], 2)
             time = now.expand(len(noise))

@@ -37,7 +37,8 @@ def group_frames(guidance: Tensor, stride: int) -> Tensor:
     The codec keeps the first frame alone, so it stands for a whole group.
     """
     padded = torch.cat([guidance[:, :1].expand(-1, stride - 1, -1, -1, -1), guidance], 1)
-    return padded.unflatten(1, (-1, stride)).flatten(2, 3).transpose(1, 2)
+    grouped: Tensor = padded.unflatten(1, (-1, stride)).flatten(2, 3)
+    return grouped.transpose(1, 2)
 
 
 class SpaceToDepth(nn.Module):
@@ -69,6 +70,8 @@ class WanCodec(nn.Module):
         self.stride = int(self.vae.config.scale_factor_temporal)
         if self.vae.config.scale_factor_spatial != factor:
             raise ValueError(f"{folder}: shrinks by {self.vae.config.scale_factor_spatial}, not codec_factor {factor}")
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(self.vae.config.latents_mean).view(1, -1, 1, 1, 1))
         self.register_buffer("std", torch.tensor(self.vae.config.latents_std).view(1, -1, 1, 1, 1))
 

@@ -22,8 +22,8 @@ class HeatmapHead(nn.Module):
         self.layers = nn.Sequential(nn.Conv2d(config.retarget_width, COUNT * ratio * ratio, 1), nn.PixelShuffle(ratio))
 
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.layers(features.flatten(0, 1))
-        return logits.unflatten(0, features.shape[:2])
+        logits: Tensor = self.layers(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        return logits
 
 
 def heatmap_points(logits: Tensor) -> Tensor:
@@ -68,7 +68,8 @@ class HandNormalHead(nn.Module):
         per_hand = features[:, :, None].expand(-1, -1, 2, -1, -1, -1).flatten(0, 2)
         local = F.grid_sample(self.local(per_hand), grid, align_corners=False)
         token = self.token(tokens.flatten(0, 2)).unflatten(1, (64, _ROI, _ROI))
-        return F.normalize(self.layers(local + token), dim=1).unflatten(0, batch)
+        normals: Tensor = F.normalize(self.layers(local + token), dim=1).unflatten(0, batch)
+        return normals
 
 
 class PointHead(nn.Module):
@@ -90,7 +91,8 @@ class PointHead(nn.Module):
             self.hand(tokens.right_hand),
             self.face(tokens.face),
         )
-        return torch.cat(parts, -1).unflatten(-1, (COUNT, 2))
+        points: Tensor = torch.cat(parts, -1).unflatten(-1, (COUNT, 2))
+        return points
 
 
 def _points(token: int, where: slice) -> nn.Module:

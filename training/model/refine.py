@@ -25,11 +25,12 @@ class CopyAndRefine(nn.Module):
         nn.init.zeros_(self.correct.weight)
 
     def forward(self, prediction: Tensor, reference: Tensor) -> Tensor:
-        """prediction: (B, 3 f^2 + f^2, T, h, w): image and gate. reference: (B, 3, H, W). Returns (B, 3 f^2, T, h, w)."""
+        """prediction: (B, 4 f^2, T, h, w), image and gate. reference: (B, 3, H, W). Returns (B, 3 f^2, T, h, w)."""
         batch, frames = prediction.shape[0], prediction.shape[2]
         pixels = F.pixel_shuffle(prediction.transpose(1, 2).flatten(0, 1), self.factor)
         image, gate = pixels[:, :3], pixels[:, 3:].sigmoid()
         source = reference[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
         image = gate * source + (1 - gate) * image
         image = image + self.correct(self.layers(torch.cat([image, source, gate], 1)))
-        return F.pixel_unshuffle(image, self.factor).unflatten(0, (batch, frames)).transpose(1, 2)
+        cells: Tensor = F.pixel_unshuffle(image, self.factor).unflatten(0, (batch, frames))
+        return cells.transpose(1, 2)

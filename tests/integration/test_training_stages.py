@@ -1,0 +1,173 @@
+"""The stages from shards to a judged model, on drawn people: train, register, judge; twice is once."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import toy_shards
+from tiny_training import TINY
+
+from pipelines import manifest
+from pipelines.engine import Engine
+from pipelines.errors import DataError, WorkError
+from pipelines.evaluation.gate import GateConfig
+from pipelines.stage import Result, run_stage
+from pipelines.workspace import Workspace
+from training import presets, tracking
+from training.evaluate import EvaluationConfig
+from training.records import decode_video
+from training.serving import encode_video
+from training.stages import MODEL, TRAINING_STAGES
+from training.train import TrainConfig
+
+PASSES = GateConfig(foreground_psnr=-99, joint_error=-99, samples=1)
+
+
+def run(workspace: Workspace, seed: int = 0, gate: GateConfig = PASSES) -> list[Result]:
+    configs = (TrainConfig("tiny", seed, workers=0), MODEL.config(), EvaluationConfig(gate=gate))
+    return [
+        run_stage(stage, workspace, config, Engine(), quiet=True)
+        for stage, config in zip(TRAINING_STAGES, configs, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[Result]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(presets.PRESETS, "tiny", TINY)
+        patch.setenv("DAGSTER_RUN_ID", "dagster-run-1")
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        workspace = Workspace(str(tmp_path_factory.mktemp("trained")))
+        toy_shards.write_toy_shards(workspace)
+        return workspace, run(workspace)
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(presets.PRESETS, "tiny", TINY)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def side(workspace: Workspace, name: str) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads(workspace.local(name).read_text())
+    return loaded
+
+
+def test_the_run_is_recorded_with_its_data(trained: tuple[Workspace, list[Result]]) -> None:
+    workspace, _ = trained
+    client = tracking._client(workspace)
+    about = side(workspace, "train/run.json")
+    found = client.get_run(about["mlflow_run_id"])
+    assert found.info.status == "FINISHED"
+    assert found.data.tags["dagster_run_id"] == "dagster-run-1"
+    assert found.data.tags["unimotion.fingerprint"] == about["fingerprint"]
+    assert found.data.params["model.dit_width"] == "32"
+    (dataset,) = found.inputs.dataset_inputs
+    assert dataset.dataset.digest == manifest.read(workspace, "shards").digest
+    losses = client.get_metric_history(about["mlflow_run_id"], "loss")
+    table = pq.read_table(workspace.local(f"train/{about['fingerprint']}/history.parquet"))
+    assert sorted((m.step, m.value) for m in losses) == list(
+        zip(table["step"].to_pylist(), table["loss"].to_pylist(), strict=True)
+    )
+    assert table["flow"].to_pylist()[:3] == [None] * 3
+    assert "seconds" not in table.column_names
+
+
+def test_another_workspace_gives_the_same_bytes_and_twice_is_once(
+    trained: tuple[Workspace, list[Result]], workspace: Workspace
+) -> None:
+    first, results = trained
+    assert [result.recomputed for result in run(first)] == [False] * 3
+    toy_shards.write_toy_shards(workspace)
+    assert [result.digest for result in run(workspace)] == [result.digest for result in results]
+    # Registering again, as after a kill before the manifest, finds the version that is there.
+    version = side(workspace, "model/registered.json")["version"]
+    workspace.remove(manifest.manifest_path("model"))
+    run(workspace)
+    assert side(workspace, "model/registered.json")["version"] == version == "1"
+    # Training again finds its run and its last checkpoint.
+    run_id = side(workspace, "train/run.json")["mlflow_run_id"]
+    workspace.remove(manifest.manifest_path("train"))
+    assert run(workspace)[0].digest == results[0].digest
+    assert side(workspace, "train/run.json")["mlflow_run_id"] == run_id
+    # Another seed is another run and another version; the gate decides who is champion.
+    run(workspace, seed=1, gate=GateConfig(foreground_psnr=99))
+    assert side(workspace, "model/registered.json")["version"] == "2"
+    verdict = side(workspace, "evaluation/gate.json")
+    assert verdict["passed"] is False
+    client = tracking._client(workspace)
+    assert str(client.get_model_version_by_alias("x-unimotion", "champion").version) == "1"
+    run(workspace, seed=1)
+    assert str(client.get_model_version_by_alias("x-unimotion", "champion").version) == "2"
+
+
+def test_every_test_pair_is_judged_with_its_baseline(trained: tuple[Workspace, list[Result]]) -> None:
+    workspace, results = trained
+    rows = manifest.read(workspace, "evaluation").rows()
+    assert results[2].counts.kept == len(rows) == 2 * 3 * 2
+    for row in rows:
+        assert row["frames"] == 5
+        assert 3 < row["foreground_psnr"] < 40
+        assert workspace.local(row["grid_path"]).read_bytes()[:2] == b"\xff\xd8"
+    assert {row["method"] for row in rows} == {"model", "copy-reference"}
+
+
+def test_the_registered_version_serves_bytes(trained: tuple[Workspace, list[Result]]) -> None:
+    import mlflow
+
+    workspace, _ = trained
+    assert (tracking.model_folder(workspace, "models:/x-unimotion@champion") / "model.safetensors").exists()
+    with pytest.raises(WorkError, match="is not in the registry"):
+        tracking.model_folder(workspace, "models:/x-unimotion/99")
+    served = mlflow.pyfunc.load_model("models:/x-unimotion/1")
+    assert [column.name for column in served.metadata.signature.inputs] == [
+        "reference",
+        "reference_keypoints",
+        "driving",
+        "driving_keypoints",
+    ]
+    request = example()
+    (video,) = served.predict([request])["video"]
+    assert decode_video(video).shape == (4, 32, 32, 3)
+    with pytest.raises(DataError, match="cannot be read"):
+        served.predict([request | {"driving": b"nonsense"}])
+    pickled = np.array([object()], dtype=object)
+    with pytest.raises(DataError, match="cannot be read"):
+        served.predict([request | {"driving_keypoints": npy(pickled)}])
+
+
+def example() -> dict[str, bytes]:
+    import cv2
+
+    keypoints = np.stack([toy_shards.keypoints_of(np.full(10, x), np.ones(3)) for x in (-0.5, 0.0, 0.5, 0.8)])
+    image = np.zeros((64, 64, 3), np.uint8)
+    return {
+        "reference": cv2.imencode(".png", image)[1].tobytes(),
+        "reference_keypoints": npy(keypoints[:1]),
+        "driving": encode_video(np.stack([image] * 4), 12),
+        "driving_keypoints": npy(keypoints),
+    }
+
+
+def npy(array: np.ndarray) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def test_shards_without_test_pairs_cannot_be_judged(workspace: Workspace) -> None:
+    toy_shards.write_toy_shards(workspace, pairs=2, clips=0, test_pairs=0)
+    with pytest.raises(WorkError, match="no test pairs"):
+        run(workspace)
+    assert workspace.exists(manifest.manifest_path("model"))
+    assert not workspace.exists(manifest.manifest_path("evaluation"))
+
+
+def test_presets_that_change_train_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = TrainConfig("tiny")
+    monkeypatch.setitem(presets.PRESETS, "tiny", replace(TINY, ema=0.5))
+    assert TrainConfig("tiny") != before

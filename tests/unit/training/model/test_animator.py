@@ -1,0 +1,136 @@
+"""The promises of the whole network: four tokens, gradients everywhere, windows, guidance."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from training.config import ModelConfig, Preset
+from training.data import Batch, Stream
+from training.inputs import to_float
+from training.model.animator import Animator
+from training.model.encoders import MotionTokens
+from training.objective import Objective
+
+
+@pytest.fixture
+def batch(stream: Stream) -> Batch:
+    return stream.batch(6)
+
+
+def make(config: ModelConfig) -> Animator:
+    torch.manual_seed(0)
+    animator = Animator(config)
+    with torch.no_grad():
+        # The refine net starts at zero; here it must take part.
+        assert animator.refine is not None
+        animator.refine.correct.weight.normal_(0, 0.1)
+    return animator
+
+
+def tokens_of(config: ModelConfig, frames: int, seed: int = 0) -> MotionTokens:
+    generator = torch.Generator().manual_seed(seed)
+    widths = (config.body_token, config.hand_token, config.hand_token, config.face_token)
+    return MotionTokens(*(torch.randn(1, frames, width, generator=generator) for width in widths))
+
+
+def test_a_driving_frame_is_exactly_four_tokens(tiny: Preset, batch: Batch) -> None:
+    tokens = make(tiny.model).encode(batch.driver.plain())
+    shapes = [tuple(part.shape) for part in (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)]
+    assert shapes == [(2, 3, 16), (2, 3, 8), (2, 3, 8), (2, 3, 8)]
+
+
+def test_nothing_but_the_tokens_reaches_the_output(
+    tiny: Preset, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two driving videos with equal tokens give the same loss and gradient, in training's own forward pass."""
+    animator = make(tiny.model)
+    objective = Objective(animator, tiny, 0)
+    phase, batch = tiny.phases[1], stream.batch(4)
+    other = replace(batch, driver=replace(stream.batch(5).driver, hand_visible=batch.driver.hand_visible))
+    assert not torch.equal(batch.driver.body, other.driver.body)
+    assert objective(batch, phase).total != objective(other, phase).total
+    fixed = animator.encode(batch.driver.plain())
+    monkeypatch.setattr(animator, "encode", lambda _: fixed)
+    assert objective(batch, phase).total == objective(other, phase).total
+
+
+def test_each_token_changes_the_output(tiny: Preset) -> None:
+    animator, reference = make(tiny.model), torch.rand(1, 3, 32, 32)
+    tokens, other = tokens_of(tiny.model, 1), tokens_of(tiny.model, 1, seed=1)
+
+    def run(tokens: MotionTokens) -> torch.Tensor:
+        return animator.generate(reference, tokens, 1, generator=torch.Generator().manual_seed(0))
+
+    plain = run(tokens)
+    for part in ("body", "left_hand", "right_hand", "face"):
+        assert not torch.equal(plain, run(replace(tokens, **{part: getattr(other, part)}))), part
+
+
+def test_gradient_reaches_every_weight(tiny: Preset, stream: Stream) -> None:
+    """Over a few batches, since one may have no hidden hand or face."""
+    animator = make(tiny.model)
+    objective = Objective(animator, tiny, 0)
+    for step in (3, 4, 6):
+        batch = stream.batch(step)
+        batch.driver.hand_visible[0, 0, 0] = False
+        batch.driver.face_visible[0, 0] = False
+        objective(batch, tiny.phase_at(step)[0]).total.backward()
+    dead = [name for name, p in animator.named_parameters() if p.grad is None or not p.grad.any()]
+    # The key's bias adds the same to every score of a query, so softmax takes its gradient away.
+    assert [name for name in dead if not name.endswith("to_k.bias")] == []
+
+
+def test_warm_up_leaves_the_generator_alone(tiny: Preset, stream: Stream) -> None:
+    animator = make(tiny.model)
+    Objective(animator, tiny, 0)(stream.batch(0), tiny.phases[0]).total.backward()
+    assert all(p.grad is None for p in animator.dit.parameters())
+    assert all(p.grad is not None for p in animator.encoder.body.parameters())
+
+
+@pytest.mark.parametrize(("window", "history", "frames"), [(1, 0, 3), (3, 1, 3), (3, 1, 6), (3, 2, 5)])
+def test_videos_of_any_length_are_made_in_windows(tiny: Preset, window: int, history: int, frames: int) -> None:
+    config = replace(tiny.model, window=window, history=history)
+    animator, reference = make(config), torch.rand(1, 3, 32, 32)
+    tokens = tokens_of(config, frames)
+    made = animator.generate(reference, tokens, 2, generator=torch.Generator().manual_seed(0))
+    assert made.shape == (1, frames, 3, 32, 32)
+    again = animator.generate(reference, tokens, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(made, again)
+    # What comes later does not change what was made before.
+    if frames > window:
+        part = animator.generate(
+            reference, tokens.at(torch.arange(window)), 2, generator=torch.Generator().manual_seed(0)
+        )
+        assert torch.allclose(made[:, :window], part, atol=1e-5)
+
+
+def test_guidance_goes_from_the_references_own_motion_to_the_tokens(tiny: Preset) -> None:
+    animator, reference = make(tiny.model), torch.rand(1, 3, 32, 32)
+    tokens, own = tokens_of(tiny.model, 2), tokens_of(tiny.model, 1, seed=1)
+
+    def run(tokens: MotionTokens, scale: float) -> torch.Tensor:
+        return animator.generate(reference, tokens, 1, scale, torch.Generator().manual_seed(0), own)
+
+    still = run(own.at(torch.tensor([0, 0])), 1.0)
+    assert torch.allclose(run(tokens, 0.0), still, atol=1e-5)
+    plain = run(tokens, 1.0)
+    # One Euler step is linear in the prediction.
+    assert torch.allclose(run(tokens, 2.0), 2 * plain - still, atol=1e-4)
+    with pytest.raises(ValueError, match="negative"):
+        animator.generate(reference, tokens, 1, 2.0)
+
+
+def test_velocity_and_clean_prediction_agree(tiny: Preset, batch: Batch) -> None:
+    """With the velocity as output, the clean latents are noised - time * velocity."""
+    config = replace(tiny.model, prediction="velocity", refine=0)
+    torch.manual_seed(0)
+    animator = Animator(config)
+    reference = to_float(batch.reference)
+    guidance = animator.guide(reference, animator.encode(batch.driver.plain()))
+    latents = torch.randn_like(animator.codec.encode(to_float(batch.target)))
+    time = torch.tensor([0.25, 1.0])
+    velocity, clean = animator.predict_clean(latents, time, batch.known, guidance, reference)
+    assert torch.allclose(clean, latents - time.view(2, 1, 1, 1, 1) * velocity)
+    frames = animator.generate(reference, animator.encode(batch.driver.plain()), 2)
+    assert frames.isfinite().all()

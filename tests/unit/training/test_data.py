@@ -1,0 +1,139 @@
+"""What a batch holds follows from seed and step alone."""
+
+import json
+from collections import Counter
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_training import TINY, make_stream, only
+
+from pipelines.errors import DataError, UsageError, WorkError
+from pipelines.shards.read import Reader, SampleRef, ShardIndex
+from pipelines.workspace import Workspace
+from training.config import Preset
+from training.data import Batch, Plan, Stream
+from training.records import Records
+
+
+def equal(a: Batch, b: Batch) -> bool:
+    pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(Batch) if f.name != "driver"]
+    pairs += [(getattr(a.driver, f.name), getattr(b.driver, f.name)) for f in fields(a.driver)]
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def join(parts: list[Batch]) -> Batch:
+    values = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Batch) if f.name != "driver"}
+    driver = parts[0].driver
+    whole = type(driver)(*(torch.cat([getattr(p.driver, f.name) for p in parts]) for f in fields(driver)))
+    return Batch(driver=whole, **values)
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_workers_share_the_same_global_batch(shards: Workspace, tiny: Preset, world: int) -> None:
+    whole = make_stream(shards, tiny)
+    parts = [make_stream(shards, tiny, rank, world) for rank in range(world)]
+    for step in (0, 4):
+        assert equal(join([part.batch(step) for part in parts]), whole.batch(step))
+
+
+def test_a_stream_that_starts_in_the_middle_goes_on_alike(stream: Stream, shards: Workspace, tiny: Preset) -> None:
+    whole = dict(stream.batches(0))
+    assert list(whole) == list(range(tiny.steps))
+    for step, batch in make_stream(shards, tiny).batches(5):
+        assert equal(batch, whole[step])
+
+
+def test_another_seed_gives_other_samples(stream: Stream, shards: Workspace, tiny: Preset) -> None:
+    assert not equal(stream.batch(0), make_stream(shards, tiny, seed=1).batch(0))
+
+
+def test_a_batch_that_workers_cannot_share_is_refused(shards: Workspace, tiny: Preset) -> None:
+    with pytest.raises(UsageError, match="cannot be shared by 3 workers"):
+        make_stream(shards, tiny, 0, 3).batch(0)
+
+
+def fake_index(pairs: int, clips: int) -> ShardIndex:
+    def ref(kind: str, number: int) -> SampleRef:
+        meta = {"frames": 5, "identities": ["a", "b", "c"]}
+        return SampleRef(f"{kind}{number}", kind, "", {}, meta, 0)
+
+    return ShardIndex(tuple([ref("clip", i) for i in range(clips)] + [ref("pair", i) for i in range(pairs)]))
+
+
+@given(pairs=st.integers(0, 7), clips=st.integers(0, 7), share=st.floats(0, 1), seed=st.integers(0, 5))
+def test_kinds_mix_in_their_share_and_every_sample_is_seen_once_an_epoch(
+    pairs: int, clips: int, share: float, seed: int
+) -> None:
+    if pairs + clips == 0:
+        return
+    plan = Plan(fake_index(pairs, clips), only(TINY, pairs=share), seed)
+    choices = [plan.choose(TINY.phases[1], position) for position in range(200)]
+    counts = Counter(choice.ref.kind for choice in choices)
+    share = 1.0 if not clips else share if pairs else 0.0
+    assert abs(counts["pair"] - 200 * share) <= 1
+    for kind in counts:
+        seen = Counter(choice.ref.id for choice in choices if choice.ref.kind == kind)
+        assert (
+            max(seen.values()) - min(seen.get(f"{kind}{i}", 0) for i in range(pairs if kind == "pair" else clips)) <= 1
+        )
+
+
+@given(position=st.integers(0, 10**6), phase=st.integers(0, 2))
+def test_a_pair_is_driven_by_another_identity_from_another_frame(position: int, phase: int) -> None:
+    choice = Plan(fake_index(4, 0), TINY, 0).choose(TINY.phases[phase], position)
+    assert choice.driver != choice.target
+    assert choice.reference not in choice.frames
+    assert ((choice.frames >= 0) & (choice.frames < 5)).all()
+    assert (np.diff(choice.frames) == 1).all()
+    assert choice.history in {0, TINY.phases[phase].history}
+
+
+def test_what_a_sample_holds(shards: Workspace, tiny: Preset) -> None:
+    """Clips have no truth but pseudo-labels; pairs have masks and normals."""
+    clips = make_stream(shards, only(tiny, pairs=0)).batch(0)
+    assert not clips.mask.any()
+    assert not clips.normals.any()
+    # Nothing is known of a clip's background but what lies beyond the frame.
+    assert (clips.driver.body[:, :, 3, 8:24, 8:24] == 255).all()
+    pairs = make_stream(shards, only(tiny, pairs=1)).batch(0)
+    assert pairs.mask.any()
+    known = pairs.normals[:, :, :, 3] > 127
+    assert known.any()
+    right = pairs.normals[:, :, 1].float().movedim(2, -1)[known[:, :, 1]] / 127.5 - 1
+    assert torch.allclose(right[:, :3].mean(0), torch.tensor([0, 0.6, -0.8]), atol=0.05)
+
+
+def test_no_samples_or_broken_ones_say_so(shards: Workspace, tiny: Preset) -> None:
+    with pytest.raises(WorkError, match="no training samples"):
+        Plan(ShardIndex(()), tiny, 0)
+
+    class Broken(Reader):
+        def read(self, ref: SampleRef, names: object) -> dict[str, bytes]:  # type: ignore[override]
+            return dict.fromkeys(super().read(ref, names), b"nonsense")  # type: ignore[arg-type]
+
+    refs = ShardIndex.load(shards, "train").samples
+    for kind in ("clip", "pair"):
+        ref = next(ref for ref in refs if ref.kind == kind)
+        with pytest.raises(DataError, match=ref.id):
+            Records(Broken(shards), tiny.model, 10**6).get(ref)
+    lying = replace(ref, meta=json.loads(json.dumps(ref.meta)) | {"frames": 99})
+    with pytest.raises(DataError, match="not readable"):
+        Records(Reader(shards), tiny.model, 10**6).get(lying)
+
+
+def test_the_cache_keeps_to_its_size(shards: Workspace, tiny: Preset) -> None:
+    refs = [ref for ref in ShardIndex.load(shards, "train").samples if ref.kind == "pair"]
+    one = Records(Reader(shards), tiny.model, 0).get(refs[0]).bytes
+    records = Records(Reader(shards), tiny.model, int(2.5 * one))
+    first = records.get(refs[0])
+    assert records.get(refs[0]) is first
+    for ref in refs[1:4]:
+        records.get(ref)
+    assert len(records._kept) == 2
+    again = records.get(refs[0])
+    assert again is not first
+    assert torch.equal(again.frames, first.frames)

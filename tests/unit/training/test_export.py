@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.errors import WorkError
+from pipelines.workspace import Workspace, file_sha256
+from training.config import ModelConfig, Preset, from_json, to_json
+from training.export import load_animator, write_model
+from training.model.animator import Animator
+from training.presets import PRESETS
+from training.step import trainable
+
+
+def written(workspace: Workspace, preset: Preset) -> tuple[Path, Animator]:
+    torch.manual_seed(0)
+    animator = Animator(preset.model)
+    sha256 = write_model(workspace, "m", preset.model, trainable(animator))
+    folder = workspace.local("m/config.json").parent
+    assert sha256 == file_sha256(folder / "model.safetensors")
+    return folder, animator
+
+
+def test_a_model_comes_back_as_it_was(workspace: Workspace, tiny: Preset) -> None:
+    folder, animator = written(workspace, tiny)
+    loaded = load_animator(folder)
+    assert loaded.config == tiny.model
+    assert not loaded.training
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in animator.state_dict().items())
+
+
+def test_what_is_no_model_is_refused(workspace: Workspace, tiny: Preset, tmp_path: Path) -> None:
+    with pytest.raises(WorkError, match="is not a model"):
+        load_animator(tmp_path)
+    folder, _ = written(workspace, tiny)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"retarget_layers": 2}))
+    with pytest.raises(WorkError, match="other weights"):
+        load_animator(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"patch": 7}))
+    with pytest.raises(WorkError, match="size 32 is not a multiple of patch 7"):
+        load_animator(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(WorkError, match="is not a model"):
+        load_animator(folder)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_json_and_can_be_built(name: str) -> None:
+    preset = PRESETS[name]
+    assert from_json(Preset, json.loads(json.dumps(to_json(preset)))) == preset
+    assert sum(p.numel() for p in Animator(preset.model).parameters()) > 0
+    assert preset.phase_at(0)[0] is preset.phases[0]
+    assert preset.phase_at(preset.steps - 1)[0] is preset.phases[-1]
+    with pytest.raises(ValueError, match="no such step"):
+        preset.phase_at(preset.steps)
+
+
+def test_impossible_models_are_refused() -> None:
+    for wrong in ({"prediction": "noise"}, {"codec": "folder"}, {"size": 60}, {"window": 2, "history": 2}):
+        with pytest.raises(ValueError, match=r"must|needs|multiple|less"):
+            ModelConfig(**wrong)  # type: ignore[arg-type]

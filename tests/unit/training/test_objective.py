@@ -1,0 +1,102 @@
+"""Every term counts only where its label is, and a batch may be cut into shares."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_training import only
+
+from pipelines.keypoints import LEFT_HAND_SLICE
+from training.config import Preset
+from training.data import Stream
+from training.model.animator import Animator
+from training.objective import Objective, flow_noise, heatmap_loss, normal_loss, point_loss
+
+
+@pytest.fixture
+def objective(tiny: Preset) -> Objective:
+    torch.manual_seed(0)
+    return Objective(Animator(tiny.model), only(tiny, augment=0.0), 0)
+
+
+def test_no_hand_no_hand_loss(objective: Objective, stream: Stream, tiny: Preset) -> None:
+    batch = stream.batch(0)
+    assert objective(batch, tiny.phases[0]).terms["normals"] > 0
+    none = replace(batch, driver=replace(batch.driver, hand_visible=torch.zeros_like(batch.driver.hand_visible)))
+    assert objective(none, tiny.phases[0]).terms["normals"] == 0
+    unknown = replace(batch, normals=torch.zeros_like(batch.normals))
+    assert objective(unknown, tiny.phases[0]).terms["normals"] == 0
+
+
+def test_points_without_confidence_do_not_count() -> None:
+    points = torch.rand(2, 1, 88, 3)
+    predicted = torch.rand(2, 1, 88, 2)
+    points[:, :, LEFT_HAND_SLICE, 2] = 0
+    logits = torch.randn(2, 1, 88, 8, 8)
+    before = point_loss(predicted, points), heatmap_loss(logits, points)
+    points[:, :, LEFT_HAND_SLICE, :2] += 0.3
+    assert (point_loss(predicted, points), heatmap_loss(logits, points)) == before
+    nothing = torch.cat([points[..., :2], torch.zeros(2, 1, 88, 1)], -1)
+    assert point_loss(predicted, nothing) == 0
+    assert heatmap_loss(logits, nothing) == 0
+
+
+def test_points_off_the_frame_have_no_heatmap() -> None:
+    points = torch.ones(1, 1, 88, 3) * 1.2
+    assert heatmap_loss(torch.randn(1, 1, 88, 8, 8), points) == 0
+
+
+def test_a_heatmap_is_best_at_the_true_place() -> None:
+    points = torch.tensor([0.3, 0.8, 1.0]).expand(1, 1, 88, 3)
+    logits = torch.zeros(1, 1, 88, 16, 16, requires_grad=True)
+    for _ in range(200):
+        (gradient,) = torch.autograd.grad(heatmap_loss(logits, points), logits)
+        logits = (logits - 50 * gradient).detach().requires_grad_()
+    row, column = divmod(int(logits[0, 0, 0].argmax()), 16)
+    assert (row, column) == (12, 4)
+
+
+def test_equal_normals_cost_nothing() -> None:
+    normals = torch.nn.functional.normalize(torch.randn(1, 1, 2, 3, 4, 4), dim=3)
+    known = torch.ones(1, 1, 2, 4, 4, dtype=torch.bool)
+    assert normal_loss(normals, normals, known).abs() < 1e-6
+    assert torch.isclose(normal_loss(-normals, normals, known), torch.tensor(2.0))
+
+
+def test_shares_of_a_batch_average_to_the_whole(objective: Objective, stream: Stream, tiny: Preset) -> None:
+    batch, phase = stream.batch(4), tiny.phases[1]
+    whole = objective(batch, phase)
+    halves = [objective(part(batch, rows), phase) for rows in (slice(0, 2), slice(2, 4))]
+    for name, term in whole.terms.items():
+        assert torch.isclose(term, torch.stack([half.terms[name] for half in halves]).mean(), rtol=1e-4), name
+
+
+def part(batch: object, rows: slice) -> object:
+    def cut(value: object) -> object:
+        if isinstance(value, torch.Tensor):
+            return value[rows]
+        return type(value)(**{name: cut(item) for name, item in vars(value).items()})
+
+    return cut(batch)
+
+
+def test_history_frames_are_given_and_not_judged(objective: Objective, stream: Stream, tiny: Preset) -> None:
+    batch, phase = stream.batch(6), tiny.phases[2]
+    known = torch.zeros_like(batch.known)
+    known[:, 0] = 1
+    given = replace(batch, known=known)
+    flow = objective(given, phase).terms["flow"]
+    changed = replace(given, mask=given.mask.clone())
+    changed.mask[:, 0] = 255 - changed.mask[:, 0]
+    assert objective(changed, phase).terms["flow"] == flow
+    assert objective(replace(given, known=torch.zeros_like(known)), phase).terms["flow"] != flow
+
+
+def test_noise_is_each_samples_own() -> None:
+    noise, time = flow_noise(torch.Size([2, 3]), 0, torch.tensor([4, 5]))
+    alone, when = flow_noise(torch.Size([2, 3]), 0, torch.tensor([5]))
+    assert torch.equal(noise[1:], alone)
+    assert time[1] == when[0]
+    _, times = flow_noise(torch.Size([1]), 0, torch.arange(600))
+    assert 0.28 < (times == 1).float().mean() < 0.39
+    assert ((times > 0) & (times <= 1)).all()
