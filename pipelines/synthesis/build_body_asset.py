@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.engine import pin_threads
 from pipelines.synthesis import landmarks
 from pipelines.synthesis.body import ASSET, FIXED_PHENOTYPES, PARTS, quantise
 
@@ -80,9 +81,6 @@ def build(model: Any) -> dict[str, NDArray[Any]]:
         + [f"facial_action:{label}" for label in model.facial_action_labels],
         "phenotype_labels": model.phenotype_labels,
     }
-    weights = data.vertex_bone_weights.numpy()[keep]
-    order = np.argsort(-weights, axis=1, kind="stable")[:, :8]
-    weights = np.take_along_axis(weights, order, 1)
     points = landmarks.regressors(model, template, faces, part, renumber)
     return {
         "metadata": np.array(json.dumps(metadata)),
@@ -99,8 +97,8 @@ def build(model: Any) -> dict[str, NDArray[Any]]:
         "template_bone_heads": data.template_bone_heads.numpy(),
         "bone_template_orientation_matrices": data.bone_template_orientation_matrices.numpy(),
         "reference_bone_orientations": data.reference_bone_orientations.numpy(),
-        "vertex_bone_weights": (weights / weights.sum(1, keepdims=True)).astype(np.float32),
-        "vertex_bone_indices": np.take_along_axis(data.vertex_bone_indices.numpy()[keep], order, 1).astype(np.uint8),
+        "vertex_bone_weights": data.vertex_bone_weights.numpy()[keep],
+        "vertex_bone_indices": data.vertex_bone_indices.numpy()[keep].astype(np.uint8),
         "base_mesh_vertex_indices": keep.astype(np.uint16),
         **points,
     }
@@ -185,6 +183,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ASSET)
     parser.add_argument("--cache", type=Path, help="folder for Anny's own build; a temporary one by default")
     arguments = parser.parse_args()
+    pin_threads()
     with tempfile.TemporaryDirectory() as temporary:
         arrays = build(build_full_model(arguments.cache or Path(temporary)))
     np.savez_compressed(arguments.output, **arrays)  # type: ignore[arg-type]
