@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines.errors import DataError, WorkError
 from pipelines.manifest import Row
+from pipelines.report.draw import draw_keypoints
 from pipelines.report.funnel import code_of, seconds_of
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
@@ -101,16 +102,13 @@ def rejected_clip(workspace: Workspace, row: Row) -> ClipCard:
 def _middle_frame(workspace: Workspace, row: Row) -> Image | None:
     import av
 
-    from pipelines.report.draw import draw_keypoints
-
     try:
         keypoints = np.load(workspace.local(row["keypoints_path"]), allow_pickle=False)
         middle = len(keypoints) // 2
         with av.open(str(workspace.local(row["path"]))) as container:
             for t, frame in enumerate(container.decode(video=0)):
                 if t == middle:
-                    image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-                    return np.asarray(draw_keypoints(image, keypoints[t]), np.uint8)
+                    return with_landmarks(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), keypoints[t])
     except (WorkError, ValueError, OSError, av.FFmpegError):
         # The page tells what there is; a clip that cannot be read is the business of the check on the clips.
         return None
@@ -142,8 +140,6 @@ def _identity_row(reader: Reader, ref: SampleRef, identity: int, shown: Sequence
     """Frames over time, then the layers of the middle one."""
     import simplejpeg
 
-    from pipelines.report.draw import draw_keypoints
-
     names = [f"i{identity}.t{t}.jpg" for t in shown]
     members = reader.read(ref, (*names, f"i{identity}.npz"))
     try:
@@ -152,7 +148,7 @@ def _identity_row(reader: Reader, ref: SampleRef, identity: int, shown: Sequence
             middle = len(shown) // 2
             t = shown[middle]
             layers = {
-                "keypoints": draw_keypoints(images[middle], arrays["keypoints"][t]),
+                "keypoints": with_landmarks(images[middle], arrays["keypoints"][t]),
                 "mask": grey(arrays["mask"][t] > 0),
                 "depth": grey(nearness(arrays["depth"][t])),
                 "normals": normal_colours(arrays["normals"][t]),
@@ -165,6 +161,14 @@ def _identity_row(reader: Reader, ref: SampleRef, identity: int, shown: Sequence
     ]
     tiles += [Tile(data_uri(layer), f"{who}, frame {t}: {name}", name) for name, layer in layers.items()]
     return tuple(tiles)
+
+
+def with_landmarks(image: Image, keypoints: NDArray[np.float32]) -> Image:
+    """A square picture with a skeleton (88, 3) on it, at twice the size shown, so that thin lines stay clean."""
+    import cv2
+
+    large = np.asarray(cv2.resize(image, (2 * _SIDE, 2 * _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return draw_keypoints(large, keypoints)
 
 
 def nearness(depth: NDArray[np.floating]) -> NDArray[np.float32]:
