@@ -1,8 +1,8 @@
 """Video decoding behind two small protocols, so that a decoder can be exchanged in one place.
 
-`PyAvDecoder` streams a span of any video that FFmpeg reads; rotation and time stamps are handled, sampling goes by time
-and is therefore right for variable frame rates. `DecordDecoder` picks single frames out of curated clips, where it is the
-fastest at random access.
+`PyAvDecoder` streams a span of any video that FFmpeg reads; rotation and time stamps are handled, sampling goes by
+time and is therefore right for variable frame rates. `DecordDecoder` picks single frames out of curated clips, where
+it is the fastest at random access.
 """
 
 import math
@@ -19,6 +19,7 @@ from pipelines.manifest import Row
 from pipelines.workspace import Workspace
 
 Frame = NDArray[np.uint8]
+_SAME_TIME = 2e-4
 
 
 class SequentialDecoder(Protocol):
@@ -66,6 +67,27 @@ class PyAvDecoder:
                     yield time, self._to_rgb(frame)
         except FFmpegError as error:
             raise DataError(f"{path}: cannot be decoded ({error}); copy it again or convert it to H.264") from error
+
+    def frames_at(self, path: Path, times: Sequence[float]) -> Iterator[Frame]:
+        """The frames with these rising times (as `frames` gave them, to a tenth of a millisecond).
+
+        Raises: DataError where the file cannot be decoded or has no such frame.
+        """
+        from av.error import FFmpegError
+
+        waiting = iter(times)
+        wanted = next(waiting, None)
+        try:
+            for time, frame in _timed_frames(path, max(0.0, times[0] - _SAME_TIME) if times else 0.0):
+                if wanted is None:
+                    return
+                if abs(time - wanted) < _SAME_TIME:
+                    yield self._to_rgb(frame)
+                    wanted = next(waiting, None)
+        except FFmpegError as error:
+            raise DataError(f"{path}: cannot be decoded ({error}); copy it again or convert it to H.264") from error
+        if wanted is not None:
+            raise DataError(f"{path}: has no frame at {wanted} s any more; ingest it again")
 
     def _to_rgb(self, frame: Any) -> Frame:
         turned = bool(frame.rotation % 180)

@@ -1,8 +1,9 @@
 """Find people in single frames, also small ones, in two ways that fail differently.
 
 A pedestrian detector (MobileNetV2-SSDLite, 300x300) sees people from behind and at odd angles; MediaPipe's pose
-detector sees upper bodies and close-ups. Both shrink the frame to a small square, so they also look at square tiles along
-the frame's longer side. Neither alone finds everyone: on a few dozen real frames each missed about a third that the other had.
+detector sees upper bodies and close-ups; each misses many whom the other finds. Both shrink the frame to a small
+square, so they look at square tiles along the frame's longer side, too. This module holds the first of the two, the
+tiles and the geometry of crops.
 """
 
 from pathlib import Path
@@ -110,4 +111,5 @@ def _decode(codes: NDArray[np.float32], anchors: NDArray[np.float64]) -> NDArray
     y, x, log_h, log_w = (codes / _VARIANCES).T
     centre = np.stack([x, y], 1) * anchors[:, 2:] + anchors[:, :2]
     half = np.exp(np.stack([log_w, log_h], 1)) * anchors[:, 2:] / 2
-    return np.clip(np.concatenate([centre - half, centre + half], 1), 0, 1).astype(np.float32)
+    corners: NDArray[np.float32] = np.clip(np.concatenate([centre - half, centre + half], 1), 0, 1).astype(np.float32)
+    return corners

@@ -1,8 +1,8 @@
 """Cut a TensorFlow frozen graph down to the part that OpenCV can run.
 
-Object detection graphs of the TensorFlow API carry their pre- and postprocessing (loops, anchors, non-maximum suppression)
-as hundreds of nodes that no other importer understands. A `GraphDef` is a protobuf message with one `NodeDef` after the
-other in field 1, so the nodes that lead to given outputs can be kept byte by byte without TensorFlow.
+Object detection graphs of the TensorFlow API carry their pre- and postprocessing (loops, anchors, non-maximum
+suppression) as hundreds of nodes that no other importer understands. A `GraphDef` is a protobuf message with one
+`NodeDef` after the other in field 1, so the nodes that lead to given outputs can be kept byte by byte without TensorFlow.
 """
 
 from collections.abc import Iterator, Sequence

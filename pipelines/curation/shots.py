@@ -81,8 +81,11 @@ def _make_cutter(workspace: Workspace, config: ShotsConfig) -> Worker:
 
 
 def shots_of(cuts: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[first, last] frames of the shots. cuts: True for the last frame of a shot and for the frames of a soft transition,
-    of which only the first is kept (as in the published `predictions_to_scenes`)."""
+    """[first, last] frames of the shots.
+
+    cuts: True for the last frame of a shot and for the frames of a soft transition, of which only the first is kept
+    (as in the published `predictions_to_scenes`).
+    """
     shots, first = [], 0
     for index, cut in enumerate(cuts):
         before = index > 0 and cuts[index - 1]
@@ -122,8 +125,11 @@ class CutDetector:
 
 
 def windows(frames: Iterator[Frame]) -> Iterator[tuple[NDArray[np.uint8], int, int]]:
-    """(window (N,27,48,3), index of the first frame to predict, number of frames to predict), the margins at the video's ends
-    filled with its first and last frame. Every frame is predicted once, however long the video is."""
+    """(window (N,27,48,3), index of the first frame to predict, number of frames to predict).
+
+    Every frame is predicted once, however long the video is; the margins at its ends are filled with its first and
+    its last frame.
+    """
     held: list[Frame] = []
     for frame in frames:
         held += [frame] * (_MARGIN + 1) if not held else [frame]

@@ -32,7 +32,8 @@ def grow(box: Box, share: float, aspect: float) -> Box:
     frame's edge."""
     margin = share * max((box[2] - box[0]) * aspect, box[3] - box[1])
     by = np.array([margin / aspect, margin], np.float32)
-    return np.clip(np.concatenate([box[:2] - by, box[2:] + by]), 0, 1).astype(np.float32)
+    grown: Box = np.clip(np.concatenate([box[:2] - by, box[2:] + by]), 0, 1).astype(np.float32)
+    return grown
 
 
 def box_of_pose(pose: Points, aspect: float) -> Box | None:
@@ -62,8 +63,8 @@ def suppress(
 
 
 def same_person(a: Points, b: Points, aspect: float, tolerance: float = 0.25) -> bool:
-    """Whether two poses (33, 3) of one frame lie on one person: their nose, shoulders and hips are, in the median, closer
-    than a share of the torso's size."""
+    """Whether two poses (33, 3) of one frame lie on one person: their nose, shoulders and hips are, in the median,
+    closer than a share of the torso's size."""
     main = [0, 11, 12, 23, 24]
     scale = np.array([aspect, 1.0])
     distance = np.linalg.norm((a[main, :2] - b[main, :2]) * scale, axis=1)
