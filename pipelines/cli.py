@@ -273,9 +273,13 @@ def animate(session: Session, reference: Path, driving: Path, out: Path, model: 
     \b
     Example: unimotion animate --reference photo.png --driving clip.mp4 --out out.mp4
     """
+    from pipelines.curation.clips import ClipsConfig
+    from pipelines.curation.people import PeopleConfig
     from training.animate import animate as generate
 
-    written = generate(session.workspace, reference, driving, out, model)
+    people, clips = session.params.section("people", PeopleConfig), session.params.section("clips", ClipsConfig)
+    session.workspace.prepare()
+    written = generate(session.workspace, reference, driving, out, model, people, clips)
     if session.as_json:
         click.echo(
             json.dumps({"video": str(written.video), "side_by_side": str(written.side_by_side), "model": written.model})

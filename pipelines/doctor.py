@@ -56,8 +56,8 @@ def _gpu() -> Finding:
 def _renderer() -> Finding:
     from pipelines.synthesis.engines import choose_engine
 
-    chosen = choose_engine("auto")
-    return Finding("renderer", True, f"{chosen.name}: {chosen.reason}")
+    engine, reason = choose_engine("auto")
+    return Finding("renderer", True, f"{engine.name}: {reason}")
 
 
 def _dvc() -> Finding:

@@ -4,6 +4,7 @@ The tracking server is that of `MLFLOW_TRACKING_URI`, or else a SQLite file in t
 again by the stage's fingerprint, so that doing it twice is doing it once.
 """
 
+import logging
 import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,10 @@ from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# Database migrations and hints about type hints are not progress.
+for _name in ("mlflow", "alembic"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 MODEL_NAME = "x-unimotion"
 CHAMPION = "champion"
@@ -26,7 +31,11 @@ _REQUIREMENTS = ("torch", "diffusers", "safetensors", "numpy", "opencv-contrib-p
 
 
 def tracking_uri(workspace: Workspace) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.local_root / 'mlflow' / 'mlflow.db'}"
+    # MLflow itself writes the SQLite file that it was told to use into this variable: only a server there is a setting.
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if "://" in given and not given.startswith("sqlite:"):
+        return given
+    return f"sqlite:///{workspace.local_root / 'mlflow' / 'mlflow.db'}"
 
 
 def _client(workspace: Workspace) -> Any:
@@ -43,9 +52,9 @@ def _experiment(workspace: Workspace, client: Any) -> str:
     found = client.get_experiment_by_name(_EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
-    local = (workspace.local_root / "mlflow" / "artifacts").as_uri()
+    local = (workspace.local_root / "mlflow" / "artifacts").absolute().as_uri()
     # A server keeps its artifacts where it was told to.
-    location = None if os.environ.get("MLFLOW_TRACKING_URI") else local
+    location = local if tracking_uri(workspace).startswith("sqlite:") else None
     return str(client.create_experiment(_EXPERIMENT, artifact_location=location))
 
 
@@ -176,6 +185,19 @@ def promote(workspace: Workspace, version: str) -> None:
 def aliases(workspace: Workspace, version: str) -> list[str]:
     """The names that a version goes by, `champion` among them where it passed the gate."""
     return sorted(_client(workspace).get_model_version(MODEL_NAME, version).aliases)
+
+
+def best_version(workspace: Workspace) -> str:
+    """URI of the champion, or of the newest version while there is none.
+
+    Raises: WorkError where there is no version at all.
+    """
+    versions = _client(workspace).search_model_versions(f"name = '{MODEL_NAME}'")
+    if not versions:
+        raise WorkError(f"{tracking_uri(workspace)}: holds no {MODEL_NAME} yet; run `unimotion run` or name a --model")
+    if any(CHAMPION in version.aliases for version in versions):
+        return f"models:/{MODEL_NAME}@{CHAMPION}"
+    return f"models:/{MODEL_NAME}/{max(int(version.version) for version in versions)}"
 
 
 def model_folder(workspace: Workspace, uri: str) -> Path:

@@ -1,0 +1,125 @@
+"""The person of one photo or video as a model is shown them in use: cut and landmarked exactly as in the data."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.curation.clips import ClipsConfig, crops, nearest_frames, resized
+from pipelines.curation.decode import Frame, PyAvDecoder, bounded_size
+from pipelines.curation.detect import PersonDetector
+from pipelines.curation.ingest import probe
+from pipelines.curation.landmarks import Landmarker
+from pipelines.curation.models import ensure_models
+from pipelines.curation.people import PeopleConfig, Track, Tracker
+from pipelines.curation.window import clip_window
+from pipelines.errors import DataError
+from pipelines.workspace import Workspace
+
+_LARGEST_PHOTO = 100_000_000  # pixels; more is a decompression bomb
+
+
+@dataclass(frozen=True)
+class Watched:
+    """frames: (T, S, S, 3) uint8 RGB, centred on the person, at `fps`. keypoints: (T, 88, 3) in these frames."""
+
+    frames: NDArray[np.uint8]
+    keypoints: NDArray[np.float32]
+    fps: float
+
+
+class Watcher:
+    """Finds, follows and cuts out the largest person. Its models are loaded once."""
+
+    def __init__(self, workspace: Workspace, people: PeopleConfig, clips: ClipsConfig) -> None:
+        paths = ensure_models(workspace, people.pose_bundle)
+        self._people, self._clips = people, clips
+        self._landmarker = Landmarker(paths, people.landmarks)
+        self._detector = PersonDetector(paths.person, people.min_detection)
+
+    def photo(self, path: Path) -> Watched:
+        """Raises: DataError where the file is no image, or shows nobody."""
+        image = read_photo(path)
+        height, width = image.shape[:2]
+        small = resize_to(image, bounded_size(width, height, self._people.longest_side))
+        track, _ = self._follow([(0.0, small)], path, 1.0)
+        corners, side = self._window(track, 1.0, width, height)
+        frame = resized(image, corners[0], side, self._clips.size)
+        return Watched(frame[None], _place(track, [0], corners, side, width, height), 1.0)
+
+    def video(self, path: Path) -> Watched:
+        """Raises: DataError where the file is no whole video, or shows nobody."""
+        about = probe(path, min_completeness=0.0)
+        width, height = about["width"], about["height"]
+        fps = min(self._people.fps, about["fps"])
+        decoder = PyAvDecoder(fps, bounded_size(width, height, self._people.longest_side))
+        track, times = self._follow(decoder.frames(path), path, fps)
+        corners, side = self._window(track, fps, width, height)
+        chosen = nearest_frames(times, self._clips.fps)
+        frames = np.stack(list(crops(path, times, corners, side, self._clips.size, chosen)))
+        return Watched(frames, _place(track, chosen, corners, side, width, height), self._clips.fps)
+
+    def _follow(
+        self, frames: Iterator[tuple[float, Frame]] | list[tuple[float, Frame]], path: Path, fps: float
+    ) -> tuple[Track, NDArray[np.float64]]:
+        """The track that fills most of the picture, without gaps, and the times of its frames."""
+        tracker: Tracker | None = None
+        times: list[float] = []
+        for time, frame in frames:
+            if tracker is None:
+                aspect = frame.shape[1] / frame.shape[0]
+                tracker = Tracker(self._landmarker, self._detector, self._people, fps, aspect)
+            tracker.step(len(times), frame)
+            times.append(time)
+        tracks = tracker.finish() if tracker else []
+        if not tracks:
+            raise DataError(f"{path}: no person was found in it; use one that shows a person larger and from the front")
+        largest = max(tracks, key=_filled)
+        span = range(largest.indices[0], largest.indices[-1] + 1)
+        seen = np.array(largest.indices)
+        nearest = [int(np.abs(seen - index).argmin()) for index in span]
+        whole = Track(list(span), [largest.boxes[i] for i in nearest], [largest.keypoints[i] for i in nearest])
+        return whole, np.array(times)[span.start : span.stop]
+
+    def _window(self, track: Track, fps: float, width: int, height: int) -> tuple[NDArray[np.int64], int]:
+        boxes = np.stack(track.boxes).astype(np.float64) * np.tile([width, height], 2)
+        return clip_window(boxes, fps, (width, height), self._clips.margin)
+
+
+def _filled(track: Track) -> float:
+    return float(sum((box[2] - box[0]) * (box[3] - box[1]) for box in track.boxes))
+
+
+def _place(
+    track: Track, chosen: list[int], corners: NDArray[np.int64], side: int, width: int, height: int
+) -> NDArray[np.float32]:
+    """Keypoints (T, 88, 3) of the chosen frames in the window."""
+    points = np.stack([track.keypoints[index] for index in chosen]).astype(np.float32)
+    points[..., :2] = (points[..., :2] * [width, height] - corners[chosen][:, None]) / side
+    points[points[..., 2] == 0] = 0
+    return points
+
+
+def read_photo(path: Path) -> NDArray[np.uint8]:
+    """An image as the viewer sees it (EXIF orientation applied), RGB (H, W, 3). Raises: DataError where it is none."""
+    from PIL import Image, ImageOps
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; correct the path")
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > _LARGEST_PHOTO:
+                raise DataError(f"{path}: has {image.width} x {image.height} pixels; scale it down first")
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"{path}: is not a readable image ({error}); use PNG or JPEG") from error
+
+
+def resize_to(image: Frame, size: tuple[int, int]) -> Frame:
+    """size: (width, height)."""
+    import cv2
+
+    scaled: Frame = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return scaled
