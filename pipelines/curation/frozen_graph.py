@@ -2,7 +2,8 @@
 
 Object detection graphs of the TensorFlow API carry their pre- and postprocessing (loops, anchors, non-maximum
 suppression) as hundreds of nodes that no other importer understands. A `GraphDef` is a protobuf message with one
-`NodeDef` after the other in field 1, so the nodes that lead to given outputs can be kept byte by byte without TensorFlow.
+`NodeDef` after the other in field 1, so the nodes that lead to given outputs can be kept byte by byte, without
+TensorFlow.
 """
 
 from collections.abc import Iterator, Sequence

