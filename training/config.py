@@ -17,7 +17,7 @@ class ModelConfig:
     heatmap_size, normal_size: of the heads' outputs. codec: `space_to_depth`, or the folder of an AutoencoderKLWan.
     codec_factor: pixels per side of a latent cell. dit_patch: latent cells per side of a DiT token.
     prediction: `x` (the clean latents, at small sizes) or `velocity` (pretrained backbones).
-    refine: channels of the copy gate's refine net; 0 for none (it needs the lossless codec).
+    refine: channels of the net behind the copy gate; 0 for neither (they need the lossless codec).
     window, history: frames that are generated at once for a long video, and how many of them repeat the end of what is
     already there.
     """
@@ -89,6 +89,7 @@ class LossConfig:
     heatmaps: float = 0.05
     normals: float = 0.1
     points: float = 1.0
+    displacement: float = 1.0
     foreground: float = 3.0
 
 

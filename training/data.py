@@ -30,7 +30,8 @@ _cached_order = lru_cache(maxsize=8)(order)
 class Batch:
     """B samples of T frames, uint8 images.
 
-    position (B,): the sample's number in the whole run, the seed of all its randomness. reference (B, 3, S, S).
+    position (B,): the sample's number in the whole run, the seed of all its randomness. reference (B, 3, S, S)
+    with its keypoints (B, 88, 3).
     target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
     the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
     of the target. known (B, T): 1 for a history frame that is given clean.
@@ -39,6 +40,7 @@ class Batch:
     position: Tensor
     driver: Driver
     reference: Tensor
+    reference_keypoints: Tensor
     target: Tensor
     mask: Tensor
     keypoints: Tensor
@@ -125,6 +127,7 @@ def _sample(choice: Choice, records: Records, position: int, normal_size: int) -
         torch.tensor(position),
         Driver(*(getattr(driver.driver, field.name)[frames] for field in fields(Driver))),
         target.frames[choice.reference],
+        target.keypoints[choice.reference],
         target.frames[frames],
         _mask(target)[frames],
         target.keypoints[frames],

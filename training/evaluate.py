@@ -30,7 +30,10 @@ _CACHE_BYTES = 2**26
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """groups: the most test groups to use; in each, every identity drives the next one. steps, guidance_scale: of the sampler. gate: see `GateConfig`."""
+    """groups: the most test groups to use; in each, every identity drives the next one.
+
+    steps, guidance_scale: of the sampler. gate: see `GateConfig`.
+    """
 
     groups: int = 64
     steps: int = 2

@@ -51,6 +51,8 @@ class Objective(nn.Module):
             "normals": self._normals(batch, tokens, guidance.features),
             "points": point_loss(animator.points(tokens), batch.points),
         }
+        if guidance.offsets is not None:
+            terms["displacement"] = displacement_loss(guidance.offsets, batch.keypoints, batch.reference_keypoints)
         if phase.generate:
             target = to_float(batch.target)
             clean = animator.codec.encode(target)
@@ -120,6 +122,22 @@ def point_loss(predicted: Tensor, points: Tensor) -> Tensor:
     """Smooth L1 in crop units, by confidence. predicted: (B, T, 88, 2). points: (B, T, 88, 3)."""
     difference = F.smooth_l1_loss(predicted, points[..., :2], beta=0.1, reduction="none").sum(-1)
     return _mean_per_sample(difference, points[..., 2] * _point_weights(points.device))
+
+
+def displacement_loss(offsets: Tensor, keypoints: Tensor, reference: Tensor) -> Tensor:
+    """Smooth L1, in half frames, at the points that are visible in the frame and in the reference image.
+
+    offsets: (B, T, 2, M, M). keypoints: (B, T, 88, 3). reference: (B, 88, 3).
+    """
+    place, seen = keypoints[..., :2] * 2 - 1, keypoints[..., 2] * reference[:, None, :, 2]
+    inside = (place.abs() < 1).all(-1)
+    found = F.grid_sample(
+        offsets.flatten(0, 1), place.flatten(0, 1)[:, None], padding_mode="border", align_corners=False
+    )
+    found = found[:, :, 0].transpose(1, 2).unflatten(0, offsets.shape[:2])
+    wanted = (reference[:, None, :, :2] - keypoints[..., :2]) * 2
+    difference = F.smooth_l1_loss(found, wanted, beta=0.05, reduction="none").sum(-1)
+    return _mean_per_sample(difference, seen * inside * _point_weights(offsets.device))
 
 
 def flow_noise(shape: torch.Size, seed: int, positions: Tensor) -> tuple[Tensor, Tensor]:

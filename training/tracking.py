@@ -7,6 +7,7 @@ again by the stage's fingerprint, so that doing it twice is doing it once.
 import logging
 import os
 import statistics
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version as installed_version
@@ -145,7 +146,9 @@ def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, 
             return str(known.version)
     if not any(model.name == MODEL_NAME for model in client.search_registered_models(f"name = '{MODEL_NAME}'")):
         client.create_registered_model(MODEL_NAME)
-    with _run(run_id):
+    with _run(run_id), warnings.catch_warnings():
+        # It would rather read the signature from type hints or an example.
+        warnings.simplefilter("ignore", UserWarning)
         info = mlflow.pyfunc.log_model(
             name=MODEL_NAME,
             python_model=str(Path(__file__).parent / "served.py"),

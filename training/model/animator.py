@@ -12,7 +12,7 @@ from training.model.codec import group_frames, latent_frames, make_codec
 from training.model.dit import VideoDiT
 from training.model.encoders import MotionEncoder, MotionTokens
 from training.model.heads import HandNormalHead, HeatmapHead, PointHead
-from training.model.refine import CopyAndRefine
+from training.model.refine import CopyAndRefine, Displacement, warp
 from training.model.retarget import RetargetDecoder
 
 
@@ -20,12 +20,14 @@ from training.model.retarget import RetargetDecoder
 class Guidance:
     """What the tokens mean for one person.
 
-    motion: (B, stride C_g, t, h, w). face: z_f (B, T, d_f). features: of D (B, T, d, g, g).
+    motion: (B, stride C_g, t, h, w). face: z_f (B, T, d_f). features: of D (B, T, d, g, g). offsets: from a frame's
+    places to those of the reference image (B, T, 2, M, M), None without the copy gate.
     """
 
     motion: Tensor
     face: Tensor
     features: Tensor
+    offsets: Tensor | None
 
 
 class Animator(nn.Module):
@@ -40,7 +42,8 @@ class Animator(nn.Module):
         self.heatmaps = HeatmapHead(config)
         self.normals = HandNormalHead(config)
         self.points = PointHead(config)
-        self.refine = CopyAndRefine(config.codec_factor, config.refine) if config.refine else None
+        self.displacement = Displacement(config) if config.refine else None
+        self.refine = CopyAndRefine(config) if config.refine else None
         extra = self.refine.extra if self.refine else 0
         self.dit = VideoDiT(config, self.codec.channels, self.codec.stride, extra)
 
@@ -52,7 +55,8 @@ class Animator(nn.Module):
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
         """Retarget the tokens to the person in the reference image."""
         guidance, features = self.retarget(reference, tokens)
-        return Guidance(group_frames(guidance, self.codec.stride), tokens.face, features)
+        offsets = self.displacement(features) if self.displacement else None
+        return Guidance(group_frames(guidance, self.codec.stride), tokens.face, features, offsets)
 
     def predict_clean(
         self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor
@@ -63,8 +67,8 @@ class Animator(nn.Module):
         """
         still = self.codec.encode(reference[:, None])
         out = self.dit(latents, time, known, guidance.motion, still, guidance.face)
-        if self.refine:
-            out = self.refine(out, reference)
+        if self.refine and guidance.offsets is not None:
+            out = self.refine(out, warp(reference, guidance.offsets), reference)
         if self.config.prediction == "x":
             return out, out
         return out, latents - time[:, None, None, None, None] * out

@@ -32,6 +32,8 @@ class VideoDiT(nn.Module):
             ffn_dim=4 * config.dit_width,
             num_layers=config.dit_layers,
         )
+        for parameter in self.transformer.proj_out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self, latents: Tensor, time: Tensor, known: Tensor, guidance: Tensor, reference: Tensor, face: Tensor

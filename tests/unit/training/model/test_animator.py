@@ -22,9 +22,11 @@ def make(config: ModelConfig) -> Animator:
     torch.manual_seed(0)
     animator = Animator(config)
     with torch.no_grad():
-        # The refine net starts at zero; here it must take part.
+        # These start at zero; here they must take part.
         assert animator.refine is not None
-        animator.refine.correct.weight.normal_(0, 0.1)
+        assert animator.displacement is not None
+        for layer in (animator.refine.correct, animator.displacement.head, animator.dit.transformer.proj_out):
+            layer.weight.normal_(0, 0.1)
     return animator
 
 

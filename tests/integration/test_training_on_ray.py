@@ -1,0 +1,92 @@
+"""Training on Ray Train: two workers do what one does, and a killed run ends where an unbroken one does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy_shards
+from tiny_training import TINY
+
+from pipelines.workspace import Workspace
+from training import checkpoint
+from training.config import Phase, Preset
+from training.loop import Alone, Job, fit, read_history
+
+LONG = replace(
+    TINY, phases=(Phase("warm-up", 20, batch=4, generate=False), Phase("frames", 180, batch=4)), save_every=20
+)
+SCRIPT = """
+import sys
+from test_training_on_ray import job
+from training.launch import launch
+launch(job(sys.argv[1]), workers=2, max_failures=2, address=None)
+"""
+
+
+def job(url: str, preset: Preset = LONG) -> Job:
+    return Job(url, "train/run", preset, 0, 1, None)
+
+
+def start(workspace: Workspace) -> "subprocess.Popen[bytes]":
+    here = Path(__file__).resolve()
+    paths = os.pathsep.join(map(str, (here.parent, here.parents[1], here.parents[2])))
+    environment = os.environ | {"PYTHONPATH": paths}
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, workspace.url], env=environment, start_new_session=True)
+
+
+def steps(workspace: Workspace) -> list[int]:
+    return checkpoint.complete_steps(workspace, "train/run")
+
+
+def wait_for(workspace: Workspace, step: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 180
+    while not steps(workspace) or steps(workspace)[-1] < step:
+        assert process.poll() is None, "ended too early"
+        assert time.monotonic() < deadline, "made no checkpoint"
+        time.sleep(0.05)
+
+
+def losses(rows: list[Mapping[str, Any]]) -> list[float]:
+    return [row["loss"] for row in rows]
+
+
+def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Workspace, tmp_path: Path) -> None:
+    toy_shards.write_toy_shards(workspace)
+    process = start(workspace)
+    wait_for(workspace, 20, process)
+    process.kill()
+    process.wait()
+    assert steps(workspace)[-1] < LONG.steps
+    process = start(workspace)
+    wait_for(workspace, 80, process)
+    os.kill(train_worker(process.pid), signal.SIGKILL)
+    assert process.wait(180) == 0
+    assert steps(workspace)[-1] == LONG.steps
+    unbroken = Workspace(str(tmp_path / "unbroken"))
+    toy_shards.write_toy_shards(unbroken)
+    fit(job(unbroken.url), Alone())
+    assert losses(read_history(workspace, "train/run")) == pytest.approx(
+        losses(read_history(unbroken, "train/run")), rel=2e-3
+    )
+
+
+def train_worker(driver: int) -> int:
+    """A training worker below a driver: Ray names its processes after their actor class."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    table = {int(pid): (int(parent), " ".join(rest)) for pid, parent, *rest in map(str.split, listed.splitlines())}
+
+    def below(pid: int) -> bool:
+        while pid in table and pid != driver:
+            pid = table[pid][0]
+        return pid == driver
+
+    found = [pid for pid, (_, name) in table.items() if "RayTrainWorker" in name and below(pid)]
+    assert found, [name for _, name in table.values() if "ray::" in name]
+    return found[0]
