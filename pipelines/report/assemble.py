@@ -20,6 +20,7 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
     kept, rejected = inputs["clips"].rows(), inputs["clips"].rows(Status.REJECTED)
     # Those with a picture first.
     rejected.sort(key=lambda row: (not row.get("thumbnail_path"), row["id"]))
+    names = view.video_names(inputs)
     groups = len(inputs["pairs"].rows())
     pairs = gallery.pair_groups(workspace, config.pair_groups)
     trained = results.training(workspace, inputs["train"])
@@ -40,9 +41,14 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
         funnel=steps,
         sources=sources,
         splits=splits,
-        kept_clips=tuple(gallery.kept_clip(workspace, row) for row in islice(kept, config.clips)),
+        kept_clips=tuple(
+            gallery.kept_clip(workspace, row, names[row["video_id"]]) for row in islice(kept, config.clips)
+        ),
         kept_clips_hidden=max(0, len(kept) - config.clips),
-        rejected_clips=tuple(gallery.rejected_clip(workspace, row) for row in islice(rejected, config.rejected_clips)),
+        rejected_clips=tuple(
+            gallery.rejected_clip(workspace, row, names[row["video_id"]])
+            for row in islice(rejected, config.rejected_clips)
+        ),
         rejected_clips_hidden=max(0, len(rejected) - config.rejected_clips),
         pairs=pairs,
         pairs_hidden=groups - len(pairs),

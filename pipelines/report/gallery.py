@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pipelines.errors import DataError, WorkError
 from pipelines.manifest import Row
 from pipelines.report.draw import draw_keypoints
-from pipelines.report.funnel import code_of, seconds_of
+from pipelines.report.funnel import code_of
+from pipelines.report.view import span_of
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
 
@@ -77,26 +78,21 @@ def picture_uri(workspace: Workspace, relative: str, side: int) -> str | None:
     return None if found is None else data_uri(np.asarray(found[..., ::-1], np.uint8), side)
 
 
-def kept_clip(workspace: Workspace, row: Row) -> ClipCard:
-    """The middle frame of a clip with its landmarks drawn."""
-    tile = None
+def kept_clip(workspace: Workspace, row: Row, video: str) -> ClipCard:
+    """The middle frame of a clip with its landmarks drawn. video: the name of its video."""
     middle = _middle_frame(workspace, row)
-    if middle is not None:
-        alt = f"Frame of clip {row['id'][:8]} from {row['source'] or 'an unnamed source'}, with landmarks"
-        tile = Tile(data_uri(middle), alt)
-    about = (f"{row['frames']} frames", f"{row['fps']:g} fps", f"{row['size']} px")
-    return ClipCard(tile, str(row["source"] or "unnamed source"), (row["id"][:8], " · ".join(about)))
+    alt = f"Frame of clip {row['id'][:8]} of {video}, {span_of(row)}, with landmarks"
+    tile = None if middle is None else Tile(data_uri(middle), alt)
+    return ClipCard(tile, video, (span_of(row), f"{row['frames']} frames at {row['fps']:g} fps", row["id"][:8]))
 
 
-def rejected_clip(workspace: Workspace, row: Row) -> ClipCard:
+def rejected_clip(workspace: Workspace, row: Row, video: str) -> ClipCard:
     """A candidate that was not kept, with its picture where one was made, and the reason."""
     uri = picture_uri(workspace, row["thumbnail_path"], _SIDE) if row.get("thumbnail_path") else None
     reason = code_of(row["reason"])
-    tile = Tile(uri, f"Rejected candidate {row['id'][:8]}: {reason}") if uri else None
+    tile = Tile(uri, f"Rejected candidate {row['id'][:8]} of {video}: {reason}") if uri else None
     detail = (row["reason"] or "").partition(":")[2].strip()
-    length = seconds_of(row)
-    lines = (detail, f"{length:.1f} s" if length is not None else "", str(row["source"] or ""))
-    return ClipCard(tile, reason, tuple(line for line in lines if line))
+    return ClipCard(tile, reason, tuple(line for line in (detail, video, span_of(row)) if line))
 
 
 def _middle_frame(workspace: Workspace, row: Row) -> Image | None:

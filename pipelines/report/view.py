@@ -63,9 +63,14 @@ def stage_line(name: str, manifest: Manifest, batches: int, seconds: float) -> S
     )
 
 
+def video_names(inputs: Mapping[str, Manifest]) -> dict[str, str]:
+    """Id of each video, kept or not -> what people know it by."""
+    return {row["id"]: _file_name(row) for row in inputs["videos"].rows(status=None)}
+
+
 def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]:
     """Every row with a status, in the order of the stages; a row is called after the video that it came from."""
-    names = {row["id"]: _file_name(row) for row in inputs["videos"].rows(status=None)}
+    names = video_names(inputs)
     parents = {row["id"]: row["parent_id"] for manifest in inputs.values() for row in manifest.rows(status=None)}
     found = []
     for stage, manifest in inputs.items():
@@ -74,7 +79,14 @@ def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]
             while ancestor is not None and ancestor not in names:
                 ancestor = parents.get(ancestor)
             item = row["id"][:12] if ancestor is None else names[ancestor]
-            found.append(Casualty(stage, str(status), f"{item}{_span(row)}", row["reason"] or "no reason given"))
+            found.append(
+                Casualty(
+                    stage,
+                    str(status),
+                    ", ".join(filter(None, (item, span_of(row)))),
+                    row["reason"] or "no reason given",
+                )
+            )
     return found
 
 
@@ -92,10 +104,11 @@ def _file_name(row: Row) -> str:
     return PurePosixPath(where).name if "/" in where else row["id"][:12]
 
 
-def _span(row: Row) -> str:
+def span_of(row: Row) -> str:
+    """Where in its video a row lies, in words; empty where it does not say."""
     if row.get("start_s") is None or row.get("end_s") is None:
         return ""
-    return f", {row['start_s']:.1f}–{row['end_s']:.1f} s"
+    return f"{row['start_s']:.1f}–{row['end_s']:.1f} s"
 
 
 def source_lines(inputs: Mapping[str, Manifest]) -> list[SourceLine]:

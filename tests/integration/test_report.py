@@ -98,9 +98,9 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
         rows.append({"id": name, "parent_id": digest_of("t"), "status": "kept", **about})
     with workspace.publish("clips/b/dark.jpg") as path:
         cv2.imwrite(str(path), np.zeros((40, 30, 3), np.uint8))
-    dark = {"thumbnail_path": "clips/b/dark.jpg", "start_s": 4.0, "end_s": 5.5}
+    dark = {"video_id": video["id"], "thumbnail_path": "clips/b/dark.jpg", "start_s": 4.0, "end_s": 5.5}
     rows.append(row("r", "rejected", "too_dark: mean 3", digest_of("t"), **dark))
-    rows.append(row("q", "rejected", "<i>odd</i>: x", digest_of("t"), thumbnail_path=None))
+    rows.append(row("q", "rejected", "<i>odd</i>: x", digest_of("t"), video_id=video["id"]))
     publish(workspace, clips.STAGE, rows)
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
 

@@ -52,5 +52,5 @@ def test_normals_have_their_usual_colours() -> None:
 
 def test_a_rejected_candidate_without_a_picture_still_has_its_reason(tmp_path: Path) -> None:
     row = {"id": "a" * 32, "reason": "too_small: 84 px tall", "thumbnail_path": None, "start_s": 1.0, "end_s": 3.5}
-    card = rejected_clip(Workspace(str(tmp_path)), row | {"source": "park"})
-    assert (card.tile, card.title, card.lines) == (None, "too small", ("84 px tall", "2.5 s", "park"))
+    card = rejected_clip(Workspace(str(tmp_path)), row, "park.mp4")
+    assert (card.tile, card.title, card.lines) == (None, "too small", ("84 px tall", "park.mp4", "1.0–3.5 s"))
