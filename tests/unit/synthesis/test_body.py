@@ -103,6 +103,7 @@ def test_compact_file_equals_the_original(studio: Studio, tmp_path: Path) -> Non
     from pipelines.synthesis.build_body_asset import build, build_full_model
 
     model = build_full_model(tmp_path)
+    assert (tmp_path / "anny").is_dir()
     keep = build(model)["base_mesh_vertex_indices"].astype(int)
     for seed in range(8):
         rng = np.random.default_rng(seed)
