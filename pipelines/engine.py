@@ -48,10 +48,14 @@ class Outcome:
 
 
 class Journal:
-    """Append-only record of finished items, one JSON line each; a line torn by a kill is ignored."""
+    """Append-only record of finished items, one JSON line each; a line torn by a kill is ignored.
 
-    def __init__(self, path: Path) -> None:
+    trust: says whether a recorded outcome still holds (somebody may have deleted its files).
+    """
+
+    def __init__(self, path: Path, trust: Callable[[Outcome], bool] = lambda _: True) -> None:
         self._path = path
+        self._trust = trust
         self._finished: dict[str, Outcome] = {}
         if path.exists():
             # Bytes, since a tear may cut a character, and a name may hold what text calls a line end.
@@ -63,7 +67,8 @@ class Journal:
                 self._finished[outcome.key] = outcome
 
     def get(self, key: str) -> Outcome | None:
-        return self._finished.get(key)
+        outcome = self._finished.get(key)
+        return outcome if outcome is not None and self._trust(outcome) else None
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[Outcome], None]]:

@@ -42,7 +42,10 @@ class Context:
         """Run a worker over (parent id, label, payload) items; failed items come back as quarantined rows."""
         base = (self.stage.name, self.stage.version, dataclasses.asdict(self.config))
         items = [Item(digest_of(base, payload), payload, label, parent) for parent, label, payload in payloads]
-        journal = Journal(self.workspace.local_root / self.folder / "journal.jsonl")
+        journal = Journal(
+            self.workspace.local_root / self.folder / "journal.jsonl",
+            trust=lambda outcome: artefacts_exist(self.workspace, outcome.rows),
+        )
         outcomes = self.engine.map(make_worker, items, journal, self.progress)
         rows: list[Row] = []
         for item, outcome in zip(items, outcomes, strict=True):
@@ -112,6 +115,21 @@ def read_input(workspace: Workspace, name: str, batch: str | None) -> Manifest:
     return manifests.join([manifests.read(workspace, folder_of(name, b)) for b in batches])
 
 
+def artefacts_exist(workspace: Workspace, rows: Iterable[Row]) -> bool:
+    """Whether the files that rows name in columns called `path` or `..._path` are there.
+
+    On an object store, where each look costs a request, they are taken to be.
+    """
+    if not workspace.is_local:
+        return True
+    return all(
+        (workspace.local_root / value).exists()
+        for row in rows
+        for column, value in row.items()
+        if value and (column == "path" or column.endswith("_path"))
+    )
+
+
 def run_stage(
     stage: Stage,
     workspace: Workspace,
@@ -135,7 +153,8 @@ def run_stage(
     ):
         if workspace.exists(manifests.manifest_path(folder)):
             found = manifests.read(workspace, folder)
-            if found.fingerprint == fingerprint and not found.retry:
+            whole = not found.retry and artefacts_exist(workspace, found.rows(status=None))
+            if found.fingerprint == fingerprint and whole:
                 return Result(
                     stage.name, batch, found.digest, found.counts, _seconds(workspace, folder), recomputed=False
                 )

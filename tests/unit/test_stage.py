@@ -89,6 +89,44 @@ def test_bad_items_are_kept_as_quarantined_rows(bring: Callable[..., Result], wo
     assert (row["parent_id"], row["reason"]) == ("b", "b.mp4: is bad; replace it")
 
 
+def test_deleted_files_are_made_again(workspace: Workspace, tmp_path: Path) -> None:
+    rows = [{"id": key, "status": Status.KEPT} for key in "ab"]
+    manifests.write(workspace, "split", manifests.build(rows, SCHEMA), "", retry=0)
+    schema = schema_of(picture_path=pa.string())
+    stage = Stage(
+        "draw", Config, schema, functools.partial(draw, log=tmp_path / "log"), needs=("split",), covers="split"
+    )
+
+    def bring() -> Result:
+        return run_stage(stage, workspace, Config(), Engine(1), quiet=True)
+
+    first = bring()
+    workspace.remove("draw/b.txt")
+    second = bring()
+    assert (second.recomputed, second.digest) == (True, first.digest)
+    assert workspace.exists("draw/b.txt")
+    assert (tmp_path / "log").read_text() == "abb"
+    assert not bring().recomputed
+
+
+def make_drawer(workspace: Workspace, log: Path) -> Worker:
+    def work(row: Row) -> list[Row]:
+        with log.open("a") as file:
+            file.write(row["id"])
+        with workspace.publish(f"draw/{row['id']}.txt") as path:
+            path.write_text("a picture")
+        return [
+            {"id": row["id"], "parent_id": row["id"], "status": Status.KEPT, "picture_path": f"draw/{row['id']}.txt"}
+        ]
+
+    return work
+
+
+def draw(context: Context, log: Path) -> list[Row]:
+    items = [(row["id"], row["id"], {"id": row["id"]}) for row in context.inputs["split"].rows()]
+    return context.map(functools.partial(make_drawer, context.workspace, log), items)
+
+
 def lose_one(_context: Context) -> list[Row]:
     return [{"id": "a", "parent_id": "a", "status": Status.KEPT}]
 
