@@ -90,7 +90,7 @@ def _pair_work(groups: list[Row]) -> Iterator[tuple[str | None, str, Row]]:
     """The pairs stage writes its own tars: they are indexed where they are."""
     by_shard: dict[str, list[Row]] = {}
     for group in groups:
-        by_shard.setdefault(group["shard"], []).append(group)
+        by_shard.setdefault(group["shard_path"], []).append(group)
     for path, members in sorted(by_shard.items()):
         first = members[0]
         payload = {"kind": "pair", "split": first["split"], "path": path, "samples": len(members)}

@@ -54,7 +54,7 @@ def run(context: Context) -> list[Row]:
     for name in workspace.children(folder):
         if f"{folder}/{name}" not in wanted:
             workspace.remove(f"{folder}/{name}")
-    made = {row["shard"] for row in rows if row["status"] == Status.KEPT}
+    made = {row["shard_path"] for row in rows if row["status"] == Status.KEPT}
     lost = [payload for payload in payloads if payload["path"] in made and not workspace.exists(payload["path"])]
     if lost:
         # Another config's run removed what the journal remembers as done.
@@ -105,7 +105,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig) -> Worker:
                 yield group.id, dict(_members(group))
 
         record = write_shard(workspace, payload["path"], samples())
-        shard = {"shard": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
+        shard = {"shard_path": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
         return [row | shard for row in rows]
 
     return work
@@ -154,7 +154,7 @@ STAGE = Stage(
     config=PairsConfig,
     schema=schema_of(
         split=pa.string(),
-        shard=pa.string(),
+        shard_path=pa.string(),
         shard_sha256=pa.string(),
         shard_bytes=pa.int64(),
         identities=pa.list_(pa.string()),

@@ -111,7 +111,7 @@ def publish_pairs(workspace: Workspace, groups: int) -> None:
         samples = [(f"p{i}", pair_sample(i, split, identities=2, frames=3)) for i in range(first, first + groups)]
         if samples:
             record = write_shard(workspace, f"pairs/shards/{split}-00000.tar", samples)
-            place = {"shard": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
+            place = {"shard_path": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
             rows += [{"id": key, "parent_id": None, "status": "kept", "split": split, **place} for key, _ in samples]
     publish(workspace, pairs.STAGE, rows)
     run_stage(SHARDS, workspace, ShardsConfig(), Engine(), quiet=True)

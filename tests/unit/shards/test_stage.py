@@ -25,7 +25,7 @@ CLIPS = schema_of(
     path=pa.string(),
     keypoints_path=pa.string(),
 )
-PAIRS = schema_of(split=pa.string(), shard=pa.string(), shard_sha256=pa.string(), shard_bytes=pa.int64())
+PAIRS = schema_of(split=pa.string(), shard_path=pa.string(), shard_sha256=pa.string(), shard_bytes=pa.int64())
 
 
 def publish_clips(workspace: Workspace, names: list[str]) -> None:
@@ -55,7 +55,7 @@ def publish_pairs(workspace: Workspace, groups: int) -> None:
     rows = []
     if samples:
         record = write_shard(workspace, "pairs/shards/train-00000.tar", samples)
-        place = {"split": "train", "shard": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
+        place = {"split": "train", "shard_path": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
         rows = [{"id": key, "parent_id": "p", "status": "kept", **place} for key, _ in samples]
     write(workspace, "pairs", build(rows, PAIRS), str(groups), 0)
 
