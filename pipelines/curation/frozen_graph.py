@@ -30,7 +30,7 @@ def cut_graph(graph: bytes, inputs: str, outputs: Sequence[str]) -> bytes:
     for field, content in _fields(graph):
         if field == _NODE:
             parts = list(_fields(content))
-            name = next(value.decode() for key, value in parts if key == _NAME)
+            name = next((value.decode() for key, value in parts if key == _NAME), "")
             nodes[name] = _Node(content, tuple(value.decode() for key, value in parts if key == _INPUT))
     kept, waiting = set(), list(outputs)
     while waiting:

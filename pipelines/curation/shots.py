@@ -107,7 +107,7 @@ class CutDetector:
 
         # The package switches deterministic algorithms on for the whole process, which would slow training down.
         before = torch.are_deterministic_algorithms_enabled()
-        self._network = TransNetV2(device="cpu")
+        self.network = TransNetV2(device="cpu")
         torch.use_deterministic_algorithms(before)
 
     def probabilities(self, frames: Iterator[Frame]) -> NDArray[np.float32]:
@@ -119,7 +119,7 @@ class CutDetector:
         import torch
 
         with torch.inference_mode():
-            single, _ = self._network.predict_raw(torch.from_numpy(window)[None])
+            single, _ = self.network.predict_raw(torch.from_numpy(window)[None])
         result: NDArray[np.float32] = single[0, first : first + count, 0].numpy().astype(np.float32)
         return result
 

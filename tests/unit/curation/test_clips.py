@@ -1,0 +1,77 @@
+"""Spans account for every frame, frames are picked at a fixed rate, and the files are the same bytes every time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines import keypoints as kp
+from pipelines.curation.clips import ClipsConfig, Track, encode, nearest_frames, resized, spans_of
+from pipelines.curation.decode import DecordDecoder
+
+
+def track_of(body: list[bool], fps: float = 16.0) -> Track:
+    count = len(body)
+    seen = np.ones((count, 4), np.bool_)
+    seen[:, 0] = body
+    return Track(np.arange(count) / fps, np.zeros((count, 4)), np.zeros((count, kp.COUNT, 3), np.float32), seen)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=300))
+def test_spans_hold_every_frame_once(flags: list[tuple[bool, bool]]) -> None:
+    crowded = np.array([crowd for _, crowd in flags], np.bool_)
+    config = ClipsConfig()
+    spans = spans_of(track_of([body for body, _ in flags]), crowded, 16.0, config)
+    assert [index for span in spans for index in range(span.first, span.after)] == list(range(len(flags)))
+    for span in spans:
+        assert crowded[span.first : span.after].all() == (span.reason == "several_people")
+        if span.reason is None:
+            assert span.after - span.first <= config.max_seconds * 16
+
+
+def test_long_spans_are_cut_evenly() -> None:
+    spans = spans_of(track_of([True] * 200), np.zeros(200, np.bool_), 16.0, ClipsConfig(max_seconds=5.0))
+    assert [span.after - span.first for span in spans] == [67, 66, 67]
+
+
+def test_a_lost_person_ends_a_span() -> None:
+    seen = [True] * 30 + [False] * 3 + [True] * 30 + [False] * 12 + [True] * 20
+    spans = spans_of(track_of(seen), np.zeros(len(seen), np.bool_), 16.0, ClipsConfig())
+    assert [(s.first, s.after, s.reason) for s in spans] == [
+        (0, 63, None),
+        (63, 75, "low_visibility: lost"),
+        (75, 95, None),
+    ]
+
+
+def test_frames_at_a_fixed_rate() -> None:
+    assert nearest_frames(np.arange(10) / 16, 16.0) == list(range(10))
+    # A slower source repeats frames, a faster one loses some; both keep the speed of the motion.
+    assert nearest_frames(np.arange(5) / 10, 25.0) == [0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4]
+    assert nearest_frames(np.arange(9) / 32, 16.0) == [0, 2, 4, 6, 8]
+    # Frames of a 24 fps source that were sampled on the same grid are all taken, once.
+    times = np.array([0, 1, 3, 4, 6, 7, 9]) / 24
+    assert nearest_frames(times, 16.0) == list(range(7))
+
+
+def test_encoding_is_repeatable_and_faithful(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 64, dtype=np.uint8)
+    frames = [np.stack([np.roll(np.tile(ramp, (64, 1)), 2 * i, axis=1)] * 3, axis=2) for i in range(20)]
+    for name in ("a.mp4", "b.mp4"):
+        encode(tmp_path / name, frames, fps=16.0, crf=16)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    decoder = DecordDecoder(tmp_path / "a.mp4")
+    assert len(decoder) == 20
+    difference = decoder.get_batch(range(20)).astype(int) - np.stack(frames)
+    assert np.abs(difference).mean() < 3
+
+
+@pytest.mark.parametrize("corner", [(-10, 20), (30, -15), (70, 60), (20, 20)])
+def test_beyond_the_frame_its_edge_is_repeated(corner: tuple[int, int]) -> None:
+    frame = np.random.default_rng(0).integers(0, 255, (80, 100, 3), dtype=np.uint8)
+    window = resized(frame, np.array(corner), side=40, size=40)
+    rows = np.clip(np.arange(corner[1], corner[1] + 40), 0, 79)
+    columns = np.clip(np.arange(corner[0], corner[0] + 40), 0, 99)
+    np.testing.assert_array_equal(window, frame[rows][:, columns])

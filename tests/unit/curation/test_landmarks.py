@@ -1,0 +1,40 @@
+"""Where the next look at a hand or a face goes: a square that turns, moves and grows with the points."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.curation.landmarks import face_region, hand_region
+
+# An upright open hand and an upright face, y down.
+HAND = np.array(
+    [(0, 0), *((20 * f - 40, -30 * j - 20) for f in range(5) for j in range(1, 5))],
+    np.float32,
+)
+FACE = np.random.default_rng(0).uniform(-50, 50, (468, 2)).astype(np.float32)
+FACE[263], FACE[33] = (30, -20), (-30, -20)
+
+
+def turned(points: np.ndarray, angle: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return (scale * points @ rotation.T + shift).astype(np.float32)
+
+
+@pytest.mark.parametrize("region_of", [hand_region, face_region])
+@given(angle=st.floats(-3, 3), scale=st.floats(0.5, 8), x=st.floats(-200, 2000), y=st.floats(-200, 2000))
+def test_regions_move_with_the_points(region_of, angle: float, scale: float, x: float, y: float) -> None:  # type: ignore[no-untyped-def]
+    points = HAND if region_of is hand_region else FACE
+    still, moved = region_of(points), region_of(turned(points, angle, scale, (x, y)))
+    assert moved.side == pytest.approx(scale * still.side, rel=1e-3)
+    difference = moved.angle - still.angle - angle
+    assert np.cos(difference) == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(moved.centre, turned(still.centre, angle, scale, (x, y)), atol=0.05 * scale + 0.05)
+
+
+def test_an_upright_hand_needs_no_turn() -> None:
+    region = hand_region(HAND)
+    assert abs(region.angle) < 0.2
+    low, high = region.centre - region.side / 2, region.centre + region.side / 2
+    assert (low < HAND.min(0)).all()
+    assert (high > HAND.max(0)).all()
