@@ -33,6 +33,7 @@ _FARTHEST_HAND = 0.6  # a hand belongs to an arm when their wrists are no farthe
 _SURE = 0.8  # presence at which no other place is tried
 _HOPELESS = 0.01  # presence at which a second look from the same place hardly ever helps
 _CENTRED = 0.1  # a square needs no correction when its content's centre is off by less than this share of its side
+_FRAME_EDGE = 0.02
 _FACE_EYES, _FACE_NOSE = (263, 33), 1
 _HAND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # the points that MediaPipe places the next square by
 
@@ -129,6 +130,9 @@ class Landmarker:
         for part, (points, presence) in parts.items():
             found[kp.PARTS[part], :2] = points / size
             found[kp.PARTS[part], 2] = presence
+        # What the models place beyond the frame is a guess.
+        off = ((found[:, :2] < -_FRAME_EDGE) | (found[:, :2] > 1 + _FRAME_EDGE)).any(1)
+        found[off, 2] = 0
         return found
 
     def _hands(

@@ -1,0 +1,180 @@
+"""Shots, people and clips on real videos, held against what a person sees in them (../shared/clips/manifest.csv)."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipelines import keypoints as kp
+from pipelines import manifest as manifests
+from pipelines.curation import clips as clips_stage
+from pipelines.curation import ingest, people, shots
+from pipelines.curation.decode import DecordDecoder, Frame, PyAvDecoder
+from pipelines.engine import Engine, Row
+from pipelines.manifest import Status
+from pipelines.stage import run_stage
+from pipelines.workspace import Workspace, file_sha256
+
+BATCH = "test"
+SIZE = (640, 360)
+FPS = 24
+
+
+def write_video(path: Path, frames: Iterable[Frame]) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(FPS), options={"crf": "16"})
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def excerpt(path: Path, start: float, end: float) -> list[Frame]:
+    """Frames at the rate of the source, at most `FPS`."""
+    return [frame for _, frame in PyAvDecoder(FPS, SIZE).frames(path, start, end)]
+
+
+def ingest_videos(workspace: Workspace, paths: Sequence[Path]) -> dict[str, str]:
+    """Publish the manifest of the stage `videos`. Returns id -> file name."""
+    rows: list[Row] = []
+    for path in paths:
+        sha256 = file_sha256(path)
+        about = {"url": str(path), "licence": "CC-BY-4.0", "source": path.stem, "sha256": sha256}
+        rows.append({"id": sha256[:32], "status": Status.KEPT, **about, **ingest.probe(path, 0.9)})
+    manifests.write(workspace, f"videos/{BATCH}", manifests.build(rows, ingest.SCHEMA), "test", retry=0)
+    return {row["id"]: path.name for row, path in zip(rows, paths, strict=True)}
+
+
+def curate(workspace: Workspace, engine: Engine) -> list[str]:
+    """Digests of the stages."""
+    stages = (shots.STAGE, people.STAGE, clips_stage.STAGE)
+    return [run_stage(s, workspace, s.config(), engine, BATCH, quiet=True).digest for s in stages]
+
+
+class Curated:
+    """Rows of a stage by the name of the video, in the order of time."""
+
+    def __init__(self, workspace: Workspace, names: dict[str, str]) -> None:
+        self.workspace, self._names = workspace, names
+
+    def rows(self, stage: str, video: str, status: Status | None = None) -> list[Row]:
+        rows = manifests.read(self.workspace, f"{stage}/{BATCH}").rows(status)
+        return sorted(
+            (row for row in rows if self._names.get(row["video_id"]) == video), key=lambda row: float(row["start_s"])
+        )
+
+
+@pytest.fixture(scope="module")
+def curated(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Curated:
+    """One signer; a splice of a signer and a juggler; a room that is empty, then has someone in it."""
+    folder = tmp_path_factory.mktemp("videos")
+    splice = excerpt(clips / "asl" / "please.mkv", 0.5, 2.0) + excerpt(clips / "football_juggle.mp4", 0.0, 2.0)
+    paths = [
+        clips / "asl" / "again.mkv",
+        write_video(folder / "splice.mp4", splice),
+        write_video(folder / "room.mp4", excerpt(clips / "walk_one_by_one.mp4", 0.0, 1.5)),
+    ]
+    workspace = Workspace(str(tmp_path_factory.mktemp("workspace")))
+    names = ingest_videos(workspace, paths)
+    curate(workspace, Engine(workers=1))
+    return Curated(workspace, names)
+
+
+def test_the_splice_is_cut_where_it_was_joined(curated: Curated) -> None:
+    first, second = curated.rows("shots", "splice.mp4")
+    assert abs(first["frames"] - 36) <= 2
+    assert first["end_s"] == second["start_s"] == pytest.approx(36 / FPS, abs=2.1 / FPS)
+    assert first["frames"] + second["frames"] == 84
+    assert len(curated.rows("shots", "again.mkv")) == 1
+
+
+def test_a_signer_has_a_pose_and_a_face_in_every_frame_and_hands_in_most(curated: Curated) -> None:
+    for row in (*curated.rows("people", "again.mkv"), curated.rows("people", "splice.mp4")[0]):
+        assert row["pose_rate"] == row["face_rate"] == 1.0
+        assert row["any_hand_rate"] > 0.75
+    assert len(curated.rows("people", "again.mkv")) == 1
+
+
+def test_the_juggler_is_one_person_from_head_to_foot(curated: Curated) -> None:
+    _, juggler = curated.rows("people", "splice.mp4")
+    assert juggler["pose_rate"] == 1.0
+    with np.load(curated.workspace.local(juggler["path"]), allow_pickle=False) as track:
+        feet = [kp.BODY.index(name) for name in ("left_ankle", "right_ankle", "nose")]
+        assert (track["keypoints"][:, feet, 2] > 0.5).all(axis=1).mean() > 0.8
+        assert (np.diff(track["times"]) > 0).all()
+        assert ((track["boxes"][:, 3] - track["boxes"][:, 1]) > 0.6).all()
+
+
+def test_left_and_right_are_the_persons_own(curated: Curated) -> None:
+    """Whoever faces the camera has their left on the picture's right; the hands are at their wrists."""
+    for row in (*curated.rows("people", "again.mkv"), curated.rows("people", "splice.mp4")[0]):
+        with np.load(curated.workspace.local(row["path"]), allow_pickle=False) as track:
+            points = track["keypoints"]
+        left, right = (points[:, kp.BODY.index(f"{side}_shoulder"), 0] for side in ("left", "right"))
+        assert (left > right).all()
+        face_left, face_right = (
+            points[:, kp.FACE_SLICE.start + kp.FACE.index(f"{s}_jaw"), 0] for s in ("left", "right")
+        )
+        assert (face_left > face_right).all()
+        for side, part in (("left", kp.LEFT_HAND_SLICE), ("right", kp.RIGHT_HAND_SLICE)):
+            seen = points[:, part.start, 2] > 0
+            wrist = points[:, kp.BODY.index(f"{side}_wrist")]
+            assert np.linalg.norm(points[seen, part.start, :2] - wrist[seen, :2], axis=1).mean() < 0.08
+
+
+def test_an_empty_room_is_rejected_with_its_reason(curated: Curated) -> None:
+    (row,) = curated.rows("people", "room.mp4")
+    assert (row["status"], row["reason"]) == (Status.REJECTED, "no_person")
+    assert row["end_s"] - row["start_s"] == pytest.approx(15 / FPS, abs=1e-3)
+    assert curated.rows("clips", "room.mp4") == []
+
+
+def test_clips_are_square_steady_and_labelled(curated: Curated) -> None:
+    kept = curated.rows("clips", "again.mkv", Status.KEPT) + curated.rows("clips", "splice.mp4", Status.KEPT)
+    assert len(kept) == 3
+    for row in kept:
+        decoder = DecordDecoder(curated.workspace.local(row["path"]))
+        points = np.load(curated.workspace.local(row["keypoints_path"]), allow_pickle=False)
+        assert len(decoder) == row["frames"] == len(points)
+        assert decoder.get_batch([0]).shape[1:] == (row["size"], row["size"], 3)
+        assert points.dtype == np.float32
+        assert points.shape[1:] == (kp.COUNT, 3)
+        assert row["frames"] == pytest.approx((row["end_s"] - row["start_s"]) * row["fps"], abs=1.5)
+        seen = points[..., 2] > 0.5
+        # A hip just below the picture is still placed.
+        assert ((points[seen][:, :2] > -0.01) & (points[seen][:, :2] < 1.01)).mean() > 0.97
+        nose = points[:, kp.BODY.index("nose")]
+        assert nose[:, 1].max() < 0.5
+        assert row["sharpness"] > 100
+        assert (row["licence"], row["reason"]) == ("CC-BY-4.0", None)
+        assert curated.workspace.local(row["thumbnail_path"]).read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_run_again_does_nothing(curated: Curated) -> None:
+    for stage in (shots.STAGE, people.STAGE, clips_stage.STAGE):
+        again = run_stage(stage, curated.workspace, stage.config(), Engine(workers=1), BATCH, quiet=True)
+        assert not again.recomputed
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_same_bytes(clips: Path, tmp_path: Path) -> None:
+    paths = [
+        clips / "asl" / "eat.mkv",
+        write_video(tmp_path / "juggle.mp4", excerpt(clips / "football_juggle.mp4", 0.0, 1.5)),
+    ]
+    contents = []
+    for workers in (1, 2):
+        workspace = Workspace(str(tmp_path / f"workspace-{workers}"))
+        ingest_videos(workspace, paths)
+        digests = curate(workspace, Engine(workers=workers))
+        made = sorted(
+            p for s in ("people", "clips") for p in (workspace.local_root / s).rglob("*.[nmj]p*") if p.is_file()
+        )
+        contents.append((digests, [(p.name, file_sha256(p)) for p in made]))
+    assert contents[0] == contents[1]
+    assert len(contents[0][1]) >= 8
