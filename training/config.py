@@ -19,7 +19,7 @@ class ModelConfig:
     prediction: `x` (the clean latents, at small sizes) or `velocity` (pretrained backbones).
     refine: channels of the net behind the copy gate; 0 for neither (they need the lossless codec).
     window, history: frames that are generated at once for a long video, and how many of them repeat the end of what is
-    already there.
+    already there. steps: of Euler's method, unless a caller asks for others.
     """
 
     size: int = 64
@@ -47,6 +47,7 @@ class ModelConfig:
     refine: int = 16
     window: int = 1
     history: int = 0
+    steps: int = 1
 
     def __post_init__(self) -> None:
         if self.prediction not in {"x", "velocity"}:

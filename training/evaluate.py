@@ -32,11 +32,11 @@ _CACHE_BYTES = 2**26
 class EvaluationConfig:
     """groups: the most test groups to use; in each, every identity drives the next one.
 
-    steps, guidance_scale: of the sampler. gate: see `GateConfig`.
+    steps (None: the model's own), guidance_scale: of the sampler. gate: see `GateConfig`.
     """
 
     groups: int = 64
-    steps: int = 2
+    steps: int | None = None
     guidance_scale: float = 1.0
     seed: int = 0
     gate: GateConfig = field(default_factory=GateConfig)

@@ -19,6 +19,7 @@ from training.model.animator import Animator
 from training.model.codec import group_frames
 from training.model.encoders import MotionTokens
 
+_PURE_NOISE = 0.8  # share of samples at flow time 1
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
 _PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
 
@@ -143,12 +144,12 @@ def displacement_loss(offsets: Tensor, keypoints: Tensor, reference: Tensor) -> 
 def flow_noise(shape: torch.Size, seed: int, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Noise (B, *shape) and flow times (B,) in [0, 1], each sample's own whatever the batch it is in.
 
-    Times are logit-normal but for a third at pure noise, since a few large Euler steps are used.
+    Times are logit-normal but for most at pure noise, since one or a few large Euler steps are used.
     """
     noises, times = [], []
     for position in positions.tolist():
         generator = torch.Generator().manual_seed(seed * 1_000_003 + position)
         noises.append(torch.randn(shape, generator=generator))
         time = torch.randn((), generator=generator).add(0.5).sigmoid()
-        times.append(time if torch.rand((), generator=generator) > 1 / 3 else torch.ones(()))
+        times.append(time if torch.rand((), generator=generator) > _PURE_NOISE else torch.ones(()))
     return torch.stack(noises).to(positions.device), torch.stack(times).to(positions.device)

@@ -28,12 +28,12 @@ PRESETS = {
         ),
         save_every=4,
     ),
-    # About 90 s of training on two cores: enough to see every part learn, not enough to look good.
+    # A minute or two on two idle cores: enough to see every part learn, not enough to look good.
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 120, generate=False, final=0.5),
-            Phase("frames", 160),
+            Phase("warm-up", 100, generate=False, rate=2e-3, final=0.5),
+            Phase("frames", 180, rate=2e-3),
             Phase("clips", 20, batch=4, frames=3, history=1, rate=3e-4),
         ),
     ),

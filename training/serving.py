@@ -45,7 +45,7 @@ class Server:
         reference_keypoints: NDArray[np.float32],
         frames: NDArray[np.uint8],
         keypoints: NDArray[np.float32],
-        steps: int = 2,
+        steps: int | None = None,
         guidance_scale: float = 1.0,
         seed: int = 0,
     ) -> NDArray[np.uint8]:

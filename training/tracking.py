@@ -147,7 +147,7 @@ def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, 
     if not any(model.name == MODEL_NAME for model in client.search_registered_models(f"name = '{MODEL_NAME}'")):
         client.create_registered_model(MODEL_NAME)
     with _run(run_id), warnings.catch_warnings():
-        # It would rather read the signature from type hints or an example.
+        # It asks for an example beside the signature.
         warnings.simplefilter("ignore", UserWarning)
         info = mlflow.pyfunc.log_model(
             name=MODEL_NAME,
@@ -234,7 +234,8 @@ def serve() -> None:
 
             self._server = Server(Path(context.artifacts["model"]))
 
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+        # No type hints: MLflow would take them for the schema.
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
             import pandas
 
             return pandas.DataFrame({"video": [self._server.animate(**row) for row in model_input.to_dict("records")]})

@@ -44,8 +44,9 @@ class Animator(nn.Module):
         self.points = PointHead(config)
         self.displacement = Displacement(config) if config.refine else None
         self.refine = CopyAndRefine(config) if config.refine else None
-        extra = self.refine.extra if self.refine else 0
-        self.dit = VideoDiT(config, self.codec.channels, self.codec.stride, extra)
+        channels = self.codec.channels
+        extra, still = (self.refine.extra, 2 * channels) if self.refine else (0, channels)
+        self.dit = VideoDiT(config, channels, still, self.codec.stride, extra)
 
     def encode(self, driver: Driver) -> MotionTokens:
         """driver: float crops with axes (B, T, ...), see `prepare_driver`."""
@@ -65,10 +66,14 @@ class Animator(nn.Module):
 
         latents: (B, C, t, h, w) at flow time `time` (B,): (1 - time) x + time noise. known: (B, t).
         """
-        still = self.codec.encode(reference[:, None])
-        out = self.dit(latents, time, known, guidance.motion, still, guidance.face)
+        still = self.codec.encode(reference[:, None]).expand(-1, -1, latents.shape[2], -1, -1)
         if self.refine and guidance.offsets is not None:
-            out = self.refine(out, warp(reference, guidance.offsets), reference)
+            moved = warp(reference, guidance.offsets)
+            still = torch.cat([still, self.codec.encode(moved)], 1)
+            out = self.dit(latents, time, known, guidance.motion, still, guidance.face)
+            out = self.refine(out, moved, reference)
+        else:
+            out = self.dit(latents, time, known, guidance.motion, still, guidance.face)
         if self.config.prediction == "x":
             return out, out
         return out, latents - time[:, None, None, None, None] * out
@@ -78,14 +83,14 @@ class Animator(nn.Module):
         self,
         reference: Tensor,
         tokens: MotionTokens,
-        steps: int = 4,
+        steps: int | None = None,
         guidance_scale: float = 1.0,
         generator: torch.Generator | None = None,
         negative: MotionTokens | None = None,
     ) -> Tensor:
         """Frames (B, T, 3, H, W) of the reference person moving as the tokens say.
 
-        steps: of Euler's method. negative: the motion of the reference image itself (one frame), the guidance negative.
+        steps: of Euler's method, None for the config's. negative: the motion of the reference image itself (one frame).
         Long videos are made window by window; each window is given the last frames of the one before.
         Raises: ValueError for a guidance scale other than 1 without a negative.
         """
@@ -102,7 +107,9 @@ class Animator(nn.Module):
             start = 0 if frames is None else frames.shape[1] - history
             index = torch.arange(start, start + window).clamp(max=count - 1)
             past = None if frames is None or not history else self.codec.encode(frames[:, start:])
-            part = self._window(noise, reference, tokens.at(index), past, steps, guidance_scale, negative)
+            part = self._window(
+                noise, reference, tokens.at(index), past, steps or self.config.steps, guidance_scale, negative
+            )
             frames = part if frames is None else torch.cat([frames, part[:, history:]], 1)
         return frames[:, :count]
 

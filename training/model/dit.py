@@ -6,15 +6,17 @@ from torch import Tensor, nn
 from training.config import ModelConfig
 
 _MILLI = 1000  # Wan's transformer takes flow time in thousandths.
+_NOISE_SHARE = 0.2
 
 
 class VideoDiT(nn.Module):
-    """Predicts clean latents or velocity for the frames after the reference.
+    """Predicts clean latents or velocity.
 
-    channels: of the latents. stride: frames per latent frame. extra: further output channels.
+    channels: of the latents. still: of all that is known of the reference. stride: frames per latent frame. extra:
+    further output channels.
     """
 
-    def __init__(self, config: ModelConfig, channels: int, stride: int, extra: int = 0) -> None:
+    def __init__(self, config: ModelConfig, channels: int, still: int, stride: int, extra: int = 0) -> None:
         super().__init__()
         from diffusers import WanTransformer3DModel
 
@@ -25,7 +27,7 @@ class VideoDiT(nn.Module):
             patch_size=(1, config.dit_patch, config.dit_patch),
             num_attention_heads=config.dit_heads,
             attention_head_dim=config.dit_width // config.dit_heads,
-            in_channels=channels + stride * config.guidance + 1,
+            in_channels=channels + still + stride * config.guidance + 1,
             out_channels=channels + extra,
             text_dim=config.face_token,
             freq_dim=64,
@@ -34,26 +36,25 @@ class VideoDiT(nn.Module):
         )
         for parameter in self.transformer.proj_out.parameters():
             nn.init.zeros_(parameter)
+        with torch.no_grad():
+            # At first the noise must not drown what is known.
+            self.transformer.patch_embedding.weight[:, :channels] *= _NOISE_SHARE
 
     def forward(
         self, latents: Tensor, time: Tensor, known: Tensor, guidance: Tensor, reference: Tensor, face: Tensor
     ) -> Tensor:
         """latents: (B, C, t, h, w), noised where not known. time: (B,) in [0, 1]. known: (B, t), 1 for a clean frame.
 
-        guidance: (B, stride C_g, t, h, w). reference: (B, C, 1, h, w), put before the frames. face: (B, T, d_f).
+        guidance: (B, stride C_g, t, h, w). reference: (B, still, t, h, w). face: (B, T, d_f).
         Returns (B, C + extra, t, h, w).
         """
-        state = torch.cat([reference, latents], 2)
-        # The reference has no guidance: it is what the motion is applied to.
-        motion = torch.cat([torch.zeros_like(guidance[:, :, :1]), guidance], 2)
-        clean = torch.cat([torch.ones_like(known[:, :1]), known], 1)[:, None, :, None, None]
-        clean = clean.expand(-1, -1, -1, *state.shape[-2:]).to(state.dtype)
+        clean = known[:, None, :, None, None].expand(-1, -1, -1, *latents.shape[-2:]).to(latents.dtype)
         context = self.to_context(face).unflatten(-1, self.slot.shape) + self.slot
         context = context + _waves(face.shape[1], self.slot.shape[1], face.device)[:, None]
         out: Tensor = self.transformer(
-            torch.cat([state, motion, clean], 1), time * _MILLI, context.flatten(1, 2), return_dict=False
+            torch.cat([latents, reference, guidance, clean], 1), time * _MILLI, context.flatten(1, 2), return_dict=False
         )[0]
-        return out[:, :, 1:]
+        return out
 
 
 def _waves(frames: int, width: int, device: torch.device) -> Tensor:
