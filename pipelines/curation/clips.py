@@ -1,7 +1,7 @@
 """Stage `clips`: the good spans of each track as square, person-centred clips at a fixed rate, with their landmarks.
 
-A span is good where its person is the only one, is seen, large enough, moves and is sharp. Every other span is kept as
-a rejected row with its reason and scores.
+A span is good where its person is alone in the square around them, is seen, large enough, moves and is sharp. Every
+other span is kept as a rejected row with its reason and scores.
 """
 
 import functools
@@ -46,6 +46,7 @@ SCHEMA = schema_of(
 class ClipsConfig:
     """fps, size (pixels): of the clips. max_seconds: longer spans are cut into equal clips.
     margin: around the person, in sizes of the window's content. max_gap_s: the person may be lost so long.
+    max_intrusion: share of the square around the person that the box of somebody else may cover.
     crf: H.264 quality (lower is better)."""
 
     fps: float = 16.0
@@ -53,6 +54,7 @@ class ClipsConfig:
     max_seconds: float = 5.0
     margin: float = 0.1
     max_gap_s: float = 0.25
+    max_intrusion: float = 0.05
     crf: int = 16
     thresholds: Thresholds = field(default_factory=Thresholds)
 
@@ -84,9 +86,7 @@ def run(context: Context) -> list[Row]:
     for track in tracks:
         video = videos[track["video_id"]]
         others = [
-            [other["start_s"], other["end_s"]]
-            for other in tracks
-            if other["parent_id"] == track["parent_id"] and other["id"] != track["id"]
+            other["path"] for other in tracks if other["parent_id"] == track["parent_id"] and other["id"] != track["id"]
         ]
         span = {key: track[key] for key in ("id", "video_id", "fps", "end_s")}
         about = {key: video[key] for key in ("url", "path", "width", "height", "source", "licence", "consent")}
@@ -98,9 +98,9 @@ def run(context: Context) -> list[Row]:
 def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Worker:
     def cut_track(row: Row) -> list[Row]:
         track = _load(workspace.local(row["track_path"]), row["width"], row["height"])
-        crowded = np.zeros(len(track.times), np.bool_)
-        for start, end in row["others"]:
-            crowded |= (track.times >= start) & (track.times < end)
+        others = [_load(workspace.local(path), row["width"], row["height"]) for path in row["others"]]
+        # Nobody is alone for a blink: it would only make rows of a frame or two.
+        crowded = tracking.close_gaps(crowded_frames(track, others, config), round(config.max_gap_s * row["fps"]))
         spans = spans_of(track, crowded, row["fps"], config)
         return [_cut_span(workspace, config, folder, row, track, span) for span in spans]
 
@@ -114,10 +114,24 @@ def _load(path: Path, width: int, height: int) -> Track:
         return Track(arrays["times"], arrays["boxes"] * np.tile(scale, 2), keypoints, arrays["seen"])
 
 
+def crowded_frames(track: Track, others: Sequence[Track], config: ClipsConfig) -> NDArray[np.bool_]:
+    """(T,) frames in which somebody else of the same shot reaches into the square around the person."""
+    low, high = track.boxes[:, :2], track.boxes[:, 2:]
+    side = (high - low).max(1, keepdims=True) * (1 + 2 * config.margin)
+    square = np.concatenate([(low + high - side) / 2, (low + high + side) / 2], axis=1)
+    crowded = np.zeros(len(track.times), np.bool_)
+    for other in others:
+        _, ours, theirs = np.intersect1d(track.times, other.times, return_indices=True)
+        mine, box = square[ours], other.boxes[theirs]
+        covered = np.minimum(mine[:, 2:], box[:, 2:]) - np.maximum(mine[:, :2], box[:, :2])
+        crowded[ours] |= covered.clip(0).prod(1) > config.max_intrusion * side[ours, 0] ** 2
+    return crowded
+
+
 def spans_of(track: Track, crowded: NDArray[np.bool_], fps: float, config: ClipsConfig) -> list[Span]:
     """Every frame of a track in exactly one span: candidates of at most `max_seconds`, and the stretches between them.
 
-    crowded: (T,) frames in which somebody else is tracked, too.
+    crowded: (T,) frames in which the person is not alone.
     """
     seen = tracking.close_gaps(track.seen[:, 0], round(config.max_gap_s * fps))
     spans = [Span(first, after, "several_people") for first, after in tracking.runs(crowded)]
@@ -134,11 +148,11 @@ def _cut_span(workspace: Workspace, config: ClipsConfig, folder: str, row: Row, 
     times, boxes, keypoints = track.times[inside], track.boxes[inside], track.keypoints[inside]
     end = track.times[span.after] if span.after < len(track.times) else row["end_s"]
     sizes = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    scores = quality.track_scores(keypoints, times, sizes, float(end - times[0]))
+    scores = quality.track_scores(keypoints, times, sizes, len(times) / row["fps"])
     reason = span.reason or quality.judge(scores, config.thresholds)
     corners, side = clip_window(boxes, row["fps"], (row["width"], row["height"]), config.margin)
     chosen = [len(times) // 2] if reason else nearest_frames(times, config.fps)
-    frames = list(_crops(video_path(workspace, row), times, corners, side, config.size, chosen))
+    frames = list(crops(video_path(workspace, row), times, corners, side, config.size, chosen))
     if not reason:
         scores = replace(scores, sharpness=quality.sharpness(frames))
         reason = quality.judge(scores, config.thresholds)
@@ -182,19 +196,19 @@ def nearest_frames(times: NDArray[np.float64], fps: float) -> list[int]:
     return [int(index) for index in np.abs(times[None] - grid[:, None]).argmin(1)]
 
 
-def _crops(
+def crops(
     path: Path, times: NDArray[np.float64], corners: NDArray[np.int64], side: int, size: int, chosen: Sequence[int]
 ) -> Iterator[Frame]:
     """The window's content in the chosen frames (rising, some more than once), RGB (size, size, 3)."""
     distinct = sorted(set(chosen))
     frames = PyAvDecoder().frames_at(path, [float(times[index]) for index in distinct])
     for index, frame in zip(distinct, frames, strict=True):
-        crop = _resized(frame, corners[index], side, size)
+        crop = resized(frame, corners[index], side, size)
         for _ in range(chosen.count(index)):
             yield crop
 
 
-def _resized(frame: Frame, corner: NDArray[np.int64], side: int, size: int) -> Frame:
+def resized(frame: Frame, corner: NDArray[np.int64], side: int, size: int) -> Frame:
     import cv2
 
     height, width = frame.shape[:2]

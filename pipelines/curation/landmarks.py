@@ -2,7 +2,7 @@
 
 The pose comes from MediaPipe's Tasks API. It says where the hands and the face must be, so their landmark models run
 straight on rotated squares there (through OpenCV), as in MediaPipe Holistic: each estimate places the square for the
-next one, and each model says itself whether it sees a hand or a face. On signing that finds a hand in .85 of the frames
+next one, and each model says itself whether it sees a hand or a face. On signing that finds a hand in .82 of the frames
 where MediaPipe's hand landmarker, palm detector first, finds one in .77. The Tasks API cannot be used for the face mesh
 of 468 points at all: it expects 478 and misreads them.
 
@@ -28,10 +28,11 @@ _HEAD = range(11)
 # Side ("left" is the person's own) -> pose landmarks elbow, wrist, little finger, index finger.
 _ARMS = {"left_hand": (13, 15, 17, 19), "right_hand": (14, 16, 18, 20)}
 # Where a hand is looked for until it is found: distance from the wrist and side of the square, in forearms.
-_HAND_STARTS = ((0.3, 0.95), (0.3, 1.3), (0.5, 0.95))
+_HAND_STARTS = ((0.3, 0.95), (0.3, 1.3))
+_HIDDEN = 0.1  # visibility of a wrist below which no hand is looked for
 _FARTHEST_HAND = 0.6  # a hand belongs to an arm when their wrists are no farther apart, in forearms
-_SURE = 0.8  # presence at which no other place is tried
-_HOPELESS = 0.01  # presence at which a second look from the same place hardly ever helps
+_SURE = 0.6  # presence at which no other place is tried
+_HOPELESS = 0.03  # presence at which a second look from the same place hardly ever helps
 _CENTRED = 0.1  # a square needs no correction when its content's centre is off by less than this share of its side
 _FRAME_EDGE = 0.02
 _FACE_EYES, _FACE_NOSE = (263, 33), 1
@@ -123,7 +124,7 @@ class Landmarker:
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
         found = np.zeros((kp.COUNT, 3), np.float32)
         found[kp.BODY_SLICE] = pose[kp.MEDIAPIPE_POSE]
-        parts: dict[str, tuple[NDArray[np.float32], float]] = dict(self._hands(frame, pose[:, :2] * size, previous))
+        parts: dict[str, tuple[NDArray[np.float32], float]] = dict(self._hands(frame, pose, previous))
         face = self._look_for_face(frame, pose[:, :2] * size)
         if face is not None:
             parts["face"] = (face[0][kp.MEDIAPIPE_FACE], face[1])
@@ -136,14 +137,15 @@ class Landmarker:
         return found
 
     def _hands(
-        self, frame: Frame, pose: NDArray[np.float32], previous: Points | None
+        self, frame: Frame, points: Points, previous: Points | None
     ) -> dict[str, tuple[NDArray[np.float32], float]]:
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
+        pose = points[:, :2] * size
         forearm = _forearm(pose)
         found: dict[str, tuple[NDArray[np.float32], float]] = {}
         for side, arm in _ARMS.items():
             wrist = pose[arm[1]]
-            if not ((wrist > -0.3 * forearm) & (wrist < size + 0.3 * forearm)).all():
+            if points[arm[1], 2] < _HIDDEN or not ((wrist > -0.3 * forearm) & (wrist < size + 0.3 * forearm)).all():
                 continue
             starts = [_hand_start(pose, arm, forearm, *start) for start in _HAND_STARTS]
             if previous is not None and previous[kp.PARTS[side], 2].any():

@@ -56,7 +56,7 @@ class PeopleConfig:
 
     fps: float = 16.0
     longest_side: int = 960
-    detections_per_second: float = 4.0
+    detections_per_second: float = 3.0
     min_detection: float = 0.4
     min_height: float = 0.12
     max_gap_s: float = 0.5

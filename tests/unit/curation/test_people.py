@@ -75,7 +75,7 @@ def test_a_short_loss_is_bridged_and_a_long_one_is_not() -> None:
     short = follow([[person(0.5)]] * 10 + [[]] * 6 + [[person(0.52)]] * 10)
     assert [track.indices for track in short] == [[*range(10), *range(16, 26)]]
     long = follow([[person(0.5)]] * 10 + [[]] * 20 + [[person(0.52)]] * 10)
-    assert [(track.indices[0], track.indices[-1]) for track in long] == [(0, 9), (32, 39)]
+    assert [(track.indices[0], track.indices[-1]) for track in long] == [(0, 9), (30, 39)]
 
 
 def test_someone_whom_only_the_person_detector_sees() -> None:
