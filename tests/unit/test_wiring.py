@@ -64,9 +64,11 @@ def test_dagster_has_the_same_graph(stage: Stage, definitions: Definitions) -> N
 
 
 def test_dagster_jobs_schedule_and_sensor(definitions: Definitions) -> None:
-    jobs = {name: definitions.resolve_job_def(name) for name in ("curate_batch", "build_model")}
-    selected = {name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys} for name, job in jobs.items()}
-    assert selected["curate_batch"] == BATCH_STAGES
-    assert selected["build_model"] == {stage.name for stage in STAGES} - BATCH_STAGES
+    def selected(name: str) -> set[str]:
+        keys = definitions.resolve_job_def(name).asset_layer.executable_asset_keys
+        return {key.to_user_string() for key in keys}
+
+    assert selected("curate_batch") == BATCH_STAGES
+    assert selected("build_model") == {stage.name for stage in STAGES} - BATCH_STAGES
     assert definitions.resolve_schedule_def("weekly_retraining").cron_schedule == "0 3 * * 1"
     assert definitions.resolve_sensor_def("new_batches").job_name == "curate_batch"
