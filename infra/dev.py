@@ -19,11 +19,12 @@ def main() -> int:
     os.environ |= {"UNIMOTION_WORKSPACE": str(workspace), "DAGSTER_HOME": str(dagster_home(workspace))}
     tracking = workspace / "mlflow"
     tracking.mkdir(parents=True, exist_ok=True)
+    store, artifacts = f"sqlite:///{tracking / 'mlflow.db'}", str(tracking / "artifacts")
     commands = {
         "dagster": ["dagster", "dev", "-m", "dagster_project.definitions", "-h", HOST, "-p", DAGSTER_PORT],
-        "mlflow": ["mlflow", "server", "--backend-store-uri", f"sqlite:///{tracking / 'mlflow.db'}"]
-        + ["--artifacts-destination", str(tracking / "artifacts"), "--host", HOST, "--port", MLFLOW_PORT],
+        "mlflow": ["mlflow", "server", "--host", HOST, "--port", MLFLOW_PORT],
     }
+    commands["mlflow"] += ["--backend-store-uri", store, "--artifacts-destination", artifacts]
     binaries = Path(sys.executable).parent
     processes = [
         # A session of its own, so that the whole tree of a server ends with us.

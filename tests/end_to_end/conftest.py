@@ -70,7 +70,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     from pipelines.synthesis.avatars import render_avatar_video
 
     folder = tmp_path_factory.mktemp("videos")
-    for seed, framing in enumerate(("upper_body", "full_body")):
+    for seed, framing in enumerate(("upper", "full")):
         render_avatar_video(folder / f"{framing}.mp4", seed=seed, seconds=1.5, fps=12, size=256, framing=framing)
     clips = REPOSITORY.parent / "shared" / "clips" / "asl"
     return [

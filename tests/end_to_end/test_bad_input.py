@@ -110,7 +110,7 @@ def test_read_only_workspace(command: Command, landscape: Path, mounted: Callabl
     done = command("ingest", landscape, workspace=mounted("ro,size=1m"))
     assert done.code == 2
     assert len(done.complaints) == 1
-    assert "the file system is read-only" in done.complaints[0]
+    assert "cannot be written to (Read-only file system); choose another --workspace" in done.complaints[0]
 
 
 def test_full_disk(command: Command, landscape: Path, mounted: Callable[[str], Path]) -> None:

@@ -55,7 +55,12 @@ def publish_pairs(workspace: Workspace, groups: int) -> None:
     rows = []
     if samples:
         record = write_shard(workspace, "pairs/shards/train-00000.tar", samples)
-        place = {"split": "train", "shard_path": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
+        place = {
+            "split": "train",
+            "shard_path": record.path,
+            "shard_sha256": record.sha256,
+            "shard_bytes": record.bytes,
+        }
         rows = [{"id": key, "parent_id": "p", "status": "kept", **place} for key, _ in samples]
     write(workspace, "pairs", build(rows, PAIRS), str(groups), 0)
 
