@@ -9,7 +9,7 @@ of 468 points at all: it expects 478 and misreads them.
 All points are float32 (n, 3): x and y in shares of the whole frame, and a confidence.
 """
 
-import os
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipelines.curation.decode import Frame
 from pipelines.curation.detect import cut, place
 from pipelines.curation.models import ModelPaths
 from pipelines.curation.tracking import Box, Points
+from pipelines.silence import native_stderr_silenced
 
 _NOSE, _EYES, _SHOULDERS, _HIPS = 0, (2, 5), (11, 12), (23, 24)
 _HEAD = range(11)
@@ -89,22 +90,23 @@ class Landmarker:
     """The three landmark models, loaded once per process."""
 
     def __init__(self, paths: ModelPaths, config: LandmarkConfig, people_per_view: int = 3) -> None:
-        # MediaPipe reports every graph that it starts on standard error; only errors interest here.
-        os.environ.setdefault("GLOG_minloglevel", "2")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import mediapipe
         from mediapipe.tasks.python import BaseOptions, vision
 
         self._config = config
         self._mediapipe = mediapipe
-        self._pose = vision.PoseLandmarker.create_from_options(
-            vision.PoseLandmarkerOptions(
-                base_options=BaseOptions(model_asset_path=str(paths.pose)),
-                num_poses=people_per_view,
-                min_pose_detection_confidence=config.min_pose,
-                min_pose_presence_confidence=config.min_pose,
+        # MediaPipe reports every graph that it starts; what fails it raises.
+        with native_stderr_silenced():
+            self._pose = vision.PoseLandmarker.create_from_options(
+                vision.PoseLandmarkerOptions(
+                    base_options=BaseOptions(model_asset_path=str(paths.pose)),
+                    num_poses=people_per_view,
+                    min_pose_detection_confidence=config.min_pose,
+                    min_pose_presence_confidence=config.min_pose,
+                )
             )
-        )
+        # Left to its destructor, it would be closed after the modules that closing needs.
+        weakref.finalize(self, self._pose.close)
         self._hand = RegionModel(paths.hand, 224, "Identity", "Identity_1", is_logit=False)
         self._face = RegionModel(paths.face, 192, "conv2d_21", "conv2d_31", is_logit=True)
 
@@ -112,7 +114,8 @@ class Landmarker:
         """(33, 3) for each person found in a part of the frame; the confidence is MediaPipe's visibility."""
         crop, real = cut(frame, box)
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=crop)
-        people = self._pose.detect(image).pose_landmarks
+        with native_stderr_silenced():
+            people = self._pose.detect(image).pose_landmarks
         found = [np.array([(p.x, p.y, p.visibility) for p in person], np.float32) for person in people]
         return [np.concatenate([place(person[:, :2], real), person[:, 2:]], axis=1) for person in found]
 
