@@ -54,7 +54,7 @@ class ClipsConfig:
     max_seconds: float = 5.0
     margin: float = 0.1
     max_gap_s: float = 0.25
-    max_intrusion: float = 0.05
+    max_intrusion: float = 0.0
     crf: int = 16
     thresholds: Thresholds = field(default_factory=Thresholds)
 

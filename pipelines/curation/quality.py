@@ -34,11 +34,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The least value of each score; 0 switches a threshold off."""
+    """The least value of each score; 0 switches a threshold off.
+
+    min_body_visibility lets close-ups of a face pass: head and shoulders are 7 of the 21 body points.
+    """
 
     min_seconds: float = 1.0
     min_person_px: float = 96.0
-    min_body_visibility: float = 0.35
+    min_body_visibility: float = 0.25
     min_hand_visibility: float = 0.0
     min_face_visibility: float = 0.0
     min_motion: float = 0.02

@@ -18,7 +18,7 @@ GOOD = Scores(2.0, 300.0, 0.9, 0.8, 1.0, 0.3, 900.0)
         ({}, None),
         ({"seconds": 0.4}, "too_short: 0.4 of 1 s"),
         ({"person_px": 50.0}, "too_small: 50 of 96 px"),
-        ({"body_visibility": 0.1}, "low_visibility: body 0.1 of 0.35"),
+        ({"body_visibility": 0.1}, "low_visibility: body 0.1 of 0.25"),
         ({"motion": 0.001}, "no_motion: 0.001 of 0.02 sizes/s"),
         ({"sharpness": 3.0}, "blurred: 3 of 40"),
         ({"sharpness": None}, None),
