@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
+from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.assets import BATCHES
 from dagster_project.definitions import defs
 from dagster_project.foundry import Foundry
-from pipelines.errors import WorkError
+from pipelines.errors import DataError, UsageError, WorkError
 
 _HOST_TAG = "unimotion/process"
 
@@ -55,11 +56,19 @@ def _execute(job: JobDefinition, foundry: Foundry, instance: DagsterInstance, pa
     for event in result.all_events:
         failure = event.step_failure_data if event.is_step_failure else None
         if failure and failure.error:
-            error = failure.error
-            while error.cause is not None:
-                error = error.cause
-            raise WorkError(f"{event.step_key}: {error.message.strip()}")
+            raise WorkError(f"{event.step_key}: {_sentence(failure.error)}")
     raise WorkError(f"{job.name}: failed; look at run {result.run_id} in `make dev`")
+
+
+def _sentence(error: SerializableErrorInfo) -> str:
+    """The message of the error that a stage raised for its user; of the first cause of all where there is none."""
+    chain = [error]
+    while chain[-1].cause is not None:
+        chain.append(chain[-1].cause)
+    for link in chain:
+        if link.cls_name in {kind.__name__ for kind in (DataError, UsageError, WorkError)}:
+            return link.message.partition(": ")[2].strip()
+    return chain[-1].message.strip()
 
 
 def _close_orphans(instance: DagsterInstance) -> None:

@@ -62,8 +62,9 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
             lines.append(f"{method:<12}{values}" if len(method) < 12 else f"{method}  {values}")
         reasons = "; ".join(evaluation["reasons"])
         lines.append(f"gate        {evaluation['gate']}" + (f": {reasons}" if reasons else ""))
-    home = "" if workspace.url == "workspace" else f" WORKSPACE={workspace.url}"
-    where = "" if workspace.url == "workspace" else f" --workspace {workspace.url}"
+    usual = workspace == Workspace("workspace")
+    home = "" if usual else f" WORKSPACE={workspace.url}"
+    where = "" if usual else f" --workspace {workspace.url}"
     lines += [
         "",
         f"report      {workspace.local_root / 'report' / 'index.html'}",

@@ -32,10 +32,15 @@ def file_sha256(path: Path) -> str:
 class Workspace:
     """The folder or bucket that holds everything the project makes.
 
-    url: a path (`workspace`) or any fsspec URL (`s3://bucket/prefix`).
+    url: a path (`workspace`) or any fsspec URL (`s3://bucket/prefix`). A path is made absolute, since workers
+    on Ray have folders of their own.
     """
 
     url: str
+
+    def __post_init__(self) -> None:
+        if "://" not in self.url:
+            object.__setattr__(self, "url", str(Path(self.url).expanduser().absolute()))
 
     @cached_property
     def _filesystem(self) -> tuple[Any, str]:

@@ -26,9 +26,17 @@ class Outcome:
 
 
 def unimotion(*arguments: str | Path, workspace: Path, timeout: float = 600, **environment: str) -> Outcome:
-    command = [str(Path(sys.executable).parent / "unimotion"), *map(str, arguments), "--workspace", str(workspace)]
+    """The workspace is given relative to the working folder, as people do."""
+    folder = workspace.parent if workspace.parent.is_dir() else Path.cwd()
+    where = ["--workspace", os.path.relpath(workspace, folder)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, check=False, env={**os.environ, **environment}
+        [str(Path(sys.executable).parent / "unimotion"), *map(str, arguments), *where],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **environment},
     )
     complaints = [line for line in done.stderr.splitlines() if line.startswith("unimotion: ")]
     return Outcome(done.returncode, done.stdout, complaints, done.stdout + done.stderr)
