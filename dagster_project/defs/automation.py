@@ -23,7 +23,6 @@ _CURATION = AssetSelection.assets(*sorted(BATCH_STAGES))
 curate_batch = define_asset_job(
     "curate_batch",
     selection=_CURATION,
-    partitions_def=BATCHES,
     executor_def=in_process_executor,
     description="Everything that happens to the videos of one batch, up to clips.",
 )
