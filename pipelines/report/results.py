@@ -120,7 +120,8 @@ def evaluation(workspace: Workspace, manifest: Manifest, most: int) -> Evaluatio
     )
     summary = (
         f"{number(verdict['samples'])} cross-identity test pairs whose true pictures are known, against repeating the "
-        "reference image. Motion and identities were held out of the training."
+        "reference image. Motion and identities were held out of the training. The joint error of the model is that "
+        "of its own heatmaps, not of joints found in its pictures."
     )
     return Evaluation(
         bool(verdict["passed"]), summary, tuple(verdict["reasons"]), metrics, _grid(workspace, ours, most)
