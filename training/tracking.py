@@ -7,6 +7,7 @@ again by the stage's fingerprint, so that doing it twice is doing it once.
 import logging
 import os
 import statistics
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,9 +45,23 @@ def _client(workspace: Workspace) -> Any:
 
     uri = tracking_uri(workspace)
     if uri.startswith("sqlite:"):
-        (workspace.local_root / "mlflow").mkdir(parents=True, exist_ok=True)
+        _make_database(workspace.local_root / "mlflow" / "mlflow.db")
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
+
+
+def _make_database(path: Path) -> None:
+    """Create the tables under a temporary name: a kill between them would leave a database that MLflow refuses."""
+    import mlflow
+
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(".part-*"):
+        leftover.unlink()
+    partial = path.with_name(f".part-{uuid.uuid4().hex}.db")
+    mlflow.MlflowClient(f"sqlite:///{partial}").search_experiments()
+    partial.replace(path)
 
 
 def _experiment(workspace: Workspace, client: Any) -> str:

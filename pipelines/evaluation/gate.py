@@ -15,8 +15,8 @@ METRICS = ("psnr", "foreground_psnr", "ssim", "joint_error")
 class GateConfig:
     """Least margins over copying the reference, as means over test samples.
 
-    foreground_psnr: dB more on the person's pixels. joint_error: pixels less (of the
-    model: where its heatmap head places the joints, not where its picture shows them). samples: fewer than that judge nothing.
+    foreground_psnr: dB more on the person's pixels. joint_error: pixels less; of the model that is where its heatmap
+    head places the joints, not where its picture shows them. samples: fewer than that judge nothing.
     """
 
     foreground_psnr: float = 1.0
