@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipelines.curation.clips import ClipsConfig
 from pipelines.curation.people import PeopleConfig
 from pipelines.errors import DataError, UsageError
+from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace
 
 _PANEL = 256
@@ -41,7 +42,7 @@ def animate(
     """
     from pipelines.curation.watch import Watcher
     from training import tracking
-    from training.serving import Server, encode_video
+    from training.serving import Server
 
     if out.suffix.lower() != ".mp4":
         raise UsageError(f"--out {out}: must end in .mp4")
@@ -58,7 +59,7 @@ def animate(
     out.parent.mkdir(parents=True, exist_ok=True)
     for path, frames in ((out, made), (beside, _side_by_side(still.frames[0], moving.frames, made))):
         partial = path.with_name(f".part-{path.name}")
-        partial.write_bytes(encode_video(frames, moving.fps))
+        partial.write_bytes(encode_mp4(frames, moving.fps))
         partial.replace(path)
     return Written(out, beside, source, len(made))
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.errors import DataError
+from pipelines.video import encode_mp4
 from training.export import load_animator
 from training.inputs import Driver, crop, prepare_driver, to_float, to_pixels
 from training.records import checked_keypoints, decode_video
@@ -37,7 +38,7 @@ class Server:
             raise DataError(
                 f"{len(frames)} driving frames need as many keypoints, not {len(keypoints)}, the reference 1"
             )
-        return encode_video(self.generate(image, still, frames, keypoints), _FPS)
+        return encode_mp4(self.generate(image, still, frames, keypoints), _FPS)
 
     def generate(
         self,
@@ -82,20 +83,3 @@ def decode_image(content: bytes) -> NDArray[np.uint8]:
         raise ValueError("the image is neither PNG nor JPEG")
     rgb: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return rgb
-
-
-def encode_video(frames: NDArray[np.uint8], fps: float) -> bytes:
-    """H.264 mp4 of frames (T, H, W, 3); H and W must be even."""
-    from fractions import Fraction
-
-    import av
-
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", "mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": "16"})
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()

@@ -20,9 +20,9 @@ from pipelines.curation.quality import Scores, Thresholds
 from pipelines.curation.tracking import Points
 from pipelines.curation.window import clip_window
 from pipelines.engine import Row, Worker
-from pipelines.errors import DataError
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
+from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace
 
 SCHEMA = schema_of(
@@ -175,7 +175,7 @@ def _cut_span(workspace: Workspace, config: ClipsConfig, folder: str, row: Row, 
     if reason:
         return found
     with workspace.publish(f"{name}.mp4") as path:
-        encode(path, frames, config.fps, config.crf)
+        path.write_bytes(encode_mp4(frames, config.fps, config.crf))
     placed = keypoints[chosen].copy()
     placed[..., :2] = (placed[..., :2] - corners[chosen][:, None]) / side
     placed[placed[..., 2] == 0] = 0
@@ -228,28 +228,6 @@ def _jpeg(frame: Frame) -> bytes:
 
     encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(frame), quality=90)
     return encoded
-
-
-def encode(path: Path, frames: Sequence[Frame], fps: float, crf: int) -> None:
-    """Write RGB frames (H,W,3) as H.264 in MP4, the same bytes every time. Raises: DataError where there is none."""
-    from fractions import Fraction
-
-    import av
-
-    if not frames:
-        raise DataError(f"{path}: a clip needs at least one frame; report this as a bug")
-    # Bit-exact muxing leaves out the encoder's version; the encoder itself repeats itself on one thread only.
-    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
-        stream.options = {"crf": str(crf), "preset": "medium", "threads": "1", "g": str(max(1, round(fps)))}
-        for frame in frames:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
 
 
 STAGE = Stage(

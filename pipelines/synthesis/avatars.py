@@ -1,12 +1,9 @@
 """Videos of moving avatars: synthetic people for the starter corpus, faces and hands large enough to learn from."""
 
 import functools
-from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop, sample_light
 from pipelines.synthesis.engines import choose_engine
@@ -16,6 +13,7 @@ from pipelines.synthesis.identity import sample_identity
 from pipelines.synthesis.motion import sample_motion
 from pipelines.synthesis.person import Studio
 from pipelines.synthesis.scene import Scene
+from pipelines.video import encode_mp4
 
 __all__ = ["FRAMINGS", "render_avatar_video"]
 
@@ -23,6 +21,7 @@ _SECONDS_PER_KEY = 0.9
 _STREAM = 7  # apart from the streams of groups: no avatar of a video is an identity of a pair
 _TEXTURE = 512
 _FACING = 25.0
+_CRF = 18
 
 
 def render_avatar_video(
@@ -44,25 +43,9 @@ def render_avatar_video(
     camera = sample_camera(place, posed.points, framing, size)
     light, behind = sample_light(place), draw_backdrop(sample_backdrop(place), camera, posed.points[:, FEET].mean(0))
     pictures = (drawer.render(Scene(person.surface(v), camera, light, behind)).rgb for v in posed.vertices)
-    _write(path, pictures, fps, size)
+    path.write_bytes(encode_mp4(pictures, fps, _CRF))
 
 
 @functools.cache
 def _studio(texture: int) -> Studio:
     return Studio.open(texture)
-
-
-def _write(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: int, size: int) -> None:
-    import av
-
-    with av.open(str(path), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "medium"})
-        stream.width = stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = Fraction(1, fps)
-        # More than one encoder thread changes the bytes.
-        stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= av.codec.context.Flags.bitexact
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())

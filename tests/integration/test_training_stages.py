@@ -14,11 +14,11 @@ from pipelines.engine import Engine
 from pipelines.errors import DataError, WorkError
 from pipelines.evaluation.gate import GateConfig
 from pipelines.stage import Result, run_stage
+from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace
 from training import presets, tracking
 from training.evaluate import EvaluationConfig
 from training.records import decode_video
-from training.serving import encode_video
 from training.stages import MODEL, TRAINING_STAGES
 from training.train import TrainConfig
 
@@ -146,7 +146,7 @@ def example() -> dict[str, bytes]:
     return {
         "reference": cv2.imencode(".png", image)[1].tobytes(),
         "reference_keypoints": npy(keypoints[:1]),
-        "driving": encode_video(np.stack([image] * 4), 12),
+        "driving": encode_mp4([image] * 4, 12),
         "driving_keypoints": npy(keypoints),
     }
 

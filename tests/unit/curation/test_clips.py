@@ -1,15 +1,12 @@
 """Spans account for every frame, frames are picked at a fixed rate, and the files are the same bytes every time."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import keypoints as kp
-from pipelines.curation.clips import ClipsConfig, Track, crowded_frames, encode, nearest_frames, resized, spans_of
-from pipelines.curation.decode import DecordDecoder
+from pipelines.curation.clips import ClipsConfig, Track, crowded_frames, nearest_frames, resized, spans_of
 
 
 def track_of(body: list[bool], fps: float = 16.0) -> Track:
@@ -67,18 +64,6 @@ def test_frames_at_a_fixed_rate() -> None:
     # Frames of a 24 fps source that were sampled on the same grid are all taken, once.
     times = np.array([0, 1, 3, 4, 6, 7, 9]) / 24
     assert nearest_frames(times, 16.0) == list(range(7))
-
-
-def test_encoding_is_repeatable_and_faithful(tmp_path: Path) -> None:
-    ramp = np.linspace(0, 255, 64, dtype=np.uint8)
-    frames = [np.stack([np.roll(np.tile(ramp, (64, 1)), 2 * i, axis=1)] * 3, axis=2) for i in range(20)]
-    for name in ("a.mp4", "b.mp4"):
-        encode(tmp_path / name, frames, fps=16.0, crf=16)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
-    decoder = DecordDecoder(tmp_path / "a.mp4")
-    assert len(decoder) == 20
-    difference = decoder.get_batch(range(20)).astype(int) - np.stack(frames)
-    assert np.abs(difference).mean() < 3
 
 
 @pytest.mark.parametrize("corner", [(-10, 20), (30, -15), (70, 60), (20, 20)])
