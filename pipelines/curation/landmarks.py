@@ -2,9 +2,8 @@
 
 The pose comes from MediaPipe's Tasks API. It says where the hands and the face must be, so their landmark models run
 straight on rotated squares there (through OpenCV), as in MediaPipe Holistic: each estimate places the square for the
-next one, and each model says itself whether it sees a hand or a face. On signing that finds a hand in .82 of the frames
-where MediaPipe's hand landmarker, palm detector first, finds one in .77. The Tasks API cannot be used for the face mesh
-of 468 points at all: it expects 478 and misreads them.
+next one, and each model says itself whether it sees a hand or a face. The Tasks API cannot be used for the face mesh of
+468 points: it expects 478 and misreads them.
 
 All points are float32 (n, 3): x and y in shares of the whole frame, and a confidence.
 """
