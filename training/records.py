@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipelines.curation.decode import DecordDecoder
 from pipelines.errors import DataError
 from pipelines.keypoints import COUNT, PARTS, part_box
 from pipelines.shards.read import Reader, SampleRef
@@ -67,7 +68,7 @@ class Records:
                 return self._kept[key]
         try:
             record = self._clip(ref) if ref.kind == "clip" else self._pair(ref, identity)
-        except (ValueError, KeyError, IndexError, OSError) as error:
+        except (DataError, ValueError, KeyError, IndexError, OSError) as error:
             raise DataError(f"{ref.shard}: sample {ref.id} is not readable ({error}); make the shards again") from error
         with self._lock:
             self._kept[key] = record
@@ -130,14 +131,9 @@ def checked_keypoints(keypoints: NDArray[np.generic]) -> NDArray[np.float32]:
 
 
 def decode_video(content: bytes) -> NDArray[np.uint8]:
-    """All frames (T, H, W, 3) of a video. Raises: ValueError where it cannot be decoded."""
-    import av
-
-    try:
-        with av.open(io.BytesIO(content)) as container:
-            return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    except av.FFmpegError as error:
-        raise ValueError(f"the video cannot be decoded: {error}") from error
+    """All frames (T, H, W, 3) of a video. Raises: DataError where it cannot be decoded."""
+    decoder = DecordDecoder(content)
+    return decoder.get_batch(range(len(decoder)))
 
 
 def _hand_boxes(keypoints: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:

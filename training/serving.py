@@ -32,7 +32,7 @@ class Server:
             still = checked_keypoints(np.load(io.BytesIO(reference_keypoints), allow_pickle=False))
             frames = decode_video(driving)
             keypoints = checked_keypoints(np.load(io.BytesIO(driving_keypoints), allow_pickle=False))
-        except (ValueError, OSError, EOFError) as error:
+        except (DataError, ValueError, OSError, EOFError) as error:
             raise DataError(f"the input cannot be read ({error}); send PNG, mp4 and npy bytes") from error
         if len(frames) != len(keypoints) or len(still) != 1:
             raise DataError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.curation.decode import DecordDecoder
 from pipelines.errors import DataError, WorkError
 from pipelines.manifest import Row
 from pipelines.report.draw import draw_keypoints
@@ -96,19 +97,13 @@ def rejected_clip(workspace: Workspace, row: Row, video: str) -> ClipCard:
 
 
 def _middle_frame(workspace: Workspace, row: Row) -> Image | None:
-    import av
-
     try:
         keypoints = np.load(workspace.local(row["keypoints_path"]), allow_pickle=False)
         middle = len(keypoints) // 2
-        with av.open(str(workspace.local(row["path"]))) as container:
-            for t, frame in enumerate(container.decode(video=0)):
-                if t == middle:
-                    return with_landmarks(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), keypoints[t])
-    except (WorkError, ValueError, OSError, av.FFmpegError):
+        return with_landmarks(DecordDecoder(workspace.local(row["path"])).get_batch([middle])[0], keypoints[middle])
+    except (DataError, WorkError, ValueError, OSError):
         # The page tells what there is; a clip that cannot be read is the business of the check on the clips.
         return None
-    return None
 
 
 def pair_groups(workspace: Workspace, most: int) -> tuple[PairCard, ...]:
