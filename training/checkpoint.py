@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 import torch
 from safetensors import SafetensorError
@@ -25,7 +26,8 @@ def save(workspace: Workspace, run: str, learner: Learner) -> str:
     folder = folder_of(run, learner.step)
     state = learner.optimizer.state_dict()["state"]
     moments = {f"{index}.{key}": value for index, values in state.items() for key, value in values.items()}
-    contents = (trainable(learner.animator), learner.ema, moments)
+    # The annotation matters: left to itself, mypy joins the three types in an order that changes from run to run.
+    contents: tuple[Mapping[str, torch.Tensor], ...] = (trainable(learner.animator), learner.ema, moments)
     digests = {}
     for name, tensors in zip(_FILES, contents, strict=True):
         with workspace.publish(f"{folder}/{name}") as path:
