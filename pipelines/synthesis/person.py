@@ -9,6 +9,7 @@ from pipelines.synthesis.appearance import Outfit, dress
 from pipelines.synthesis.atlas import Atlas, VertexFields, build_atlas, vertex_fields
 from pipelines.synthesis.body import PARTS, AnnyBody, Pose, Posed
 from pipelines.synthesis.identity import Identity
+from pipelines.synthesis.parts import face_parts
 from pipelines.synthesis.scene import Floats, Surface
 from pipelines.synthesis.skeleton import Skeleton
 
@@ -43,6 +44,7 @@ class Studio:
     skeleton: Skeleton
     skin: NDArray[np.int64]
     corner_vertex: NDArray[np.int64]
+    parts: NDArray[np.uint8]
     around: Gather
     neighbours: Gather
     degree: Floats
@@ -68,6 +70,7 @@ class Studio:
             skeleton=Skeleton.of(body),
             skin=np.unique(body.faces[body.face_part == PARTS.index("body")]),
             corner_vertex=corner_vertex,
+            parts=face_parts(body),
             around=around,
             neighbours=neighbours,
             degree=degree,
@@ -110,4 +113,5 @@ class Person:
         dressed = smooth + outfit.offset[:, None] * studio.normals(smooth)
         normals = studio.normals(dressed)
         corner = studio.corner_vertex
-        return Surface(dressed[corner], normals[corner], studio.body.uv, self.corners, outfit.texture)
+        parts = studio.parts[outfit.faces]
+        return Surface(dressed[corner], normals[corner], studio.body.uv, self.corners, outfit.texture, parts)

@@ -19,6 +19,12 @@ GAMMA = 2.2
 # Linear colour = albedo x (ambient mixed by the normal's z between ground and sky
 #                           + key x max(0, n.l) + fill x max(0, n.v)) + gloss of the key light.
 GLOSS, GLOSS_POWER = 0.06, 24.0
+_SIDED = ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")
+# Regions of the body, the same on every identity: clothes and hair belong to what they cover.
+PART_LABELS = (
+    *("background", "face", "head", "neck", "torso"),
+    *(f"{side}_{limb}" for side in ("left", "right") for limb in _SIDED),
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,8 @@ class Light:
 class Surface:
     """A textured mesh in the world.
 
-    vertices, normals (V, 3); uv (V, 2), v up; faces (F, 3) int32; texture (H, W, 3) uint8, row 0 at v = 1.
+    vertices, normals (V, 3); uv (V, 2), v up; faces (F, 3) int32; texture (H, W, 3) uint8, row 0 at v = 1;
+    parts (F,) uint8: index into `PART_LABELS` of each face.
     """
 
     vertices: Floats
@@ -102,6 +109,7 @@ class Surface:
     uv: Floats
     faces: NDArray[np.int32]
     texture: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -118,13 +126,21 @@ class Scene:
 class Layers:
     """What an engine returns, S = camera size.
 
-    rgb (S, S, 3) uint8, antialiased; mask (S, S) bool, depth (S, S) and normals (S, S, 3) float32 at pixel centres.
+    rgb (S, S, 3) uint8, antialiased; at pixel centres: mask (S, S) bool, depth (S, S) and normals (S, S, 3) float32,
+    part (S, S) uint8, index into `PART_LABELS`.
     """
 
     rgb: NDArray[np.uint8]
     mask: NDArray[np.bool_]
     depth: Floats
     normals: Floats
+    part: NDArray[np.uint8]
+
+
+def coverage(covered: Floats) -> Floats:
+    """Share of each pixel (S, S) that is covered, from 2 x 2 samples (2S, 2S) that are 0 or 1."""
+    size = len(covered) // 2
+    return np.asarray(covered.reshape(size, 2, size, 2).mean((1, 3)), np.float32)
 
 
 def composite(samples: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -3,8 +3,11 @@
 import functools
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipelines.errors import UsageError
-from pipelines.synthesis.scene import Layers, Scene
+from pipelines.synthesis.scene import Camera, Floats, Layers, Scene
 
 NAMES = ("gl", "raster", "pyrender")
 
@@ -15,6 +18,10 @@ class RenderEngine(Protocol):
     name: str
 
     def render(self, scene: Scene) -> Layers: ...
+
+    def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
+        """The share of each pixel that a mesh covers, (S, S) in [0, 1]. vertices (V, 3) in the world, faces (F, 3)."""
+        ...
 
 
 def choose_engine(name: str = "auto") -> tuple[RenderEngine, str]:

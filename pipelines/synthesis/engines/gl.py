@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipelines.synthesis.scene import GAMMA, GLOSS, GLOSS_POWER, Layers, Scene, composite
+from pipelines.synthesis.scene import GAMMA, GLOSS, GLOSS_POWER, Camera, Floats, Layers, Scene, composite, coverage
 
 _VERTEX = """
 #version 330
@@ -38,8 +39,14 @@ _GEOMETRY = (
     _FACING
     + """
 uniform mat3 rotation;
-out vec4 geometry;
-void main() { geometry = vec4(rotation * facing(), depth); }
+uniform usampler2D parts;
+layout(location = 0) out vec4 geometry;
+layout(location = 1) out uint part;
+void main() {
+    geometry = vec4(rotation * facing(), depth);
+    int width = textureSize(parts, 0).x;
+    part = texelFetch(parts, ivec2(gl_PrimitiveID % width, gl_PrimitiveID / width), 0).r;
+}
 """
 )
 _COLOUR = (
@@ -59,6 +66,18 @@ void main() {{
 }}
 """
 )
+_OUTLINE = """
+#version 330
+uniform mat4 clip;
+in vec3 in_position;
+void main() { gl_Position = clip * vec4(in_position, 1.0); }
+"""
+_FILL = """
+#version 330
+out vec4 colour;
+void main() { colour = vec4(1.0); }
+"""
+_TABLE_WIDTH = 1024  # of the texture that holds a value per face
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,7 @@ class GlEngine:
         self._context.enable(moderngl.DEPTH_TEST)
         self._colour = self._context.program(vertex_shader=_VERTEX, fragment_shader=_COLOUR)
         self._geometry = self._context.program(vertex_shader=_VERTEX, fragment_shader=_GEOMETRY)
+        self._outline = self._context.program(vertex_shader=_OUTLINE, fragment_shader=_FILL)
         self._targets: dict[int, _Targets] = {}
 
     def _target(self, size: int) -> _Targets:
@@ -91,7 +111,11 @@ class GlEngine:
             self._targets[size] = _Targets(
                 context.framebuffer(context.renderbuffer((fine, fine), 4), context.depth_renderbuffer((fine, fine))),
                 context.framebuffer(
-                    context.renderbuffer((size, size), 4, dtype="f4"), context.depth_renderbuffer((size, size))
+                    [
+                        context.renderbuffer((size, size), 4, dtype="f4"),
+                        context.renderbuffer((size, size), 1, dtype="u1"),
+                    ],
+                    context.depth_renderbuffer((size, size)),
                 ),
             )
         return self._targets[size]
@@ -111,6 +135,9 @@ class GlEngine:
         texture = self._context.texture((width, height), 3, surface.texture[::-1].tobytes(), alignment=1)
         texture.filter = (self._moderngl.LINEAR, self._moderngl.LINEAR)
         texture.repeat_x = texture.repeat_y = False
+        padded = np.zeros(-len(surface.parts) % _TABLE_WIDTH + len(surface.parts), np.uint8)
+        padded[: len(surface.parts)] = surface.parts
+        table = self._context.texture((_TABLE_WIDTH, len(padded) // _TABLE_WIDTH), 1, padded.tobytes(), dtype="u1")
         view = -camera.rotation[2]
         values = {
             "clip": camera.clip_matrix().T,
@@ -132,13 +159,33 @@ class GlEngine:
             array = self._context.vertex_array(program, [(buffer, layout, *inputs)], index)
             target.use()
             target.clear()
-            texture.use()
+            (texture if program is self._colour else table).use()
             array.render()
             made[program] = target.read(components=4, dtype="f1" if program is self._colour else "f4")
+            if program is self._geometry:
+                part = np.frombuffer(target.read(components=1, attachment=1, dtype="u1"), np.uint8)
             array.release()
-        for resource in (buffer, index, texture):
+        for resource in (buffer, index, texture, table):
             resource.release()
         samples = np.frombuffer(made[self._colour], np.uint8).reshape(2 * size, 2 * size, 4)
         geometry = np.frombuffer(made[self._geometry], np.float32).reshape(size, size, 4)
         depth = geometry[..., 3].copy()
-        return Layers(composite(samples, scene.background), depth > 0, depth, geometry[..., :3].copy())
+        return Layers(
+            composite(samples, scene.background), depth > 0, depth, geometry[..., :3].copy(), part.reshape(size, size)
+        )
+
+    def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
+        fine = 2 * camera.size
+        with self._context:
+            buffer = self._context.buffer(vertices.astype(np.float32).tobytes())
+            index = self._context.buffer(faces.astype(np.int32).tobytes())
+            self._outline["clip"].write(np.ascontiguousarray(camera.clip_matrix().T))
+            array = self._context.vertex_array(self._outline, [(buffer, "3f", "in_position")], index)
+            target = self._target(camera.size).colour
+            target.use()
+            target.clear()
+            array.render()
+            covered = np.frombuffer(target.read(components=4), np.uint8).reshape(fine, fine, 4)
+            for resource in (array, buffer, index):
+                resource.release()
+        return coverage(covered[..., 3].astype(np.float32) / 255)

@@ -7,11 +7,13 @@ import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipelines.synthesis.scene import FAR, NEAR, Floats, Layers, Scene, composite
+from pipelines.synthesis.scene import FAR, NEAR, Camera, Floats, Layers, Scene, composite, coverage
 
 # pyrender looks along -z with y up.
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
+_PART_STEP = 12  # between the grey values of two part labels
 
 
 class PyrenderEngine:
@@ -43,51 +45,70 @@ class PyrenderEngine:
         return self._renderer
 
     def render(self, scene: Scene) -> Layers:
-        size = scene.camera.size
-        flags = self._pyrender.RenderFlags
-        plain = flags.SKIP_CULL_FACES | flags.RGBA
-        colour, _ = self._draw(scene, 2 * size, plain, lit=True)
-        normal_colour, depth = self._draw(scene, size, plain | flags.FLAT, lit=False)
-        normals = normal_colour[..., :3].astype(np.float32) / 127.5 - 1
-        normals = normals @ scene.camera.rotation.T
+        camera, surface = scene.camera, scene.surface
+        plain = self._pyrender.RenderFlags.SKIP_CULL_FACES | self._pyrender.RenderFlags.RGBA
+        flat = plain | self._pyrender.RenderFlags.FLAT
+        colour, _ = self._draw(self._lit(scene), camera.scaled(2), plain)
+        turned = self._mesh(positions=surface.vertices, indices=surface.faces, color_0=(surface.normals + 1) / 2)
+        normal_colour, depth = self._draw(self._unlit(turned), camera, flat)
+        shade = np.repeat(surface.parts, 3)[:, None] * np.full(3, _PART_STEP / 255)
+        labelled = self._mesh(positions=surface.vertices[surface.faces.ravel()], color_0=shade)
+        part_colour, _ = self._draw(self._unlit(labelled), camera, flat)
+
+        normals = (normal_colour[..., :3].astype(np.float32) / 127.5 - 1) @ camera.rotation.T
         length = np.linalg.norm(normals, axis=-1, keepdims=True)
         mask = (depth > 0) & (depth < FAR)
         normals = np.where(mask[..., None], normals / np.maximum(length, 1e-6), 0)
         normals = np.where(np.sum(normals * _rays(scene), -1, keepdims=True) > 0, -normals, normals)
         covered = np.where(colour[..., 3:] > 127, 255, 0).astype(np.uint8)
-        samples = np.concatenate([colour[..., :3], covered], -1)
         return Layers(
-            composite(samples, scene.background),
+            composite(np.concatenate([colour[..., :3], covered], -1), scene.background),
             mask,
             np.where(mask, depth, 0).astype(np.float32),
             normals.astype(np.float32),
+            np.where(mask, np.rint(part_colour[..., 0] / _PART_STEP), 0).astype(np.uint8),
         )
 
-    def _draw(self, scene: Scene, size: int, flags: int, lit: bool) -> tuple[Any, Any]:
-        pyrender, camera, light = self._pyrender, scene.camera.scaled(size // scene.camera.size), scene.light
-        ambient = np.sqrt((light.sky + light.ground) / 2) if lit else (1.0, 1.0, 1.0)
+    def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
+        flags = self._pyrender.RenderFlags
+        mesh = self._mesh(positions=vertices, indices=faces)
+        _, depth = self._draw(self._unlit(mesh), camera.scaled(2), flags.SKIP_CULL_FACES | flags.RGBA | flags.FLAT)
+        return coverage((depth > 0).astype(np.float32))
+
+    def _mesh(self, **look: Any) -> Any:
+        return self._pyrender.Mesh([self._pyrender.Primitive(mode=4, **look)])
+
+    def _unlit(self, mesh: Any) -> Any:
+        world = self._pyrender.Scene(bg_color=(0.0, 0.0, 0.0, 0.0), ambient_light=(1.0, 1.0, 1.0))
+        world.add(mesh)
+        return world
+
+    def _lit(self, scene: Scene) -> Any:
+        pyrender, light, surface = self._pyrender, scene.light, scene.surface
+        ambient = np.sqrt((light.sky + light.ground) / 2)
         world = pyrender.Scene(bg_color=(0.0, 0.0, 0.0, 0.0), ambient_light=ambient)
-        surface, k = scene.surface, camera.intrinsics
-        look: dict[str, Any] = {}
-        if lit:
-            texture = pyrender.Texture(source=surface.texture, source_channels="RGB")
-            look["texcoord_0"] = surface.uv
-            look["material"] = pyrender.MetallicRoughnessMaterial(
-                baseColorTexture=texture, metallicFactor=0.0, roughnessFactor=0.9, doubleSided=True
-            )
-        else:
-            look["color_0"] = (surface.normals + 1) / 2
-        primitive = pyrender.Primitive(
-            positions=surface.vertices, normals=surface.normals, indices=surface.faces, mode=4, **look
+        texture = pyrender.Texture(source=surface.texture, source_channels="RGB")
+        material = pyrender.MetallicRoughnessMaterial(
+            baseColorTexture=texture, metallicFactor=0.0, roughnessFactor=0.9, doubleSided=True
         )
-        world.add(pyrender.Mesh([primitive]))
-        view = np.eye(4)
+        world.add(
+            self._mesh(
+                positions=surface.vertices,
+                normals=surface.normals,
+                texcoord_0=surface.uv,
+                indices=surface.faces,
+                material=material,
+            )
+        )
+        world.add(pyrender.DirectionalLight(color=light.key, intensity=3.0), pose=_aimed(light.direction))
+        return world
+
+    def _draw(self, world: Any, camera: Camera, flags: int) -> tuple[Any, Any]:
+        k, view = camera.intrinsics, np.eye(4)
         view[:3, :3], view[:3, 3] = camera.rotation, camera.translation
-        pose = np.linalg.inv(view) @ _FLIP
-        world.add(pyrender.IntrinsicsCamera(k[0, 0], k[1, 1], k[0, 2], k[1, 2], znear=NEAR, zfar=FAR), pose=pose)
-        if lit:
-            world.add(pyrender.DirectionalLight(color=light.key, intensity=3.0), pose=_aimed(light.direction))
-        return self._sized(size).render(world, flags=flags)  # type: ignore[no-any-return]
+        lens = self._pyrender.IntrinsicsCamera(k[0, 0], k[1, 1], k[0, 2], k[1, 2], znear=NEAR, zfar=FAR)
+        world.add(lens, pose=np.linalg.inv(view) @ _FLIP)
+        return self._sized(camera.size).render(world, flags=flags)  # type: ignore[no-any-return]
 
 
 def _rays(scene: Scene) -> Floats:

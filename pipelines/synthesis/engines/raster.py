@@ -4,8 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from pipelines.synthesis.scene import GAMMA, GLOSS, GLOSS_POWER, NEAR, Camera, Floats, Layers, Light, Scene, composite
+from pipelines.synthesis.scene import (
+    GAMMA,
+    GLOSS,
+    GLOSS_POWER,
+    NEAR,
+    Camera,
+    Floats,
+    Layers,
+    Light,
+    Scene,
+    composite,
+    coverage,
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,9 @@ class RasterEngine:
         found = rasterise(surface.vertices, surface.faces, camera)
         normals = _facing_normals(scene, camera, found)
         depth_map, normal_map = torch.zeros(size * size), torch.zeros(size * size, 3)
+        part_map = torch.zeros(size * size, dtype=torch.uint8)
         depth_map[found.pixels] = found.depth
+        part_map[found.pixels] = torch.from_numpy(surface.parts)[found.faces]
         normal_map[found.pixels] = normals @ torch.from_numpy(camera.rotation).T
 
         fine = camera.scaled(2)
@@ -90,7 +105,14 @@ class RasterEngine:
         samples[found.pixels, 3] = 255
         depth = depth_map.reshape(size, size).numpy()
         rgb = composite(samples.reshape(2 * size, 2 * size, 4).numpy(), scene.background)
-        return Layers(rgb, depth > 0, depth, normal_map.reshape(size, size, 3).numpy())
+        part = part_map.reshape(size, size).numpy()
+        return Layers(rgb, depth > 0, depth, normal_map.reshape(size, size, 3).numpy(), part)
+
+    def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
+        fine = 2 * camera.size
+        covered = torch.zeros(fine * fine)
+        covered[rasterise(vertices, faces, camera.scaled(2)).pixels] = 1
+        return coverage(covered.reshape(fine, fine).numpy())
 
 
 def _interpolate(values: Floats, scene: Scene, found: Fragments) -> torch.Tensor:

@@ -13,7 +13,7 @@ from pipelines.synthesis.engines.raster import RasterEngine, rasterise
 from pipelines.synthesis.identity import sample_identity
 from pipelines.synthesis.motion import sample_motion
 from pipelines.synthesis.person import Studio
-from pipelines.synthesis.scene import Camera, Layers, Scene, Surface, look_at
+from pipelines.synthesis.scene import PART_LABELS, Camera, Layers, Scene, Surface, look_at
 from tests.unit.synthesis.conftest import front_camera, plain_scene
 
 
@@ -34,7 +34,12 @@ def sphere(radius: float = 0.5, centre: tuple[float, float, float] = (0, 0, 1)) 
     grey = np.full((4, 4, 3), 128, np.uint8)
     vertices = radius * normals + np.array(centre)
     return Surface(
-        vertices.astype(np.float32), normals.astype(np.float32), uv.astype(np.float32), faces.astype(np.int32), grey
+        vertices.astype(np.float32),
+        normals.astype(np.float32),
+        uv.astype(np.float32),
+        faces.astype(np.int32),
+        grey,
+        np.full(len(faces), PART_LABELS.index("torso"), np.uint8),
     )
 
 
@@ -44,6 +49,10 @@ def check_agreement(a: Layers, b: Layers, degrees: float) -> None:
     assert np.percentile(np.abs(a.depth - b.depth)[both], 98) < 2e-4
     cosine = np.clip((a.normals * b.normals).sum(-1)[both], -1, 1)
     assert np.percentile(np.degrees(np.arccos(cosine)), 98) < degrees
+    assert (a.part == b.part)[both].mean() > 0.998
+    for layers in (a, b):
+        assert ((layers.part > 0) == layers.mask).all()
+        assert ((layers.depth > 0) == layers.mask).all()
 
 
 @pytest.mark.parametrize("name", ["raster", "gl"])
@@ -64,6 +73,21 @@ def test_sphere_is_where_geometry_says(name: str, request: pytest.FixtureRequest
     assert (drawn.depth[~drawn.mask] == 0).all()
     assert (drawn.normals[~drawn.mask] == 0).all()
     assert (drawn.rgb[0, 0] == 90).all()
+
+
+@pytest.mark.parametrize("name", ["raster", "gl"])
+def test_silhouette_is_the_share_of_each_pixel_that_is_covered(name: str, request: pytest.FixtureRequest) -> None:
+    engine: RenderEngine = request.getfixturevalue(name)
+    camera = Camera(np.eye(3, dtype=np.float32)[[0, 2, 1]], np.zeros(3, np.float32), _intrinsics(32), 32)
+    # A square from pixel 8 to pixel 20.5 in both directions.
+    corners = (np.array([[8, 8], [20.5, 8], [8, 20.5], [20.5, 20.5]]) - 16) / 32
+    square = np.stack([corners[:, 0], np.ones(4), corners[:, 1]], 1).astype(np.float32)
+    covered = engine.silhouette(square, np.array([[0, 1, 2], [1, 3, 2]], np.int32), camera)
+    assert covered.shape == (32, 32)
+    assert covered.dtype == np.float32
+    assert covered.sum() == pytest.approx(12.5**2)
+    assert (covered[8:20, 8:20] == 1).all()
+    assert (covered[8:20, 20] == 0.5).all()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -89,6 +113,9 @@ for size in (96, 128):
     check_agreement(drawn, RasterEngine().render(scene), degrees=1.0)
     assert (engine.render(scene).rgb == drawn.rgb).all()
     assert drawn.rgb[drawn.mask].std() > 10
+    outline = engine.silhouette(scene.surface.vertices, scene.surface.faces, scene.camera)
+    expected = RasterEngine().silhouette(scene.surface.vertices, scene.surface.faces, scene.camera)
+    assert abs(outline - expected).mean() < 1e-3
 """
 
 
@@ -106,7 +133,7 @@ def test_same_scene_gives_the_same_bytes(studio: Studio, name: str, request: pyt
     first = engine.render(scene)
     engine.render(person_scene(studio, 3, 64))
     again = engine.render(scene)
-    for layer in ("rgb", "mask", "depth", "normals"):
+    for layer in ("rgb", "mask", "depth", "normals", "part"):
         assert (getattr(first, layer) == getattr(again, layer)).all()
 
 

@@ -84,7 +84,9 @@ def test_group_is_a_pure_function(studio: Studio, raster: RasterEngine, groups: 
 def test_hidden_and_outside_points_are_not_visible() -> None:
     camera = front_camera(64)
     depth = np.full((64, 64), 3.0, np.float32)
-    drawn = Layers(np.zeros((64, 64, 3), np.uint8), depth > 0, depth, np.zeros((64, 64, 3), np.float32))
+    drawn = Layers(
+        np.zeros((64, 64, 3), np.uint8), depth > 0, depth, np.zeros((64, 64, 3), np.float32), np.uint8(depth > 0)
+    )
     forward = camera.rotation[2]
     points = np.repeat((camera.centre + 3.0 * forward)[None], keypoints.COUNT, 0)
     assert (visible_keypoints(camera, points, drawn)[:, 2] == 1).all()
