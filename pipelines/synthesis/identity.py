@@ -69,6 +69,11 @@ class Identity:
     look: Look
 
 
+def stature(phenotypes: dict[str, float]) -> float:
+    """Metres, to 2 cm."""
+    return _STATURE_AT_ZERO + sum(rate * phenotypes[name] for name, rate in _STATURE_PER.items())
+
+
 def sample_identity(rng: np.random.Generator) -> Identity:
     """A random adult. The same generator state gives the same person."""
     sex = "man" if rng.random() < 0.5 else "woman"
