@@ -1,6 +1,7 @@
 """A stage: a pure function from manifests and a config to a manifest, run only where its result is not there yet.
 
-Its fingerprint is the digest of (name, version of the code, config, input digests). Equal fingerprint: nothing to do.
+Its fingerprint is the digest of (name, version of the code, config, input digests, files outside). Equal fingerprint:
+nothing to do.
 """
 
 import dataclasses
@@ -71,6 +72,7 @@ class Stage:
     version: raised by hand whenever the code would give other results.
     per_batch: runs once for each ingest batch (inputs too), else once over all of them.
     covers: the input of which every kept row must be a parent of some row of ours.
+    outside: what the result depends on beside config and inputs, JSON-able: the hashes of files that the config names.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Stage:
     version: int = 1
     per_batch: bool = False
     covers: str | None = None
+    outside: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,8 @@ def run_stage(
     folder = folder_of(stage.name, batch)
     inputs = {name: read_input(workspace, name, batch) for name in stage.needs}
     digests = {name: made.digest for name, made in inputs.items()}
-    fingerprint = digest_of(stage.name, stage.version, dataclasses.asdict(config), digests)
+    outside = [] if stage.outside is None else [stage.outside(config)]
+    fingerprint = digest_of(stage.name, stage.version, dataclasses.asdict(config), digests, *outside)
     progress = Progress(stage.name, quiet)
     with workspace.exclusive(
         folder, lambda: progress.say("another run is working on this stage; waiting for it to end")

@@ -6,7 +6,7 @@ from pipelines.errors import UsageError, WorkError
 from pipelines.manifest import batches_of
 from pipelines.shards import stage as shards
 from pipelines.stage import Stage
-from pipelines.synthesis import pairs
+from pipelines.synthesis import motions, pairs
 from pipelines.workspace import Workspace
 
 DATA_STAGES: tuple[Stage, ...] = (
@@ -16,6 +16,7 @@ DATA_STAGES: tuple[Stage, ...] = (
     people.STAGE,
     clips.STAGE,
     split.STAGE,
+    motions.STAGE,
     pairs.STAGE,
     shards.STAGE,
 )

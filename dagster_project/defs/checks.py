@@ -21,6 +21,16 @@ def no_leak_between_splits(foundry: Foundry) -> AssetCheckResult:
     return AssetCheckResult(passed=not leaks, metadata={"videos": len(sides), "leaks": leaks})
 
 
+@asset_check(asset=AssetKey("motions"), blocking=True)
+def held_out_motions(foundry: Foundry) -> AssetCheckResult:
+    """No video, and no motion file, gave motions to two sides."""
+    sides: dict[str, set[str]] = {}
+    for row in manifests.read(foundry.workspace, "motions").rows():
+        sides.setdefault(row["video_id"] or row["source_sha256"], set()).add(row["split"])
+    leaks = sorted(name for name, splits in sides.items() if len(splits) > 1)
+    return AssetCheckResult(passed=not leaks, metadata={"sources": len(sides), "leaks": leaks})
+
+
 @asset_check(asset=AssetKey("pairs"), blocking=True)
 def held_out_identities(foundry: Foundry) -> AssetCheckResult:
     """No rendered identity or motion of the test split was seen in training."""
@@ -54,6 +64,7 @@ defs = Definitions(
     asset_checks=[
         *(counts_check(stage) for stage in (*DATA_STAGES, *TRAINING_STAGES, report.STAGE)),
         no_leak_between_splits,
+        held_out_motions,
         held_out_identities,
         shard_checksums,
         metric_gate,

@@ -4,7 +4,6 @@ The same bytes found twice are one video. A file that is not a readable, complet
 """
 
 import functools
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
+from pipelines.fetch import fetch
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace, file_sha256
@@ -70,7 +70,7 @@ def _collapse_duplicates(rows: list[Row]) -> Iterator[Row]:
 
 def _make_prober(workspace: Workspace, config: VideosConfig) -> Worker:
     def probe_source(source: Row) -> list[Row]:
-        relative = source["path"] or _fetch(workspace, source["url"])
+        relative = source["path"] or fetch(workspace, source["url"], "videos/files")
         path = workspace.local(relative) if relative else Path(source["url"])
         if not path.is_file():
             raise DataError(f"{source['url']}: no such file; correct the path and ingest again")
@@ -81,26 +81,6 @@ def _make_prober(workspace: Workspace, config: VideosConfig) -> Worker:
         return [{**row, **about, "sha256": sha256, **found}]
 
     return probe_source
-
-
-def _fetch(workspace: Workspace, url: str) -> str | None:
-    """Copy a remote URL into the workspace; None for a local path, which is read where it is.
-
-    Raises: DataError where the URL cannot be read.
-    """
-    if "://" not in url:
-        return None
-    import fsspec
-
-    suffix = Path(url.split("?", 1)[0]).suffix[:8]
-    relative = f"videos/files/{digest_of('url', url)}{suffix}"
-    if not workspace.exists(relative):
-        try:
-            with fsspec.open(url, "rb") as remote, workspace.publish(relative) as path, path.open("wb") as file:
-                shutil.copyfileobj(remote, file, 2**20)
-        except (FileNotFoundError, ValueError, ImportError) as error:
-            raise DataError(f"{url}: cannot be fetched ({error}); correct the URL and ingest again") from error
-    return relative
 
 
 def probe(path: Path, min_completeness: float) -> dict[str, Any]:

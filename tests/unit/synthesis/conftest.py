@@ -4,16 +4,24 @@ import numpy as np
 import pytest
 
 from pipelines.engine import pin_threads
+from pipelines.synthesis.body import AnnyBody
 from pipelines.synthesis.engines import RenderEngine, choose_engine
 from pipelines.synthesis.engines.raster import RasterEngine
 from pipelines.synthesis.person import Studio
 from pipelines.synthesis.scene import Camera, Floats, Light, Scene, Surface, look_at
+from pipelines.synthesis.skeleton import Skeleton
 
 
 @pytest.fixture(scope="session")
 def studio() -> Studio:
     pin_threads()
     return Studio.open(128)
+
+
+@pytest.fixture(scope="session")
+def skeleton() -> Skeleton:
+    pin_threads()
+    return Skeleton.of(AnnyBody())
 
 
 @pytest.fixture(scope="session")

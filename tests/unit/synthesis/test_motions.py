@@ -1,0 +1,102 @@
+"""The motions stage: files become motions of one format with a split; changed, bad and doubled files are noticed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines import manifest as manifests
+from pipelines.curation import clips, split
+from pipelines.engine import Engine, Row
+from pipelines.manifest import Status
+from pipelines.stage import Result, run_stage
+from pipelines.synthesis.motions import SCHEMA, STAGE, MotionsConfig, list_files
+from pipelines.synthesis.recorded import MotionLibrary
+from pipelines.synthesis.skeleton import Skeleton
+from pipelines.workspace import Workspace
+from tests.unit.synthesis.motion_files import dialect, write_bvh
+from tests.unit.synthesis.test_importers import moving
+
+Bring = Callable[..., Result]
+
+
+@pytest.fixture
+def bring(workspace: Workspace) -> Bring:
+    for folder, stage in (("clips/monday", clips.STAGE), ("split", split.STAGE)):
+        manifests.write(workspace, folder, manifests.build([], stage.schema), "", retry=0)
+
+    def run(*files: Path | str, fps: float = 30.0) -> Result:
+        config = MotionsConfig(files=tuple(map(str, files)), fps=fps)
+        return run_stage(STAGE, workspace, config, Engine(), quiet=True)
+
+    return run
+
+
+@pytest.fixture
+def bvh(skeleton: Skeleton, tmp_path: Path) -> Path:
+    path = tmp_path / "moves" / "walk.bvh"
+    path.parent.mkdir()
+    write_bvh(path, skeleton, moving(skeleton), dialect("xsens"))
+    return path
+
+
+def rows(workspace: Workspace, status: Status) -> list[Row]:
+    return manifests.read(workspace, "motions").rows(status)
+
+
+def test_without_files_and_clips_there_is_nothing(bring: Bring) -> None:
+    assert bring().counts.total == 0
+    assert not bring().recomputed
+
+
+def test_a_file_becomes_a_motion_that_the_library_finds(bring: Bring, workspace: Workspace, bvh: Path) -> None:
+    assert bring(bvh.parent).counts.kept == 1
+    (row,) = rows(workspace, Status.KEPT)
+    library = MotionLibrary.load(workspace, [row])
+    (motion,) = library.of(row["split"])
+    assert motion.recorded.pose.frames == row["frames"] == 8
+    assert motion.seconds == pytest.approx(motion.recorded.seconds, abs=1e-3)
+    assert set(row) == set(SCHEMA.names)
+    assert not bring(bvh.parent).recomputed
+
+
+def test_what_changes_inside_a_file_changes_the_motion(bring: Bring, workspace: Workspace, bvh: Path) -> None:
+    before = bring(bvh)
+    (old,) = rows(workspace, Status.KEPT)
+    bvh.write_text(bvh.read_text().replace("OFFSET", "OFFSET ", 1))
+    after = bring(bvh)
+    (new,) = rows(workspace, Status.KEPT)
+    assert after.recomputed
+    assert before.digest != after.digest
+    assert not workspace.exists(old["path"])
+    assert workspace.exists(new["path"])
+
+
+def test_a_motion_pruned_by_another_config_is_made_again(bring: Bring, workspace: Workspace, bvh: Path) -> None:
+    first = bring(bvh)
+    assert bring().counts.total == 0
+    assert bring(bvh).digest == first.digest
+    (row,) = rows(workspace, Status.KEPT)
+    assert workspace.exists(row["path"])
+
+
+def test_bad_and_doubled_files_stay_in_the_manifest(bring: Bring, workspace: Workspace, bvh: Path) -> None:
+    (bvh.parent / "again.bvh").write_bytes(bvh.read_bytes())
+    (bvh.parent / "notes.bvh").write_text("not a motion")
+    result = bring(bvh.parent, bvh.parent / "missing.npz")
+    assert (result.counts.kept, result.counts.rejected, result.counts.quarantined) == (1, 1, 2)
+    (double,) = rows(workspace, Status.REJECTED)
+    assert double["reason"].startswith("duplicate: same bytes as ")
+    reasons = sorted(row["reason"] for row in rows(workspace, Status.QUARANTINED))
+    assert [reason.split(": ", 1)[1] for reason in reasons] == [
+        "no such file; correct the path in motions.files",
+        "has no HIERARCHY and MOTION sections; export it as BVH again",
+    ]
+
+
+def test_files_are_found_by_folder_and_glob_once(bvh: Path) -> None:
+    np.savez(bvh.parent / "other.npz", poses=np.zeros(3))
+    (bvh.parent / "readme.txt").write_text("")
+    found = list_files((str(bvh.parent), str(bvh.parent / "*.npz"), "https://host/a.bvh"))
+    assert found == [str(bvh.parent / "other.npz"), str(bvh), "https://host/a.bvh"]
