@@ -5,9 +5,11 @@ Camera: OpenCV axes, x right, y down, z forward. A world point `p` is `rotation 
 Pixels: the image spans [0, size] in both directions, pixel (column i, row j) has its centre at (i + 0.5, j + 0.5).
 Depth: the camera-space z in metres, 0 where there is no surface.
 Normals: camera space, unit length, turned towards the camera; 0 where there is no surface.
-Colour: shading is done in linear light with gamma 2.2; every engine but `pyrender` uses the formula of `SHADING`.
+Colour: shading is done in linear light with gamma 2 (a root is cheap). Every engine but `pyrender` uses the formula
+that stands before `GLOSS`.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +17,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 NEAR, FAR = 0.05, 50.0
-GAMMA = 2.2
+GAMMA = 2.0
 # Linear colour = albedo x (ambient mixed by the normal's z between ground and sky
 #                           + key x max(0, n.l) + fill x max(0, n.v)) + gloss of the key light.
 GLOSS, GLOSS_POWER = 0.06, 24.0
+SAMPLES_PER_SIDE = 3  # of the picture that holds the samples, see `sampling`
 _SIDED = ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")
 # Regions of the body, the same on every identity: clothes and hair belong to what they cover.
 PART_LABELS = (
@@ -57,16 +60,11 @@ class Camera:
 
     def clip_matrix(self) -> Floats:
         """World to OpenGL clip space with row 0 of the frame buffer as the image's top row, (4, 4)."""
-        focal_x, focal_y = self.intrinsics[0, 0], self.intrinsics[1, 1]
-        centre_x, centre_y = self.intrinsics[0, 2], self.intrinsics[1, 2]
-        projection = np.array(
-            [
-                [2 * focal_x / self.size, 0, 2 * centre_x / self.size - 1, 0],
-                [0, 2 * focal_y / self.size, 2 * centre_y / self.size - 1, 0],
-                [0, 0, (FAR + NEAR) / (FAR - NEAR), -2 * FAR * NEAR / (FAR - NEAR)],
-                [0, 0, 1, 0],
-            ]
-        )
+        projection = np.zeros((4, 4))
+        projection[:2, :3] = 2 * self.intrinsics[:2] / self.size
+        projection[:2, 2] -= 1
+        projection[2, 2:] = (FAR + NEAR) / (FAR - NEAR), -2 * FAR * NEAR / (FAR - NEAR)
+        projection[3, 2] = 1
         view = np.eye(4)
         view[:3, :3], view[:3, 3] = self.rotation, self.translation
         return np.asarray(projection @ view, np.float32)
@@ -137,17 +135,22 @@ class Layers:
     part: NDArray[np.uint8]
 
 
-def coverage(covered: Floats) -> Floats:
-    """Share of each pixel (S, S) that is covered, from 2 x 2 samples (2S, 2S) that are 0 or 1."""
-    size = len(covered) // 2
-    return np.asarray(covered.reshape(size, 2, size, 2).mean((1, 3)), np.float32)
+def sampling(camera: Camera) -> Camera:
+    """The camera whose pixel centres are the samples of `camera`'s pixels, five each.
+
+    It sees the picture turned and enlarged: pixel coordinates (x, y) become (2x + y, 2y - x + size). Pixel (i, j) has
+    its centre on sample (2i + j + 1, 2j - i + size), so that sample is exact for depth and normals; its colour is the
+    mean of that one and its four neighbours. In the picture those are (0, 0), (.4, -.2), (.2, .4), (-.4, .2),
+    (-.2, -.4): five different places along both axes, which smooths edges near the axes better than 2 x 2 samples.
+    """
+    turn = np.array([[2, 1, 0], [-1, 2, camera.size], [0, 0, 1]], np.float32)
+    return Camera(camera.rotation, camera.translation, turn @ camera.intrinsics, SAMPLES_PER_SIDE * camera.size)
 
 
-def composite(samples: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Average 2 x 2 samples (2S, 2S, 4) with coverage in the last channel over the background (S, S, 3)."""
-    size = len(background)
-    colour = samples[..., :3].astype(np.uint16) * (samples[..., 3:] > 0)
-    rows = colour.reshape(size, 2, size, 2, 3)
-    total = rows[:, 0, :, 0] + rows[:, 0, :, 1] + rows[:, 1, :, 0] + rows[:, 1, :, 1]
-    covered = (samples[..., 3] > 0).reshape(size, 2, size, 2).sum((1, 3), dtype=np.uint16)[..., None]
-    return np.asarray((total + background.astype(np.uint16) * (4 - covered) + 2) // 4, np.uint8)
+@functools.cache
+def sample_places(size: int) -> NDArray[np.int64]:
+    """Where the samples of each pixel lie in the flattened picture of `sampling`, (5, size, size), the centre first."""
+    side = SAMPLES_PER_SIDE * size
+    j, i = np.mgrid[:size, :size]
+    middle = (2 * j - i + size) * side + 2 * i + j + 1
+    return np.asarray(middle + np.array([0, 1, -1, side, -side])[:, None, None], np.int64)

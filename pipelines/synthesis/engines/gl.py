@@ -1,6 +1,7 @@
 """OpenGL 3.3 without a window (EGL) through moderngl: on a GPU, or on the CPU by Mesa's llvmpipe.
 
-Two passes over the same buffers: colours at twice the size, for antialiasing; normals and depth at pixel centres.
+One pass draws colours, normals, depth and parts at the five samples of each pixel, another makes pixels of them; both
+only where the person is. What a person's frames share stays with the driver.
 """
 
 import importlib
@@ -11,79 +12,87 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.synthesis.scene import GAMMA, GLOSS, GLOSS_POWER, Camera, Floats, Layers, Scene, composite, coverage
+from pipelines.synthesis.engines import glsl
+from pipelines.synthesis.scene import NEAR, SAMPLES_PER_SIDE, Camera, Floats, Layers, Scene, Surface, sampling
 
-_VERTEX = """
-#version 330
-uniform mat4 clip;
-uniform vec3 forward;
-uniform float distance_offset;
-in vec3 in_position; in vec3 in_normal; in vec2 in_uv;
-out vec3 position; out vec3 normal; out vec2 uv; out float depth;
-void main() {
-    position = in_position; normal = in_normal; uv = in_uv;
-    depth = dot(forward, in_position) + distance_offset;
-    gl_Position = clip * vec4(in_position, 1.0);
-}
-"""
-_FACING = """
-#version 330
-uniform vec3 eye;
-in vec3 position; in vec3 normal; in vec2 uv; in float depth;
-vec3 facing() {
-    vec3 n = normalize(normal);
-    return dot(n, eye - position) < 0.0 ? -n : n;
-}
-"""
-_GEOMETRY = (
-    _FACING
-    + """
-uniform mat3 rotation;
-uniform usampler2D parts;
-layout(location = 0) out vec4 geometry;
-layout(location = 1) out uint part;
-void main() {
-    geometry = vec4(rotation * facing(), depth);
-    int width = textureSize(parts, 0).x;
-    part = texelFetch(parts, ivec2(gl_PrimitiveID % width, gl_PrimitiveID / width), 0).r;
-}
-"""
-)
-_COLOUR = (
-    _FACING
-    + f"""
-uniform sampler2D image;
-uniform vec3 direction; uniform vec3 view; uniform vec3 key; uniform vec3 fill; uniform vec3 sky; uniform vec3 ground;
-out vec4 colour;
-void main() {{
-    vec3 n = facing();
-    vec3 albedo = pow(texture(image, uv).rgb, vec3({GAMMA}));
-    float diffuse = max(0.0, dot(n, direction));
-    float gloss = {GLOSS} * pow(max(0.0, dot(n, normalize(direction + view))), {GLOSS_POWER});
-    vec3 ambient = mix(ground, sky, 0.5 + 0.5 * n.z);
-    vec3 linear = albedo * (ambient + key * diffuse + fill * max(0.0, dot(n, view))) + key * gloss;
-    colour = vec4(pow(clamp(linear, 0.0, 1.0), vec3(1.0 / {GAMMA})), 1.0);
-}}
-"""
-)
-_OUTLINE = """
-#version 330
-uniform mat4 clip;
-in vec3 in_position;
-void main() { gl_Position = clip * vec4(in_position, 1.0); }
-"""
-_FILL = """
-#version 330
-out vec4 colour;
-void main() { colour = vec4(1.0); }
-"""
 _TABLE_WIDTH = 1024  # of the texture that holds a value per face
 
 
 @dataclass(frozen=True)
+class _Box:
+    """Columns from left to right and rows from top to bottom, ends excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def of(cls, vertices: Floats, camera: Camera) -> "_Box":
+        """The pixels that a mesh may touch; all where it reaches behind the camera."""
+        if float((vertices @ camera.rotation[2]).min() + camera.translation[2]) < NEAR:
+            return cls(0, 0, camera.size, camera.size)
+        places = camera.project(vertices)
+        low = np.clip(np.floor(places.min(0)) - 1, 0, camera.size - 1).astype(int)
+        high = np.clip(np.ceil(places.max(0)) + 1, low + 1, camera.size).astype(int)
+        return cls(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def rows_columns(self) -> tuple[slice, slice]:
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def samples(self, size: int) -> "_Box":
+        """Where the samples of these pixels lie, as `scene.sampling` says."""
+        return _Box(
+            2 * self.left + self.top,
+            size - self.right + 2 * self.top,
+            2 * self.right + self.bottom,
+            size - self.left + 2 * self.bottom,
+        )
+
+
+@dataclass(frozen=True)
 class _Targets:
-    colour: Any
-    geometry: Any
+    """Frame buffers of one picture size, and the textures they draw on."""
+
+    samples: Any
+    sample_colour: Any
+    sample_geometry: Any
+    pixels: Any
+    background: Any
+
+
+@dataclass(frozen=True)
+class _Mesh:
+    """A person with the driver. surface: whose vertices and normals change from frame to frame, and nothing else."""
+
+    surface: Surface
+    vertices: Any
+    array: Any
+    image: Any
+    parts: Any
+    buffers: tuple[Any, ...]
+
+    def fits(self, surface: Surface) -> bool:
+        old = self.surface
+        return (
+            old.faces is surface.faces
+            and old.uv is surface.uv
+            and old.texture is surface.texture
+            and np.array_equal(old.parts, surface.parts)
+        )
+
+    def release(self) -> None:
+        for resource in (self.array, self.image, self.parts, *self.buffers):
+            resource.release()
 
 
 class GlEngine:
@@ -99,93 +108,153 @@ class GlEngine:
         self._context = moderngl.create_context(
             standalone=True, backend="egl", require=330, libgl="libGL.so.1", libegl="libEGL.so.1"
         )
-        self._context.enable(moderngl.DEPTH_TEST)
-        self._colour = self._context.program(vertex_shader=_VERTEX, fragment_shader=_COLOUR)
-        self._geometry = self._context.program(vertex_shader=_VERTEX, fragment_shader=_GEOMETRY)
-        self._outline = self._context.program(vertex_shader=_OUTLINE, fragment_shader=_FILL)
+        make = self._context.program
+        self._samples = make(vertex_shader=glsl.VERTEX, fragment_shader=glsl.SAMPLES)
+        self._pixels = make(vertex_shader=glsl.CORNERS, fragment_shader=glsl.PIXELS)
+        self._outline = make(vertex_shader=glsl.OUTLINE, fragment_shader=glsl.FILL)
+        self._coverage = make(vertex_shader=glsl.CORNERS, fragment_shader=glsl.COVERAGE)
+        _units(self._samples, image=0, parts=1)
+        _units(self._pixels, samples=0, shapes=1, background=2)
+        _units(self._coverage, samples=0)
+        corners = self._context.buffer(np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float32).tobytes())
+        self._whole = {
+            program: self._context.vertex_array(program, [(corners, "2f", "in_corner")])
+            for program in (self._pixels, self._coverage)
+        }
         self._targets: dict[int, _Targets] = {}
-
-    def _target(self, size: int) -> _Targets:
-        if size not in self._targets:
-            context, fine = self._context, 2 * size
-            self._targets[size] = _Targets(
-                context.framebuffer(context.renderbuffer((fine, fine), 4), context.depth_renderbuffer((fine, fine))),
-                context.framebuffer(
-                    [
-                        context.renderbuffer((size, size), 4, dtype="f4"),
-                        context.renderbuffer((size, size), 1, dtype="u1"),
-                    ],
-                    context.depth_renderbuffer((size, size)),
-                ),
-            )
-        return self._targets[size]
+        self._mesh: _Mesh | None = None
 
     def render(self, scene: Scene) -> Layers:
         with self._context:  # another engine's context may be the current one
             return self._render(scene)
 
-    def _render(self, scene: Scene) -> Layers:
-        surface, camera, light = scene.surface, scene.camera, scene.light
-        size, targets = camera.size, self._target(camera.size)
-        buffer = self._context.buffer(
-            np.concatenate([surface.vertices, surface.normals, surface.uv], 1).astype(np.float32).tobytes()
-        )
-        index = self._context.buffer(surface.faces.astype(np.int32).tobytes())
-        height, width = surface.texture.shape[:2]
-        texture = self._context.texture((width, height), 3, surface.texture[::-1].tobytes(), alignment=1)
-        texture.filter = (self._moderngl.LINEAR, self._moderngl.LINEAR)
-        texture.repeat_x = texture.repeat_y = False
-        padded = np.zeros(-len(surface.parts) % _TABLE_WIDTH + len(surface.parts), np.uint8)
-        padded[: len(surface.parts)] = surface.parts
-        table = self._context.texture((_TABLE_WIDTH, len(padded) // _TABLE_WIDTH), 1, padded.tobytes(), dtype="u1")
-        view = -camera.rotation[2]
-        values = {
-            "clip": camera.clip_matrix().T,
-            "eye": camera.centre,
-            "forward": camera.rotation[2],
-            "distance_offset": camera.translation[2],
-            "rotation": camera.rotation.T,
-            "direction": light.direction,
-            "view": view,
-            **{name: getattr(light, name) for name in ("key", "fill", "sky", "ground")},
-        }
-        made = {}
-        for program, target in ((self._colour, targets.colour), (self._geometry, targets.geometry)):
-            for name, value in values.items():
-                if name in program:
-                    program[name].write(np.ascontiguousarray(value, np.float32).tobytes())
-            layout = "3f 3f 2f" if program is self._colour else "3f 3f 8x"
-            inputs = ("in_position", "in_normal", "in_uv") if program is self._colour else ("in_position", "in_normal")
-            array = self._context.vertex_array(program, [(buffer, layout, *inputs)], index)
-            target.use()
-            target.clear()
-            (texture if program is self._colour else table).use()
-            array.render()
-            made[program] = target.read(components=4, dtype="f1" if program is self._colour else "f4")
-            if program is self._geometry:
-                part = np.frombuffer(target.read(components=1, attachment=1, dtype="u1"), np.uint8)
-            array.release()
-        for resource in (buffer, index, texture, table):
-            resource.release()
-        samples = np.frombuffer(made[self._colour], np.uint8).reshape(2 * size, 2 * size, 4)
-        geometry = np.frombuffer(made[self._geometry], np.float32).reshape(size, size, 4)
-        depth = geometry[..., 3].copy()
-        return Layers(
-            composite(samples, scene.background), depth > 0, depth, geometry[..., :3].copy(), part.reshape(size, size)
-        )
-
     def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
-        fine = 2 * camera.size
+        share = np.zeros((camera.size, camera.size), np.float32)
         with self._context:
-            buffer = self._context.buffer(vertices.astype(np.float32).tobytes())
-            index = self._context.buffer(faces.astype(np.int32).tobytes())
-            self._outline["clip"].write(np.ascontiguousarray(camera.clip_matrix().T))
+            buffer = self._context.buffer(np.ascontiguousarray(vertices, np.float32).tobytes())
+            index = self._context.buffer(np.ascontiguousarray(faces, np.int32).tobytes())
             array = self._context.vertex_array(self._outline, [(buffer, "3f", "in_position")], index)
-            target = self._target(camera.size).colour
-            target.use()
-            target.clear()
-            array.render()
-            covered = np.frombuffer(target.read(components=4), np.uint8).reshape(fine, fine, 4)
+            box, targets = _Box.of(vertices, camera), self._target(camera.size)
+            self._draw(self._outline, array, camera, box)
+            self._resolve(self._coverage, box, targets, camera.size)
+            eight_bit = targets.pixels.read((0, 0, box.width, box.height), components=1)
+            share[box.rows_columns] = np.frombuffer(eight_bit, np.uint8).reshape(box.height, box.width) / np.float32(
+                255
+            )
             for resource in (array, buffer, index):
                 resource.release()
-        return coverage(covered[..., 3].astype(np.float32) / 255)
+        return share
+
+    def _render(self, scene: Scene) -> Layers:
+        surface, camera, light, size = scene.surface, scene.camera, scene.light, scene.camera.size
+        box, targets = _Box.of(surface.vertices, camera), self._target(size)
+        mesh = self._hold(surface)
+        mesh.vertices.write(np.concatenate([surface.vertices, surface.normals], 1).astype(np.float32).tobytes())
+        view = -camera.rotation[2]
+        _write(
+            self._samples,
+            eye=camera.centre,
+            forward=-view,
+            distance_offset=camera.translation[2],
+            rotation=camera.rotation.T,
+            direction=light.direction,
+            view=view,
+            halfway=(light.direction + view) / np.linalg.norm(light.direction + view),
+            **{name: getattr(light, name) for name in ("key", "fill", "sky", "ground")},
+        )
+        mesh.image.use(0)
+        mesh.parts.use(1)
+        self._draw(self._samples, mesh.array, camera, box)
+
+        behind = np.ascontiguousarray(scene.background[box.rows_columns])
+        targets.background.write(behind.tobytes(), viewport=(0, 0, box.width, box.height), alignment=1)
+        targets.background.use(2)
+        self._resolve(self._pixels, box, targets, size)
+        shape, area = (box.height, box.width, 4), (0, 0, box.width, box.height)
+        colour = np.frombuffer(targets.pixels.read(area, components=4), np.uint8).reshape(shape)
+        geometry = np.frombuffer(targets.pixels.read(area, components=4, attachment=1, dtype="f4"), np.float32)
+
+        rgb, part = scene.background.copy(), np.zeros((size, size), np.uint8)
+        depth, normals = np.zeros((size, size), np.float32), np.zeros((size, size, 3), np.float32)
+        rgb[box.rows_columns], part[box.rows_columns] = colour[..., :3], colour[..., 3]
+        normals[box.rows_columns], depth[box.rows_columns] = (
+            np.split(geometry.reshape(shape), [3], 2)[0],
+            (geometry.reshape(shape)[..., 3]),
+        )
+        return Layers(rgb, depth > 0, depth, normals, part)
+
+    def _draw(self, program: Any, array: Any, camera: Camera, box: _Box) -> None:
+        """Draw the samples of the pixels in the box."""
+        target, at = self._target(camera.size).samples, box.samples(camera.size)
+        side = SAMPLES_PER_SIDE * camera.size
+        _write(program, clip=sampling(camera).clip_matrix().T)
+        target.use()
+        target.scissor = (0, 0, at.width, at.height)
+        target.clear()
+        self._context.viewport = (-at.left, -at.top, side, side)
+        self._context.enable_only(self._moderngl.DEPTH_TEST)
+        array.render()
+
+    def _resolve(self, program: Any, box: _Box, targets: _Targets, size: int) -> None:
+        """Make pixels of the samples, those of the box from the frame buffer's corner on."""
+        at = box.samples(size)
+        program["size"].value, program["origin"].value = size, (box.left, box.top)
+        program["first"].value = (at.left, at.top)
+        targets.sample_colour.use(0)
+        targets.sample_geometry.use(1)
+        targets.pixels.use()
+        targets.pixels.scissor = (0, 0, box.width, box.height)
+        self._context.enable_only(self._moderngl.NOTHING)
+        self._whole[program].render(self._moderngl.TRIANGLE_STRIP)
+
+    def _hold(self, surface: Surface) -> _Mesh:
+        """The surface's buffers, made again where another person comes."""
+        if self._mesh is not None and self._mesh.fits(surface):
+            return self._mesh
+        if self._mesh is not None:
+            self._mesh.release()
+        context, moderngl = self._context, self._moderngl
+        height, width = surface.texture.shape[:2]
+        image = context.texture((width, height), 3, surface.texture[::-1].tobytes(), alignment=1)
+        image.filter = (moderngl.LINEAR, moderngl.LINEAR)
+        image.repeat_x = image.repeat_y = False
+        parts = np.zeros(-len(surface.parts) % _TABLE_WIDTH + len(surface.parts), np.uint8)
+        parts[: len(surface.parts)] = surface.parts
+        vertices = context.buffer(reserve=24 * len(surface.vertices), dynamic=True)
+        uv = context.buffer(surface.uv.astype(np.float32).tobytes())
+        index = context.buffer(surface.faces.astype(np.int32).tobytes())
+        content = [(vertices, "3f 3f", "in_position", "in_normal"), (uv, "2f", "in_uv")]
+        self._mesh = _Mesh(
+            surface=surface,
+            vertices=vertices,
+            array=context.vertex_array(self._samples, content, index),
+            image=image,
+            parts=context.texture((_TABLE_WIDTH, len(parts) // _TABLE_WIDTH), 1, parts.tobytes(), dtype="u1"),
+            buffers=(vertices, uv, index),
+        )
+        return self._mesh
+
+    def _target(self, size: int) -> _Targets:
+        if size not in self._targets:
+            context, fine, whole = self._context, (SAMPLES_PER_SIDE * size,) * 2, (size, size)
+            colour, geometry = context.texture(fine, 4), context.texture(fine, 4, dtype="f4")
+            self._targets[size] = _Targets(
+                samples=context.framebuffer([colour, geometry], context.depth_renderbuffer(fine)),
+                sample_colour=colour,
+                sample_geometry=geometry,
+                pixels=context.framebuffer(
+                    [context.renderbuffer(whole, 4), context.renderbuffer(whole, 4, dtype="f4")]
+                ),
+                background=context.texture(whole, 3, alignment=1),
+            )
+        return self._targets[size]
+
+
+def _write(program: Any, **values: Any) -> None:
+    for name, value in values.items():
+        program[name].write(np.ascontiguousarray(value, np.float32).tobytes())
+
+
+def _units(program: Any, **textures: int) -> None:
+    for name, unit in textures.items():
+        program[name].value = unit

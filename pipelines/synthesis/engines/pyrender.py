@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.synthesis.scene import FAR, NEAR, Camera, Floats, Layers, Scene, composite, coverage
+from pipelines.synthesis.scene import FAR, NEAR, Camera, Floats, Layers, Scene
 
 # pyrender looks along -z with y up.
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -62,7 +62,7 @@ class PyrenderEngine:
         normals = np.where(np.sum(normals * _rays(scene), -1, keepdims=True) > 0, -normals, normals)
         covered = np.where(colour[..., 3:] > 127, 255, 0).astype(np.uint8)
         return Layers(
-            composite(np.concatenate([colour[..., :3], covered], -1), scene.background),
+            _composite(np.concatenate([colour[..., :3], covered], -1), scene.background),
             mask,
             np.where(mask, depth, 0).astype(np.float32),
             normals.astype(np.float32),
@@ -73,7 +73,7 @@ class PyrenderEngine:
         flags = self._pyrender.RenderFlags
         mesh = self._mesh(positions=vertices, indices=faces)
         _, depth = self._draw(self._unlit(mesh), camera.scaled(2), flags.SKIP_CULL_FACES | flags.RGBA | flags.FLAT)
-        return coverage((depth > 0).astype(np.float32))
+        return _coverage((depth > 0).astype(np.float32))
 
     def _mesh(self, **look: Any) -> Any:
         return self._pyrender.Mesh([self._pyrender.Primitive(mode=4, **look)])
@@ -128,3 +128,19 @@ def _aimed(direction: Floats) -> Floats:
     pose = np.eye(4, dtype=np.float32)
     pose[:3, :3] = np.stack([x, np.cross(z, x), z], 1)
     return pose
+
+
+def _coverage(covered: Floats) -> Floats:
+    """Share of each pixel (S, S) that is covered, from 2 x 2 samples (2S, 2S) that are 0 or 1."""
+    size = len(covered) // 2
+    return np.asarray(covered.reshape(size, 2, size, 2).mean((1, 3)), np.float32)
+
+
+def _composite(samples: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Average 2 x 2 samples (2S, 2S, 4) with coverage in the last channel over the background (S, S, 3)."""
+    size = len(background)
+    colour = samples[..., :3].astype(np.uint16) * (samples[..., 3:] > 0)
+    rows = colour.reshape(size, 2, size, 2, 3)
+    total = rows[:, 0, :, 0] + rows[:, 0, :, 1] + rows[:, 1, :, 0] + rows[:, 1, :, 1]
+    covered = (samples[..., 3] > 0).reshape(size, 2, size, 2).sum((1, 3), dtype=np.uint16)[..., None]
+    return np.asarray((total + background.astype(np.uint16) * (4 - covered) + 2) // 4, np.uint8)

@@ -16,8 +16,8 @@ from pipelines.synthesis.scene import (
     Layers,
     Light,
     Scene,
-    composite,
-    coverage,
+    sample_places,
+    sampling,
 )
 
 
@@ -40,7 +40,7 @@ def rasterise(vertices: Floats, faces: np.ndarray, camera: Camera) -> Fragments:
     z = space[:, 2]
     inverse = 1.0 / z.clamp_min(1e-6)
     k = torch.from_numpy(camera.intrinsics)
-    xy = torch.stack([space[:, 0] * inverse * k[0, 0] + k[0, 2], space[:, 1] * inverse * k[1, 1] + k[1, 2]], 1)
+    xy = (space @ k[:2].T) * inverse[:, None]
 
     triangles = torch.from_numpy(np.ascontiguousarray(faces)).long()
     corners = xy[triangles]
@@ -88,31 +88,29 @@ class RasterEngine:
 
     def render(self, scene: Scene) -> Layers:
         surface, camera = scene.surface, scene.camera
-        size = camera.size
-        found = rasterise(surface.vertices, surface.faces, camera)
-        normals = _facing_normals(scene, camera, found)
-        depth_map, normal_map = torch.zeros(size * size), torch.zeros(size * size, 3)
-        part_map = torch.zeros(size * size, dtype=torch.uint8)
-        depth_map[found.pixels] = found.depth
-        part_map[found.pixels] = torch.from_numpy(surface.parts)[found.faces]
-        normal_map[found.pixels] = normals @ torch.from_numpy(camera.rotation).T
-
-        fine = camera.scaled(2)
+        places = sample_places(camera.size)
+        fine = sampling(camera)
         found = rasterise(surface.vertices, surface.faces, fine)
-        colours = _shade(scene.light, camera, _facing_normals(scene, fine, found), _texture(scene, found))
-        samples = torch.zeros(4 * size * size, 4, dtype=torch.uint8)
-        samples[found.pixels, :3] = (colours * 255).round().to(torch.uint8)
-        samples[found.pixels, 3] = 255
-        depth = depth_map.reshape(size, size).numpy()
-        rgb = composite(samples.reshape(2 * size, 2 * size, 4).numpy(), scene.background)
-        part = part_map.reshape(size, size).numpy()
-        return Layers(rgb, depth > 0, depth, normal_map.reshape(size, size, 3).numpy(), part)
+        normals = _facing_normals(scene, camera, found)
+        colour, shape = torch.zeros(fine.size**2, 3), torch.zeros(fine.size**2, 4)
+        part = torch.zeros(fine.size**2, dtype=torch.uint8)
+        eight_bit = (_shade(scene.light, camera, normals, _texture(scene, found)) * 255).round()
+        colour[found.pixels] = eight_bit
+        shape[found.pixels] = torch.cat([normals @ torch.from_numpy(camera.rotation).T, found.depth[:, None]], 1)
+        part[found.pixels] = torch.from_numpy(surface.parts)[found.faces]
+
+        covered = (part.numpy() > 0)[places][..., None]
+        samples = np.where(covered, colour.numpy()[places], scene.background)
+        middle = shape.numpy()[places[0]]
+        depth = middle[..., 3].copy()
+        rgb = np.rint(samples.mean(0)).astype(np.uint8)
+        return Layers(rgb, depth > 0, depth, middle[..., :3].copy(), part.numpy()[places[0]])
 
     def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
-        fine = 2 * camera.size
-        covered = torch.zeros(fine * fine)
-        covered[rasterise(vertices, faces, camera.scaled(2)).pixels] = 1
-        return coverage(covered.reshape(fine, fine).numpy())
+        fine = sampling(camera)
+        covered = np.zeros(fine.size**2, np.float32)
+        covered[rasterise(vertices, faces, fine).pixels.numpy()] = 1
+        return np.asarray(covered[sample_places(camera.size)].mean(0), np.float32)
 
 
 def _interpolate(values: Floats, scene: Scene, found: Fragments) -> torch.Tensor:

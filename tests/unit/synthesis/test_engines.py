@@ -85,9 +85,9 @@ def test_silhouette_is_the_share_of_each_pixel_that_is_covered(name: str, reques
     covered = engine.silhouette(square, np.array([[0, 1, 2], [1, 3, 2]], np.int32), camera)
     assert covered.shape == (32, 32)
     assert covered.dtype == np.float32
-    assert covered.sum() == pytest.approx(12.5**2)
     assert (covered[8:20, 8:20] == 1).all()
-    assert (covered[8:20, 20] == 0.5).all()
+    assert np.allclose(covered[8:20, 20], 0.5, atol=0.1 + 1e-6)
+    assert covered[:8].max() == covered[21:].max() == 0
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -115,7 +115,8 @@ for size in (96, 128):
     assert drawn.rgb[drawn.mask].std() > 10
     outline = engine.silhouette(scene.surface.vertices, scene.surface.faces, scene.camera)
     expected = RasterEngine().silhouette(scene.surface.vertices, scene.surface.faces, scene.camera)
-    assert abs(outline - expected).mean() < 1e-3
+    assert abs(outline - expected).max() <= 0.5  # four samples there, five here
+    assert abs(outline.sum() / expected.sum() - 1) < 0.005
 """
 
 

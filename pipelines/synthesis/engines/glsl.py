@@ -1,0 +1,113 @@
+"""The programs that engine `gl` runs: one draws samples, one makes pixels of them, one fills outlines.
+
+Samples lie as `scene.sampling` says, the pixel centre among them.
+"""
+
+from pipelines.synthesis.scene import GLOSS
+
+VERTEX = """
+#version 330
+uniform mat4 clip;
+uniform vec3 forward;
+uniform float distance_offset;
+in vec3 in_position; in vec3 in_normal; in vec2 in_uv;
+out vec3 position; out vec3 normal; out vec2 uv; out float depth;
+void main() {
+    position = in_position; normal = in_normal; uv = in_uv;
+    depth = dot(forward, in_position) + distance_offset;
+    gl_Position = clip * vec4(in_position, 1.0);
+}
+"""
+
+# Squares and a root stand for gamma 2, products for the power 24 of the gloss: `pow` is a fifth of the time on a CPU.
+SAMPLES = f"""
+#version 330
+uniform vec3 eye;
+uniform mat3 rotation;
+uniform sampler2D image;
+uniform usampler2D parts;
+uniform vec3 direction; uniform vec3 halfway; uniform vec3 view;
+uniform vec3 key; uniform vec3 fill; uniform vec3 sky; uniform vec3 ground;
+in vec3 position; in vec3 normal; in vec2 uv; in float depth;
+layout(location = 0) out vec4 colour;
+layout(location = 1) out vec4 geometry;
+void main() {{
+    vec3 n = normalize(normal);
+    n = dot(n, eye - position) < 0.0 ? -n : n;
+    vec3 albedo = texture(image, uv).rgb;
+    float gloss = max(0.0, dot(n, halfway));
+    gloss *= gloss * gloss;
+    gloss *= gloss; gloss *= gloss; gloss *= gloss;
+    vec3 light = mix(ground, sky, 0.5 + 0.5 * n.z) + key * max(0.0, dot(n, direction)) + fill * max(0.0, dot(n, view));
+    vec3 linear = albedo * albedo * light + key * ({GLOSS} * gloss);
+    int width = textureSize(parts, 0).x;
+    uint part = texelFetch(parts, ivec2(gl_PrimitiveID % width, gl_PrimitiveID / width), 0).r;
+    colour = vec4(sqrt(clamp(linear, 0.0, 1.0)), float(part) / 255.0);
+    geometry = vec4(rotation * n, depth);
+}}
+"""
+
+CORNERS = """
+#version 330
+in vec2 in_corner;
+void main() { gl_Position = vec4(in_corner, 0.0, 1.0); }
+"""
+
+_SAMPLE = """
+#version 330
+uniform ivec2 origin;
+uniform int size;
+uniform ivec2 first;
+uniform sampler2D samples;
+ivec2 middle(ivec2 p) { return ivec2(2 * p.x + p.y + 1, 2 * p.y - p.x + size) - first; }
+"""
+
+PIXELS = (
+    _SAMPLE
+    + """
+uniform sampler2D shapes;
+uniform sampler2D background;
+layout(location = 0) out vec4 colour;
+layout(location = 1) out vec4 geometry;
+void main() {
+    ivec2 p = ivec2(gl_FragCoord.xy) + origin, at = middle(p);
+    vec3 behind = texelFetch(background, ivec2(gl_FragCoord.xy), 0).rgb;
+    vec4 centre = texelFetch(samples, at, 0);
+    vec3 total = centre.a > 0.0 ? centre.rgb : behind;
+    ivec2 steps[4] = ivec2[](ivec2(1, 0), ivec2(-1, 0), ivec2(0, 1), ivec2(0, -1));
+    for (int i = 0; i < 4; i++) {
+        vec4 other = texelFetch(samples, at + steps[i], 0);
+        total += other.a > 0.0 ? other.rgb : behind;
+    }
+    colour = vec4(total / 5.0, centre.a);
+    geometry = texelFetch(shapes, at, 0);
+}
+"""
+)
+
+OUTLINE = """
+#version 330
+uniform mat4 clip;
+in vec3 in_position;
+void main() { gl_Position = clip * vec4(in_position, 1.0); }
+"""
+
+FILL = """
+#version 330
+out vec4 colour;
+void main() { colour = vec4(1.0); }
+"""
+
+COVERAGE = (
+    _SAMPLE
+    + """
+out vec4 share;
+void main() {
+    ivec2 at = middle(ivec2(gl_FragCoord.xy) + origin);
+    float count = texelFetch(samples, at, 0).a + texelFetch(samples, at + ivec2(1, 0), 0).a
+        + texelFetch(samples, at - ivec2(1, 0), 0).a + texelFetch(samples, at + ivec2(0, 1), 0).a
+        + texelFetch(samples, at - ivec2(0, 1), 0).a;
+    share = vec4(count / 5.0);
+}
+"""
+)
