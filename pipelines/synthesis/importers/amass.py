@@ -76,7 +76,7 @@ def read_smpl(path: Path, most_fps: float, most_frames: int) -> Source:
     poses = {joint: turns[::stride] for joint, turns in poses.items()}
     if len(poses["hips"]) > most_frames:
         raise DataError(f"{path}: has more than {most_frames:,} frames at {most_fps:g} per second; cut it")
-    upright, _ = Rotation.align_vectors(np.array([[0.0, 1.0, 0.0]]), up[None])
+    upright = _to_y_up(up)
     return _source(fps / stride, poses, moved[::stride] @ upright.as_matrix().T, upright)
 
 
@@ -148,6 +148,13 @@ def _trunk_up(turns: Array) -> Array:
     axis = np.zeros(3)
     axis[np.abs(mean).argmax()] = np.sign(mean[np.abs(mean).argmax()])
     return axis
+
+
+def _to_y_up(up: Array) -> Rotation:
+    """From a world where `up` (3,) is a coordinate axis; about x where that suffices, so that cameras look at faces."""
+    if up[0] == 0:
+        return Rotation.from_rotvec([np.arctan2(-up[2], up[1]), 0, 0])
+    return Rotation.from_rotvec([0, 0, np.arctan2(up[0], up[1])])
 
 
 def _source(fps: float, poses: dict[str, Array], moved: Array, upright: Rotation) -> Source:

@@ -57,13 +57,15 @@ def joints_of(skeleton: Skeleton, pose: Pose) -> tuple[dict[str, Array], dict[st
 
 def write_bvh(
     path: Path, skeleton: Skeleton, pose: Pose, names: dict[str, str], fps: float = 30.0, order: str = "ZXY",
-    unit: float = 100.0, y_up: bool = True,
+    unit: float = 100.0, y_up: bool = True, along_x: bool = False,
 ) -> None:  # fmt: skip
-    """names: joint -> name in the file; joints without one are left out."""
+    """names: joint -> name in the file; joints without one are left out. along_x: every bone lies along x in the pose
+    of the offsets, as in LAFAN."""
     relative, rest, moved = joints_of(skeleton, pose)
     axes = Y_UP if y_up else np.eye(3)
     relative = {joint: axes @ turn @ axes.T for joint, turn in relative.items()}
     rest = {joint: unit * axes @ place for joint, place in rest.items()}
+    own = {joint: np.eye(3) for joint in names}  # a joint's axes in the T
     columns: list[Array] = []
 
     def parent_of(joint: str) -> str:
@@ -72,9 +74,18 @@ def write_bvh(
             parent = PARENTS[parent]
         return parent
 
+    for joint in [name for name in BONES if name in names and along_x]:
+        ways = [rest[other] - rest[joint] for other in names if other != "hips" and parent_of(other) == joint]
+        way = next((way for way in ways if np.linalg.norm(way) > 1e-6), None)
+        if way is None:
+            own[joint] = own[parent_of(joint)]
+        else:
+            own[joint] = Rotation.align_vectors(way[None], np.eye(3)[:1])[0].as_matrix()
+    relative = {joint: relative[joint] @ own[joint] for joint in names}
+
     def write(joint: str, depth: int) -> str:
         pad, root = "  " * depth, joint == "hips"
-        offset = rest[joint] - (np.zeros(3) if root else rest[parent_of(joint)])
+        offset = rest[joint] if root else own[parent_of(joint)].T @ (rest[joint] - rest[parent_of(joint)])
         local = relative[joint] if root else relative[parent_of(joint)].transpose(0, 2, 1) @ relative[joint]
         if root:
             columns.append(unit * moved @ axes.T + rest["hips"])
