@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop, sample_light
+from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop
 from pipelines.synthesis.engines import choose_engine
 from pipelines.synthesis.framing import FRAMINGS, sample_camera
-from pipelines.synthesis.groups import FEET
 from pipelines.synthesis.identity import sample_identity
+from pipelines.synthesis.lights import sample_light
 from pipelines.synthesis.motion import sample_motion
 from pipelines.synthesis.person import Studio
 from pipelines.synthesis.scene import Scene
+from pipelines.synthesis.shadow import cast
 from pipelines.video import encode_mp4
 
 __all__ = ["FRAMINGS", "render_avatar_video"]
 
-_SECONDS_PER_KEY = 0.9
 _STREAM = 7  # apart from the streams of groups: no avatar of a video is an identity of a pair
 _TEXTURE = 512
 _FACING = 25.0
@@ -38,11 +38,13 @@ def render_avatar_video(
     who, moves, place = (np.random.default_rng([seed, _STREAM, part]) for part in range(3))
     person = studio.dress(sample_identity(who))
     frames = round(seconds * fps)
-    motion = sample_motion(moves, studio.skeleton, int(np.ceil(seconds / _SECONDS_PER_KEY)) + 1, framing, _FACING)
-    posed = person.pose(motion.at(np.arange(frames) / fps / _SECONDS_PER_KEY, studio.skeleton))
+    motion = sample_motion(moves, studio.skeleton, seconds, framing, _FACING)
+    posed = person.pose(motion.at(np.arange(frames) / fps, studio.skeleton))
     camera = sample_camera(place, posed.points, framing, size)
-    light, behind = sample_light(place), draw_backdrop(sample_backdrop(place), camera, posed.points[:, FEET].mean(0))
-    pictures = (drawer.render(Scene(person.surface(v), camera, light, behind)).rgb for v in posed.vertices)
+    light = sample_light(place)
+    plate = draw_backdrop(sample_backdrop(place), camera, light)
+    surfaces = (person.surface(vertices) for vertices in posed.vertices)
+    pictures = (drawer.render(Scene(s, camera, light, plate.shaded(cast(s, light)))).rgb for s in surfaces)
     path.write_bytes(encode_mp4(pictures, fps, _CRF))
 
 

@@ -1,4 +1,4 @@
-"""Small libraries that motions are drawn from: arm and leg poses (degrees), hand shapes, facial expressions.
+"""Small libraries that motions are drawn from: arm poses (degrees), hand shapes, facial expressions, visemes.
 
 Values are centres; the sampler in `motion` varies them. Joints are named as in `skeleton.LIMITS`, facial actions as
 ARKit's 52.
@@ -27,32 +27,18 @@ _ARM_ROWS = {
     "swing_back": (30, -40, 0, 12, 0, 0),
     "push": (70, 80, 5, 60, 30, -45),
     "salute": (75, 35, 40, 138, 40, 0),
+    "chest": (38, 60, 10, 105, 0, 0),
+    "shoulder_high": (42, 45, 25, 122, 10, 0),
+    "face_high": (62, 62, 42, 118, 20, 0),
+    "clap_apart": (42, 55, -5, 78, 0, 0),
+    "clap_together": (50, 72, -14, 78, 0, 0),
+    "guard": (32, 55, 15, 128, 10, 0),
+    "punch": (82, 88, 0, 22, 60, 0),
+    "uppercut": (50, 80, 10, 100, -50, 0),
+    "jog_front": (38, 85, 5, 95, 0, 0),
+    "jog_back": (32, -38, 0, 85, 0, 0),
 }
 ARMS: dict[str, Values] = {name: dict(zip(_ARM_NAMES, map(float, row), strict=True)) for name, row in _ARM_ROWS.items()}
-
-# Both legs: (hip flex, hip out, knee) left then right; ankles follow so that soles stay level.
-_LEG_ROWS = {
-    "standing": ((0, 5, 3), (0, 5, 3)),
-    "at_ease": ((2, 9, 5), (8, 8, 18)),
-    "wide": ((4, 20, 8), (4, 20, 8)),
-    "step": ((24, 4, 12), (-14, 4, 12)),
-    "stride": ((34, 4, 18), (-18, 4, 28)),
-    "lunge": ((62, 8, 68), (-16, 6, 30)),
-    "squat": ((62, 14, 84), (62, 14, 84)),
-    "half_squat": ((34, 12, 50), (34, 12, 50)),
-    "side_lunge": ((42, 26, 62), (4, 30, 4)),
-    "knee_up": ((78, 6, 88), (0, 5, 4)),
-    "kick": ((52, 5, 14), (-4, 6, 8)),
-    "side_raise": ((4, 34, 6), (0, 6, 6)),
-}
-LEGS: dict[str, Values] = {
-    name: {
-        f"{side}_{joint}": float(value)
-        for side, row in zip(("left", "right"), rows, strict=True)
-        for joint, value in zip(("hip_flex", "hip_out", "knee"), row, strict=True)
-    }
-    for name, rows in _LEG_ROWS.items()
-}
 
 # Thumb base, thumb bend, spread, then (base, bend) of index, middle, ring, little.
 _HAND_ROWS = {
@@ -100,11 +86,20 @@ FACES: dict[str, Values] = {
     "pucker": {"mouthPucker": 0.9, "mouthFunnel": 0.2},
     "puffed": {"cheekPuff": 0.9, **_both(mouthPress=0.4)},
     "open": {"jawOpen": 0.7, **_both(mouthLowerDown=0.3)},
-    "vowel_a": {"jawOpen": 0.4, **_both(mouthStretch=0.2, mouthLowerDown=0.2)},
-    "vowel_e": {"jawOpen": 0.15, **_both(mouthStretch=0.5, mouthSmile=0.3, mouthLowerDown=0.3)},
-    "vowel_o": {"jawOpen": 0.3, "mouthFunnel": 0.7},
-    "vowel_u": {"jawOpen": 0.12, "mouthPucker": 0.6, "mouthFunnel": 0.3},
     "wink": {"eyeBlinkLeft": 1.0, "cheekSquintLeft": 0.6, "mouthSmileLeft": 0.5},
     "grimace": {**_both(mouthStretch=0.8, mouthLowerDown=0.6, mouthUpperUp=0.5), "jawOpen": 0.05},
     "tongue": {"jawOpen": 0.45, "tongueOut": 0.8},
+}
+
+VISEMES: dict[str, Values] = {
+    "a": {"jawOpen": 0.4, **_both(mouthStretch=0.2, mouthLowerDown=0.2)},
+    "e": {"jawOpen": 0.15, **_both(mouthStretch=0.5, mouthSmile=0.3, mouthLowerDown=0.3)},
+    "i": {"jawOpen": 0.08, **_both(mouthStretch=0.45, mouthSmile=0.4, mouthUpperUp=0.15)},
+    "o": {"jawOpen": 0.3, "mouthFunnel": 0.7},
+    "u": {"jawOpen": 0.12, "mouthPucker": 0.6, "mouthFunnel": 0.3},
+    "m": {**_both(mouthPress=0.5), "mouthRollLower": 0.3, "mouthRollUpper": 0.25},
+    "f": {"jawOpen": 0.06, "mouthRollLower": 0.5, **_both(mouthUpperUp=0.25)},
+    "l": {"jawOpen": 0.22, **_both(mouthLowerDown=0.3)},
+    "s": {"jawOpen": 0.05, **_both(mouthStretch=0.3, mouthLowerDown=0.25, mouthUpperUp=0.15)},
+    "sh": {"jawOpen": 0.1, "mouthFunnel": 0.6, **_both(mouthUpperUp=0.15)},
 }

@@ -1,176 +1,160 @@
-"""Procedural motion: joint-limited key poses drawn at random, and smooth paths between them.
+"""Procedural motion: what legs, arms, hands, trunk and face do, drawn apart, put together, and checked.
 
-A motion is a path through key poses in joint angles and facial actions (cubic Hermite with Catmull-Rom slopes, so that
-speed is continuous), sampled at any times. The same motion goes onto every body. Key poses whose hands would be inside
-the trunk or the head are drawn again.
+A motion is a track of joint angles, facial actions and the root's path at a fixed rate, interpolated to any times. The
+same motion goes onto every body. Draws in which a hand or forearm of the mean body would go through the rest of it are
+replaced.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
-from pipelines.synthesis import gestures
+from pipelines.manifest import digest_of
+from pipelines.synthesis.arms import STYLES, sample_hands, swing, track, vary
 from pipelines.synthesis.body import Pose
-from pipelines.synthesis.skeleton import LIMITS, Angles, Skeleton, clip, mirror
+from pipelines.synthesis.faces import sample_face
+from pipelines.synthesis.grounding import solve_legs
+from pipelines.synthesis.legs import RATE, Legs, sample_legs
+from pipelines.synthesis.penetration import clearance
+from pipelines.synthesis.skeleton import LIMITS, Angles, Skeleton, clip
 
-_TRIES = 12
-_ACTIONS = tuple(sorted({name for face in gestures.FACES.values() for name in face} | {
-    f"eye{kind}{side}" for kind in ("Blink", "LookUp", "LookDown", "LookIn", "LookOut") for side in ("Left", "Right")
-}))  # fmt: skip
+_TRIES = 10
+_EVERY = 2  # frames of the track from one check for penetration to the next: 67 ms
+_SLACK = 0.0  # metres of clearance that a draw must have
+_EXACT = 0.5  # degrees that a plan for the legs may be beyond the joints' limits
+_LIVELY = {"sign": 2.2, "talk": 1.2, "random": 1.0}
+# Which styles of the arms go with which legs, besides those that go with all.
+_SUITS = {
+    "walk": ("swing", "swing", "swing", "talk", "wave", "rest"),
+    "back": ("swing", "swing", "talk", "rest"),
+    "march": ("swing", "swing", "dance", "clap"),
+    "jog": ("swing", "swing", "swing", "box"),
+    "side": ("swing", "box", "dance", "clap", "talk"),
+    "turn": ("swing", "dance", "talk", "reach"),
+    "bounce": ("dance", "dance", "box", "clap", "talk", "wave", "sign"),
+    "jump": ("clap", "reach", "rest", "wave", "random"),
+}
+_ANY = ("random", "random", "talk", "talk", "sign", "sign", "wave", "clap", "reach", "rest", "dance", "box")
+_CLOSE = ("random", "talk", "talk", "sign", "sign", "sign", "wave", "clap", "dance")
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Key poses at whole times 0..K-1. angles: joint -> (K,) degrees; actions: ARKit name -> (K,)."""
+    """A track at `RATE`. angles: joint -> (K,) degrees; actions: ARKit name -> (K,); root (K, 3): its displacement in
+    metres of the mean adult; kind: the names of what legs and arms do."""
 
     angles: Angles
     actions: Angles
+    root: NDArray[np.float64]
+    kind: tuple[str, str]
 
     @property
-    def duration(self) -> float:
-        """Length in units of key poses."""
-        return float(len(next(iter(self.angles.values()))) - 1)
+    def seconds(self) -> float:
+        return (len(self.root) - 1) / RATE
 
-    def at(self, times: NDArray[np.float64], skeleton: Skeleton) -> Pose:
-        """Poses at times in [0, duration], (T,) of them."""
-        angles = {name: _interpolate(keys, times) for name, keys in self.angles.items()}
-        actions = {name: _interpolate(keys, times) for name, keys in self.actions.items()}
-        return skeleton.pose(angles, actions)
+    @property
+    def id(self) -> str:
+        """Content hash."""
+        tracks = {**self.angles, **self.actions, "root": self.root}
+        return digest_of("motion", {name: np.round(values, 4).tolist() for name, values in sorted(tracks.items())})
+
+    def at(self, times: NDArray[np.floating], skeleton: Skeleton) -> Pose:
+        """Poses at times (T,) in seconds, held at the ends."""
+        made = skeleton.pose(
+            {name: interpolate(track, times) for name, track in self.angles.items()},
+            {name: interpolate(track, times) for name, track in self.actions.items()},
+        )
+        return Pose(made.rotations, interpolate(self.root, times).astype(np.float32), made.actions)
 
 
-def _interpolate(keys: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Catmull-Rom through `keys` at whole times; the ends are reached at rest."""
-    if len(keys) == 1:
-        return np.full(len(times), keys[0])
-    slopes = np.zeros_like(keys)
-    slopes[1:-1] = (keys[2:] - keys[:-2]) / 2
-    start = np.clip(np.floor(times).astype(int), 0, len(keys) - 2)
-    t = np.clip(times - start, 0, 1)
+def interpolate(values: NDArray[np.float64], times: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Catmull-Rom between the samples (K, ...) of a track at `RATE`."""
+    if len(values) == 1:
+        return np.repeat(values, len(times), 0)
+    slopes = np.gradient(values, axis=0)
+    place = np.clip(np.asarray(times, np.float64) * RATE, 0, len(values) - 1)
+    start = np.minimum(place.astype(int), len(values) - 2)
+    t = (place - start).reshape(-1, *[1] * (values.ndim - 1))
     return np.asarray(
-        (2 * t**3 - 3 * t**2 + 1) * keys[start]
+        (2 * t**3 - 3 * t**2 + 1) * values[start]
         + (t**3 - 2 * t**2 + t) * slopes[start]
-        + (3 * t**2 - 2 * t**3) * keys[start + 1]
+        + (3 * t**2 - 2 * t**3) * values[start + 1]
         + (t**3 - t**2) * slopes[start + 1]
     )
 
 
 def sample_motion(
-    rng: np.random.Generator, skeleton: Skeleton, keys: int, framing: str = "full", facing: float = 40.0
+    rng: np.random.Generator, skeleton: Skeleton, seconds: float, framing: str = "full", facing: float = 40.0
 ) -> Motion:
-    """A motion of `keys` key poses. facing: the most degrees that the whole body turns away from the front.
+    """A motion of some seconds. facing: the most degrees that the whole body turns away from the front at first.
 
     Framings closer than `full` bring the hands up and keep the legs quiet, since only that is in the picture.
     """
-    angles: list[dict[str, float]] = []
-    actions: list[dict[str, float]] = []
-    turn = rng.uniform(-facing, facing)
-    for _ in range(keys):
-        turn = float(np.clip(turn + rng.normal(0, 10), -facing, facing))
-        for _attempt in range(_TRIES):
-            pose = {**_body_pose(rng, framing), "facing": turn}
-            if hands_are_free(skeleton, pose):
-                break
-        else:
-            pose = {**_standing(), "facing": turn}
-        angles.append(pose)
-        actions.append(_face(rng))
-    return Motion(
-        {name: np.array([pose.get(name, 0.0) for pose in angles]) for name in LIMITS},
-        {name: np.array([face.get(name, 0.0) for face in actions]) for name in _ACTIONS},
-    )
+    times = np.arange(int(np.ceil(seconds * RATE)) + 1) / RATE
+    legs, lower, root = _sample_lower(rng, skeleton, times, framing, rng.uniform(-facing, facing))
+    names = _CLOSE if framing != "full" else _SUITS.get(legs.name, _ANY)
+    style = names[int(rng.integers(len(names)))]
+    hands = sample_hands(rng, times, _LIVELY.get(style, 0.5))
+    actions, head = sample_face(rng, times, speaking=rng.random() < (0.7 if style == "talk" else 0.3))
+    trunk = _sample_trunk(rng, times, legs, head)
+    for _ in range(_TRIES):
+        arms = _sample_arms(rng, times, legs, style)
+        body = clip({**trunk, **lower, **arms})
+        if clearance(skeleton, {name: track[::_EVERY] for name, track in body.items()}).min() > _SLACK:
+            break
+        if _ == _TRIES // 2:
+            style = "talk"
+    else:
+        style, arms = "rest", track(times, [(0.0, _hanging(rng))])
+        body = clip({**trunk, **lower, **arms})
+    angles = {name: np.zeros(len(times)) for name in LIMITS} | body | clip(hands)
+    return Motion(angles, actions, root, (legs.name, style))
 
 
-def _standing() -> dict[str, float]:
-    pose = dict(gestures.LEGS["standing"])
-    for side in ("left", "right"):
-        pose |= {f"{side}_{joint}": value for joint, value in gestures.ARMS["hanging"].items()}
-    return pose
+def _sample_lower(
+    rng: np.random.Generator, skeleton: Skeleton, times: NDArray[np.float64], framing: str, facing: float
+) -> tuple[Legs, Angles, NDArray[np.float64]]:
+    """Legs within the limits of their joints, so that the feet are where they were planned."""
+    for _ in range(_TRIES):
+        legs = sample_legs(rng, times, framing, facing)
+        angles, root = solve_legs(skeleton, legs.soles, legs.pelvis)
+        if all(np.abs(track - np.clip(track, *LIMITS[name])).max() < _EXACT for name, track in angles.items()):
+            return legs, angles, root
+    legs = sample_legs(rng, times, framing, facing, name="stand")
+    return legs, *solve_legs(skeleton, legs.soles, legs.pelvis)
 
 
-def _body_pose(rng: np.random.Generator, framing: str) -> dict[str, float]:
-    legs = list(gestures.LEGS) if framing == "full" else ["standing", "at_ease"]
-    weights = np.array([3.0 if name in {"standing", "at_ease", "step"} else 1.0 for name in legs])
-    leg = gestures.LEGS[legs[rng.choice(len(legs), p=weights / weights.sum())]]
-    pose = {name: value + rng.normal(0, 3) for name, value in leg.items()}
-    if rng.random() < 0.5:
-        pose = {name: float(value[0]) for name, value in mirror({k: np.array([v]) for k, v in pose.items()}).items()}
-    for side in ("left", "right"):
-        pose[f"{side}_ankle"] = pose[f"{side}_knee"] - pose[f"{side}_hip_flex"]
-        pose |= {f"{side}_{name}": value for name, value in _arm(rng, framing).items()}
-        pose |= {f"{side}_{name}": value for name, value in _hand(rng).items()}
-    if rng.random() < 0.2:
-        for name in gestures.ARMS["hanging"]:
-            pose[f"right_{name}"] = pose[f"left_{name}"]
-    crouch = 0.25 * max(0.0, pose["left_hip_flex"] + pose["right_hip_flex"] - 30)
-    spread = {"spine_bend": 7, "spine_lean": 6, "spine_turn": 12, "head_bend": 8, "head_lean": 6, "head_turn": 16}
-    pose |= {name: rng.normal(0, width) for name, width in spread.items()}
-    pose["spine_bend"] += crouch
-    pose["head_bend"] -= 0.6 * crouch
-    return {name: float(value[0]) for name, value in clip({k: np.array([v]) for k, v in pose.items()}).items()}
+def _sample_arms(rng: np.random.Generator, times: NDArray[np.float64], legs: Legs, style: str) -> Angles:
+    if style == "swing":
+        return swing(rng, legs.phase, jog=legs.name == "jog")
+    return track(times, STYLES[style](rng, float(times[-1])))
 
 
-def _arm(rng: np.random.Generator, framing: str) -> dict[str, float]:
-    names = list(gestures.ARMS)
-    resting = 2.0 if framing == "full" else 0.5
-    weights = np.array([resting if name == "hanging" else 1.0 for name in names])
-    arm = gestures.ARMS[names[rng.choice(len(names), p=weights / weights.sum())]]
-    spread = {"arm_raise": 8, "arm_front": 10, "arm_twist": 10, "elbow": 10, "forearm_twist": 20, "wrist_bend": 12}
-    lean, shrug = rng.normal(0, 6), abs(rng.normal(0, 3))
-    return {**{k: v + rng.normal(0, spread[k]) for k, v in arm.items()}, "wrist_lean": lean, "shoulder_shrug": shrug}
+def _hanging(rng: np.random.Generator) -> dict[str, float]:
+    return {f"{side}_{name}": value for side in ("left", "right") for name, value in vary(rng, "hanging", 0.0).items()}
 
 
-def _hand(rng: np.random.Generator) -> dict[str, float]:
-    """A mixture of two shapes, nearer to one of them."""
-    names = list(gestures.HANDS)
-    first, second = (gestures.HANDS[names[i]] for i in rng.choice(len(names), 2, replace=False))
-    share = rng.beta(1, 5)
-    return {name: (1 - share) * first[name] + share * second[name] + rng.normal(0, 3) for name in first}
+def _sample_trunk(rng: np.random.Generator, times: NDArray[np.float64], legs: Legs, head: Angles) -> Angles:
+    """A spine that sways slowly, balances the legs, and turns against the gait; a head that goes with the gaze."""
+    spread = {"spine_bend": 5, "spine_lean": 4, "spine_turn": 9, "head_bend": 5, "head_lean": 5, "head_turn": 8}
+    angles = {name: _drift(rng, times, width) for name, width in spread.items()}
+    low = np.maximum(-0.03 - legs.pelvis.place[:, 2], 0)
+    angles["spine_bend"] += 45 * low
+    angles["head_bend"] -= 0.6 * (45 * low + legs.pelvis.tilt)
+    if legs.name in {"walk", "back", "march", "jog"}:
+        angles["spine_turn"] += rng.uniform(3, 7) * np.sin(2 * np.pi * legs.phase)
+    if legs.name == "bounce":
+        angles["spine_lean"] += rng.uniform(0, 6) * np.sin(2 * np.pi * legs.phase)
+    for name, values in head.items():
+        angles[name] += values
+    return angles
 
 
-def _face(rng: np.random.Generator) -> dict[str, float]:
-    names = list(gestures.FACES)
-    first, second = (gestures.FACES[names[i]] for i in rng.choice(len(names), 2, replace=False))
-    strength, share = rng.uniform(0.5, 1.0), rng.beta(1, 3)
-    mixed = {
-        name: strength * ((1 - share) * first.get(name, 0) + share * second.get(name, 0))
-        for name in sorted({*first, *second})
-    }
-    sideways, upwards = np.clip(rng.normal(0, 0.35, 2), -1, 1)
-    for side, inward in (("Left", -sideways), ("Right", sideways)):
-        mixed[f"eyeLookIn{side}"], mixed[f"eyeLookOut{side}"] = max(inward, 0.0), max(-inward, 0.0)
-        mixed[f"eyeLookUp{side}"], mixed[f"eyeLookDown{side}"] = max(upwards, 0.0), max(-upwards, 0.0)
-        blink = 1.0 if rng.random() < 0.06 else float(np.clip(rng.normal(0.05, 0.08), 0, 0.5))
-        mixed[f"eyeBlink{side}"] = max(blink, mixed.get(f"eyeBlink{side}", 0.0))
-    if rng.random() < 0.06:
-        mixed["eyeBlinkLeft"] = mixed["eyeBlinkRight"] = 1.0
-    return {name: float(np.clip(value, 0, 1)) for name, value in mixed.items()}
-
-
-def hands_are_free(skeleton: Skeleton, pose: dict[str, float]) -> bool:
-    """Whether both hands and forearms are outside the mean body's trunk and head, and apart from each other."""
-    joints = skeleton.joints({name: np.array([value]) for name, value in {**pose, "facing": 0.0}.items()})
-    trunk = [joints[name][0] for name in ("root", "spine03", "spine01")]
-    head = joints["head"][0] + (joints["head"][0] - joints["neck03"][0]) * 1.2
-    ends = {}
-    for end in ("L", "R"):
-        wrist, knuckle = joints[f"wrist.{end}"][0], joints[f"finger3-1.{end}"][0]
-        tip = knuckle + 0.6 * (knuckle - wrist)
-        ends[end] = np.stack([wrist, knuckle, tip, (wrist + joints[f"lowerarm01.{end}"][0]) / 2])
-        for probe in ends[end]:
-            if min(_ellipse(probe - centre) for centre in _densify(trunk)) < 1.0:
-                return False
-            if np.linalg.norm((probe - head) / (0.10, 0.125, 0.14)) < 1.0:
-                return False
-    gaps = np.linalg.norm(ends["L"][:, None] - ends["R"][None], axis=-1)
-    return bool(gaps[:3, :3].min() > 0.07)
-
-
-def _ellipse(offset: NDArray[np.float64]) -> float:
-    return float(np.linalg.norm(offset / (0.185, 0.15, 0.14)))
-
-
-def _densify(points: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    pairs = itertools.pairwise(points)
-    return [a + (b - a) * t for a, b in pairs for t in (0.0, 0.5, 1.0)]
+def _drift(rng: np.random.Generator, times: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """Smooth noise (K,) of a standard deviation, that changes within about a second."""
+    count = len(times) + 120
+    noise = gaussian_filter1d(rng.normal(0, 1, count), 0.45 * RATE)[60 : 60 + len(times)]
+    # A filtered white noise has the deviation (4 pi sigma²)^(-1/4).
+    return np.asarray(width * noise * (4 * np.pi * (0.45 * RATE) ** 2) ** 0.25)

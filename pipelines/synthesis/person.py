@@ -1,5 +1,6 @@
 """A person: an identity on the body, ready to be posed and turned into a surface to draw."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from pipelines.synthesis.appearance import Outfit, dress
 from pipelines.synthesis.atlas import Atlas, VertexFields, build_atlas, vertex_fields
 from pipelines.synthesis.body import PARTS, AnnyBody, Pose, Posed
+from pipelines.synthesis.grounding import stand
 from pipelines.synthesis.identity import Identity
 from pipelines.synthesis.parts import face_parts
 from pipelines.synthesis.scene import Floats, Surface
@@ -98,11 +100,13 @@ class Person:
     corners: NDArray[np.int32]
 
     def pose(self, pose: Pose) -> Posed:
-        """The bare body in T frames, standing on the floor z = 0."""
-        made = self.studio.body.pose(self.identity.phenotypes, pose)
-        floor = np.zeros((pose.frames, 1, 3), np.float32)
-        floor[:, 0, 2] = made.vertices[:, self.studio.skin, 2].min(1) - _SOLE
-        return Posed(made.vertices - floor, made.points - floor)
+        """The bare body in T frames; it stands on the floor z = 0 in at least one of them."""
+        studio = self.studio
+        still = dataclasses.replace(pose, translation=np.zeros_like(pose.translation))
+        made = studio.body.pose(self.identity.phenotypes, still)
+        lowest = made.vertices[:, studio.skin, 2].min(1) - _SOLE
+        offset = stand(studio.skeleton, pose, made, lowest)[:, None]
+        return Posed(made.vertices + offset, made.points + offset)
 
     def surface(self, bare: Floats) -> Surface:
         """What is seen of one frame: the body (V, 3) with clothes and hair."""

@@ -4,12 +4,15 @@ All angles are degrees. Positive: bend forward, lean and turn to the person's le
 outwards. Ranges are the usual clinical ones (American Academy of Orthopaedic Surgeons), a little narrowed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines import keypoints
 from pipelines.synthesis.body import AnnyBody, Pose
+from pipelines.synthesis.scene import Floats
 
 _TRUNK = {
     "facing": (-180.0, 180.0),
@@ -22,7 +25,8 @@ _TRUNK = {
     "head_turn": (-60.0, 60.0),
 }
 # arm_raise: from hanging (0) upwards; arm_front: in which vertical plane, sideways (0) to forwards (90);
-# forearm_twist: positive turns the palm down (pronation); ankle: positive lifts the toes.
+# forearm_twist: positive turns the palm down (pronation); ankle: positive lifts the toes; ankle_out, ankle_twist: what
+# the foot adds to what the leg's own spread and twist give it; toes: positive bends them up.
 _SIDE = {
     "shoulder_shrug": (-5.0, 15.0),
     "arm_raise": (5.0, 165.0),
@@ -36,7 +40,10 @@ _SIDE = {
     "hip_out": (-15.0, 40.0),
     "hip_twist": (-30.0, 35.0),
     "knee": (0.0, 125.0),
-    "ankle": (-35.0, 35.0),
+    "ankle": (-48.0, 35.0),
+    "ankle_out": (-25.0, 25.0),
+    "ankle_twist": (-25.0, 25.0),
+    "toes": (-20.0, 55.0),
     "thumb_base": (-15.0, 45.0),
     "thumb_bend": (-10.0, 70.0),
     "finger_spread": (-4.0, 14.0),
@@ -52,10 +59,16 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 _FINGERS = {"index": 2, "middle": 3, "ring": 4, "little": 5}
 _SPREAD = {"index": 1.0, "middle": 0.25, "ring": -0.5, "little": -1.2}
-_STANCE = 4.0  # the reference pose stands with the legs this far apart
+SOLES = [keypoints.BODY.index(f"{side}_{end}") for side in ("left", "right") for end in ("heel", "toe")]
+STANCE = 4.0  # the reference pose stands with the legs this far apart
+FOOT_ROLL = 0.7  # how much of the leg's spread the foot takes back, so that the sole stays nearly level
 _AXES = {"x": 0, "y": 1, "z": 2}
 
 Angles = dict[str, NDArray[np.float64]]
+Rotations = Mapping[str, NDArray[np.floating]]
+
+
+_MIRRORED = {"facing", "spine_lean", "spine_turn", "head_lean", "head_turn"}
 
 
 def clip(angles: Angles) -> Angles:
@@ -81,23 +94,39 @@ def between(start: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np
     return about(axis / np.maximum(sine, 1e-9)[:, None], angle)
 
 
+def leg_length(points: Floats) -> float:
+    """Metres from hip over knee to ankle, the mean of both legs and all frames. points: (T, 88, 3)."""
+    chains = [
+        [keypoints.BODY.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle")] for side in ("left", "right")
+    ]
+    return float(np.mean([np.linalg.norm(np.diff(points[:, chain], axis=1), axis=-1).sum(1) for chain in chains]))
+
+
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vector / np.linalg.norm(vector))
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The reference skeleton's joints, from which axes of rotation follow. heads: bone -> (3,); parents: by bone."""
+    """The reference skeleton's joints, from which axes of rotation follow. heads: bone -> (3,); parents: by bone;
+    soles (4, 3): heel and toe of the left and the right foot; leg: length of a leg (`leg_length`); floor: height of the
+    lowest vertex, metres."""
 
     heads: dict[str, NDArray[np.float64]]
     parents: dict[str, str]
+    soles: NDArray[np.float64]
+    leg: float
+    floor: float
 
     @classmethod
     def of(cls, body: AnnyBody) -> "Skeleton":
         parents = {
             bone: body.bones[parent] for bone, parent in zip(body.bones, body.bone_parents, strict=True) if parent >= 0
         }
-        return cls({name: head.astype(np.float64) for name, head in body.reference_heads().items()}, parents)
+        still = body.pose({"age": 2 / 3}, Pose({}, np.zeros((1, 3), np.float32), {}))
+        soles = still.points[0, SOLES].astype(np.float64)
+        heads = {name: head.astype(np.float64) for name, head in body.reference_heads().items()}
+        return cls(heads, parents, soles, leg_length(still.points), float(still.vertices[0, :, 2].min()))
 
     def direction(self, start: str, end: str) -> NDArray[np.float64]:
         return _unit(self.heads[end] - self.heads[start])
@@ -121,14 +150,23 @@ class Skeleton:
         )
 
     def joints(self, angles: Angles) -> dict[str, NDArray[np.float64]]:
-        """Joint positions (T, 3) of the mean body, by bone."""
-        rotations = self.pose(angles, {}).rotations
-        turned, placed = {"root": rotations["root"]}, {"root": np.zeros((len(rotations["root"]), 3))}
+        """Joint positions (T, 3) of the mean body whose root is at the origin, by bone."""
+        return self.placed(self.pose(angles, {}).rotations)[0]
+
+    def placed(self, rotations: Rotations, only: tuple[str, ...] = ()) -> tuple[Angles, Angles]:
+        """Joint positions (T, 3) and orientations (T, 3, 3) of the mean body whose root is at the origin, by bone.
+
+        only: starts of the names of the bones that are wanted, besides the root; all where it is empty.
+        """
+        turned: Angles = {"root": rotations["root"].astype(np.float64)}
+        placed = {"root": np.zeros((len(turned["root"]), 3))}
         for bone, parent in self.parents.items():
+            if only and not bone.startswith(only):
+                continue
             offset = self.heads[bone] - self.heads[parent]
             placed[bone] = placed[parent] + turned[parent] @ offset
             turned[bone] = turned[parent] @ rotations[bone] if bone in rotations else turned[parent]
-        return placed
+        return placed, turned
 
     def _arm(self, angles: Angles, side: str) -> dict[str, NDArray[np.float64]]:
         end, sign = side[0].upper(), 1.0 if side == "left" else -1.0
@@ -207,14 +245,16 @@ def _leg(angles: Angles, side: str) -> dict[str, NDArray[np.float64]]:
     flex = angles[f"{side}_hip_flex"] + angles["tilt"]
     hip = (
         _turn("x", -flex)
-        @ _turn("y", -sign * (angles[f"{side}_hip_out"] - _STANCE))
+        @ _turn("y", -sign * (angles[f"{side}_hip_out"] - STANCE))
         @ _turn("z", sign * angles[f"{side}_hip_twist"])
     )
     return {
         f"upperleg01.{end}": hip,
         f"lowerleg01.{end}": _turn("x", angles[f"{side}_knee"]),
         f"foot.{end}": _turn("x", -angles[f"{side}_ankle"])
-        @ _turn("y", 0.7 * sign * (angles[f"{side}_hip_out"] - _STANCE)),
+        @ _turn("y", sign * (FOOT_ROLL * (angles[f"{side}_hip_out"] - STANCE) - angles[f"{side}_ankle_out"]))
+        @ _turn("z", sign * angles[f"{side}_ankle_twist"]),
+        **dict.fromkeys((f"toe{toe}-1.{end}" for toe in range(1, 6)), _turn("x", -angles[f"{side}_toes"])),
     }
 
 
@@ -227,5 +267,5 @@ def mirror(angles: Angles) -> Angles:
             other = "right_" + name.removeprefix("left_")
         elif name.startswith("right_"):
             other = "left_" + name.removeprefix("right_")
-        swapped[other] = -value if name in {"facing", "spine_lean", "spine_turn", "head_lean", "head_turn"} else value
+        swapped[other] = -value if name in _MIRRORED else value
     return swapped
