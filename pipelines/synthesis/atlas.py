@@ -12,8 +12,10 @@ from pipelines.synthesis.landmarks import ASPECT
 from pipelines.synthesis.scene import Camera, Floats
 
 _NOISE_OCTAVES = (12.0, 30.0, 75.0, 190.0)  # waves per metre
+_FOLD_OCTAVES = (40.0, 75.0)  # what a mesh with edges of a centimetre can carry
 _NOISE_FIELDS = 6
 _IDENTITY = np.eye(3, dtype=np.float32)
+_PAINTED = ("body", "eye", "tongue", "teeth")
 _FACE_BACK = -0.045  # the ears' front, in template metres
 
 
@@ -22,7 +24,8 @@ class Texels:
     """Places on the template that are painted, N of them.
 
     position (N, 3) metres; part (N,) index into `PARTS`; arm (N,): 0 at the shoulder, 1 at the wrist, more on the hand;
-    is_head, is_arm (N,) in [0, 1]; is_mouth (N,): the cavity; noise (N, fields): smooth, of unit variance.
+    is_head, is_arm (N,) in [0, 1]; is_mouth (N,): the cavity; shade (N,): the share of light that reaches a place past
+    the body itself; noise (N, fields): smooth, of unit variance.
     """
 
     position: Floats
@@ -31,6 +34,7 @@ class Texels:
     is_arm: Floats
     is_head: Floats
     is_mouth: NDArray[np.bool_]
+    shade: Floats
     noise: Floats
 
     def take(self, index: NDArray[np.int64]) -> "Texels":
@@ -62,12 +66,13 @@ class Atlas:
 
 @dataclass(frozen=True)
 class VertexFields:
-    """Per vertex of the template: position (V, 3), arm, is_arm and is_head as in `Texels`, (V,)."""
+    """Per vertex of the template: position (V, 3), arm, is_arm, is_head (V,) and noise (V, fields) as in `Texels`."""
 
     position: Floats
     arm: Floats
     is_arm: Floats
     is_head: Floats
+    noise: Floats
 
 
 def vertex_fields(body: AnnyBody) -> VertexFields:
@@ -88,7 +93,7 @@ def vertex_fields(body: AnnyBody) -> VertexFields:
             value = np.where(distance < best, marks[i] + t * (marks[i + 1] - marks[i]), value)
             best = np.minimum(distance, best)
         arm[own] = value[own]
-    return VertexFields(body.template, arm, is_arm, is_head)
+    return VertexFields(body.template, arm, is_arm, is_head, smooth_noise(body.template, _FOLD_OCTAVES))
 
 
 def build_atlas(body: AnnyBody, vertices: VertexFields, height: int) -> Atlas:
@@ -98,13 +103,14 @@ def build_atlas(body: AnnyBody, vertices: VertexFields, height: int) -> Atlas:
     width = int(ASPECT * height)
     # Texture space seen by a camera: a plane at depth 1, unit focal length.
     side = max(height, width)
+    drawn = np.flatnonzero(np.isin(body.face_part, [PARTS.index(name) for name in _PAINTED]))
     plane = np.stack([body.uv[:, 0] * width, (1 - body.uv[:, 1]) * height, np.ones(len(body.uv))], 1).astype(np.float32)
     found = rasterise(
-        plane, body.uv_faces, Camera(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), _IDENTITY, side)
+        plane, body.uv_faces[drawn], Camera(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), _IDENTITY, side)
     )
     row, column = np.divmod(found.pixels.numpy(), side)
     texels = row * width + column
-    face, weights = found.faces.numpy(), found.weights.numpy()[..., None]
+    face, weights = drawn[found.faces.numpy()], found.weights.numpy()[..., None]
 
     def spread(values: NDArray[np.float32]) -> Floats:
         corners = values.reshape(len(values), -1)[body.faces[face]]
@@ -127,6 +133,7 @@ def build_atlas(body: AnnyBody, vertices: VertexFields, height: int) -> Atlas:
         is_arm=spread(vertices.is_arm),
         is_head=spread(vertices.is_head),
         is_mouth=in_mouth & (body.face_part[face] == PARTS.index("body")),
+        shade=_shade(position, spread(vertices.is_arm)),
         noise=smooth_noise(position),
     )
     skin = places.part == PARTS.index("body")
@@ -144,18 +151,42 @@ def build_atlas(body: AnnyBody, vertices: VertexFields, height: int) -> Atlas:
     )
 
 
+def _shade(position: Floats, is_arm: Floats) -> Floats:
+    """The share of light, (N,), that reaches the template's skin in its hollows: armpits, between the legs, below the
+    chin and the breast, behind the ears, in the eye sockets and beside the nose."""
+    x, y, z = position.T
+    side = np.abs(x)
+
+    def near(px: float, py: float, pz: float, radius: float) -> Floats:
+        distance = np.square(side - px) + np.square(y - py) + np.square(z - pz)
+        return np.asarray(np.exp(-distance / radius**2), np.float32)
+
+    dark = (
+        0.45 * near(0.150, -0.02, 0.455, 0.05)
+        + 0.45 * np.exp(-np.square(side / 0.05)) * np.exp(-np.square((z + 0.06) / 0.07))
+        + 0.40 * near(0.0, -0.085, 0.608, 0.042)
+        + 0.18 * np.exp(-np.square((side - 0.07) / 0.05) - np.square((z - 0.31) / 0.018)) * (y < -0.08)
+        + 0.35 * near(0.082, -0.028, 0.72, 0.014)
+        + 0.30 * near(0.021, -0.130, 0.735, 0.010)
+        + 0.15 * near(0.021, -0.142, 0.697, 0.008)
+        + 0.30 * near(0.0, -0.160, 0.688, 0.007)
+        + 0.12 * near(0.0, -0.150, 0.6445, 0.010)
+    )
+    return np.asarray(1 - np.clip(dark * np.where(is_arm > 0.9, 0.3, 1), 0, 0.6), np.float32)
+
+
 def _per_vertex_uv(body: AnnyBody) -> Floats:
     uv = np.zeros((len(body.template), 2), np.float32)
     uv[body.faces.ravel()] = body.uv[body.uv_faces.ravel()]
     return uv
 
 
-def smooth_noise(position: Floats) -> Floats:
+def smooth_noise(position: Floats, octaves: tuple[float, ...] = _NOISE_OCTAVES) -> Floats:
     """Fixed smooth random fields at points (N, 3): sums of plane waves with random directions, (N, fields)."""
     rng = np.random.default_rng(20)
     noise = np.zeros((len(position), _NOISE_FIELDS), np.float32)
     for i in range(_NOISE_FIELDS):
-        for octave, waves in enumerate(_NOISE_OCTAVES):
+        for octave, waves in enumerate(octaves):
             directions = (rng.normal(size=(3, 3)) * waves).astype(np.float32)
             phase = rng.uniform(0, 2 * np.pi, 3).astype(np.float32)
             noise[:, i] += np.sin(position @ directions + phase).sum(1) / np.float32(octave + 1.5)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipelines.synthesis.atlas import Atlas, Texels, VertexFields
+from pipelines.synthesis.atlas import Texels, VertexFields
 from pipelines.synthesis.body import PARTS
 from pipelines.synthesis.identity import Look
+from pipelines.synthesis.scalp import hairline_field
 from pipelines.synthesis.scene import Floats
 
 _EYE = (0.03078, 0.7284)
@@ -50,87 +51,106 @@ class Canvas:
 
 def hair_field(look: Look, at: Texels | VertexFields) -> Floats:
     """Metres inside the scalp's hair: above a line that runs from the forehead past the ears to the nape."""
-    x, y, z = at.position.T
-    line = np.interp(
-        y,
-        [-0.16, -0.13, -0.105, -0.085, -0.07, -0.055, -0.02, 0.02, 0.06],
-        [0.802, 0.797, 0.778, 0.752, 0.728, 0.712, 0.688, 0.652, 0.636],
-    )
-    line = line + look.hairline * (y < -0.1)
-    ear = np.hypot(y + 0.035, z - 0.712) - 0.034
-    field = np.where(np.abs(x) > 0.066, np.minimum(z - line, ear), z - line)
+    field = hairline_field(at.position, look.hairline)
     return np.asarray(np.where((at.is_head > 0.5) & (look.hair != "bald"), field, -1.0), np.float32)
 
 
-def paint_body(look: Look, atlas: Atlas, noise: Floats) -> Canvas:
-    """Skin with the face, the eyes and the mouth on it; hair comes after the clothes. noise (N,): of unit variance."""
-    at = atlas.texels
+def paint_skin(look: Look, at: Texels, noise: Floats, canvas: Canvas) -> None:
+    """Skin below clothes and hair, at texels (N,): tan, flush, moles, hair on the scalp. noise (N,): unit variance."""
     skin = np.array(look.skin, np.float32)
-    canvas = Canvas(skin * (1 + 0.02 * noise[:, None]))
-    flush = skin * (0.98, 0.72, 0.68)
-    canvas.lay(flush, 0.25 * step(at.arm - 1.25, 0.1) * (at.is_arm > 0.5))
-    face = Canvas(canvas.colours[atlas.face])
-    _paint_face(look, atlas.face_texels, face)
-    canvas.colours[atlas.face] = face.colours
-    eyes = Canvas(np.zeros((len(atlas.eyes), 3), np.float32))
-    _paint_eyes(look, atlas.eye_texels, eyes)
-    canvas.colours[atlas.eyes] = eyes.colours
-    canvas.lay((0.42, 0.14, 0.13), at.is_mouth)
-    canvas.lay((0.72, 0.36, 0.35), is_part(at, "tongue"))
-    canvas.lay((0.93, 0.91, 0.86), is_part(at, "teeth"))
-    return canvas
+    canvas.lay(skin * (1 + 0.018 * noise[:, None] + 0.012 * at.noise[:, 4:5]), np.ones(len(noise)))
+    canvas.lay(skin * (0.90, 0.84, 0.80), look.tan * (at.is_arm > 0.5) * step(at.arm - 0.35, 0.1))
+    canvas.lay(skin * (0.98, 0.74, 0.70), 0.25 * step(at.arm - 1.25, 0.1) * (at.is_arm > 0.5))
+    canvas.lay(skin * (0.82, 0.68, 0.58), 0.5 * step(at.noise[:, 5] - 2.3, 0.15) * (0.3 + look.freckles))
+    inside = hair_field(look, at)
+    if look.hair == "bald":
+        return
+    grown = 0.55 if look.hair == "shaved" else 0.9
+    grain = 1 + 0.12 * at.noise[:, 3:4]
+    canvas.lay(np.array(look.hair_colour, np.float32) * grain, grown * step(inside + 0.002 * noise, 0.008))
 
 
-def paint_hair(look: Look, at: Texels, noise: Floats, canvas: Canvas) -> None:
-    """Hair on the scalp and on the hair mesh, in strands that run down from the crown."""
-    x, y, _ = at.position.T
-    around = np.arctan2(x - look.parting, y + 0.02)
-    strands = 0.6 * np.sin(70 * around + 4 * at.noise[:, 0]) + 0.4 * np.sin(190 * around + 6 * at.noise[:, 1])
-    shade = 1 + 0.2 * strands * (0.6 + 0.4 * at.noise[:, 3]) + 0.06 * noise
-    colour = np.array(look.hair_colour, np.float32) * shade[:, None]
-    scalp = step(hair_field(look, at) + 0.003 * noise, 0.006) * is_part(at, "body")
-    canvas.lay(colour, (0.6 if look.hair == "shaved" else 1.0) * scalp)
-    canvas.lay(colour, is_part(at, "hair"))
-
-
-def _paint_face(look: Look, at: Texels, canvas: Canvas) -> None:
+def paint_face(look: Look, at: Texels, canvas: Canvas) -> None:
+    """The front of the face: flush, freckles, lines of age, beard, lips, lids and brows."""
     x, y, z = at.position.T
     side = np.abs(x)
     skin, hair = np.array(look.skin, np.float32), np.array(look.hair_colour, np.float32)
     front = y < -0.1
-    flush = skin * (0.98, 0.72, 0.68)
+    flush = skin * (0.99, 0.76, 0.72)
     for cx, cz, radius, strength in ((0.045, 0.690, 0.020, 1.0), (0.0, 0.697, 0.012, 0.7), (0.072, 0.71, 0.02, 0.6)):
         canvas.lay(flush, look.blush * strength * bump(np.hypot(side - cx, z - cz), radius))
-    freckles = step(at.noise[:, 2] - 1.3, 0.2) * bump(np.hypot(side - 0.03, z - 0.70), 0.03)
-    canvas.lay(skin * (0.75, 0.6, 0.5), look.freckles * freckles)
-    # Hollows that light reaches less: the eye sockets, and under the chin.
-    canvas.lay(skin * 0.72, 0.35 * bump(np.hypot((side - 0.022) / 0.011, (z - 0.733) / 0.008), 1.0))
-    canvas.lay(skin * 0.7, 0.35 * bump(z - 0.612, 0.02))
-    if look.beard > 0:
+    freckles = step(at.noise[:, 2] - 1.1, 0.2) * bump(np.hypot(side - 0.03, z - 0.70), 0.035)
+    canvas.lay(skin * (0.75, 0.6, 0.5), np.minimum(look.freckles, 0.8) * freckles)
+    for mole_x, mole_z in look.moles:
+        canvas.lay(skin * (0.5, 0.38, 0.33), 0.8 * bump(np.hypot(x - mole_x, z - mole_z), 0.0013))
+    _paint_lines(look, at, canvas)
+    if look.beard != "none":
         _paint_beard(look, at, canvas)
     _paint_lips(look, at, canvas)
 
     lid = 0.7270 + (side - 0.017) * 0.105
     opening = 1 - ((side - 0.03125) / 0.0148) ** 2
-    upper, lower = (0.0056, 0.0009 + 0.0006 * look.make_up, 0.9), (-0.0033, 0.0005, 0.35 + 0.3 * look.make_up)
+    canvas.lay(skin * (0.80, 0.70, 0.68), 0.3 * bump(z - lid - 0.0075 * opening, 0.0035) * (opening > -0.2) * front)
+    shadow = np.array(look.lips) * (0.7, 0.6, 0.7)
+    canvas.lay(shadow, 0.45 * look.make_up * bump(z - lid - 0.0085 * opening, 0.0035) * (opening > -0.3) * front)
+    upper, lower = (0.0055, 0.0007 + 0.0006 * look.make_up, 0.8), (-0.0033, 0.0004, 0.2 + 0.4 * look.make_up)
     for height, width, strength in (upper, lower):
-        canvas.lay(hair * 0.35, strength * bump(z - lid - height * opening, width) * (opening > -0.15) * front)
-    crest = np.interp(side, [0.011, 0.024, 0.038, 0.054], [0.7455, 0.7495, 0.7520, 0.7462])
-    width = look.brow_width * np.interp(side, [0.011, 0.02, 0.04, 0.055], [0.8, 1.0, 0.8, 0.35])
-    brow = step(width - np.abs(z - crest), 0.0012) * step(side - 0.012, 0.002) * step(0.053 - side, 0.002)
-    canvas.lay(hair * 0.75, 0.85 * brow * (1 - 0.15 * np.abs(at.noise[:, 5])))
+        canvas.lay(hair * 0.3, strength * bump(z - lid - height * opening, width) * (opening > -0.15) * front)
+    _paint_brows(look, at, canvas)
+
+
+def _paint_lines(look: Look, at: Texels, canvas: Canvas) -> None:
+    """Lines of age, deeper with years: from nose to mouth, on the forehead, at the eyes' corners, below the eyes."""
+    x, _, z = at.position.T
+    side = np.abs(x)
+    dark = np.array(look.skin, np.float32) * (0.80, 0.70, 0.66)
+    t = np.clip((0.695 - z) / 0.032, 0, 1)
+    fold = bump(side - 0.019 - 0.014 * t, 0.0022) * step(0.695 - z, 0.004) * step(z - 0.662, 0.006)
+    bags = bump(z - 0.7165 - 12 * np.square(side - 0.032), 0.0018) * bump(side - 0.032, 0.013)
+    canvas.lay(dark, (0.12 + 0.55 * look.lines) * fold)
+    canvas.lay(dark, (0.10 + 0.5 * look.lines) * bags)
+    if look.lines > 0:
+        waves = bump((z - 0.766 + 6 * np.square(side)) % 0.0095 - 0.0047, 0.0011) * bump(z - 0.777, 0.013)
+        crow = bump(np.sin(9 * np.arctan2(z - 0.7285, side - 0.040)) / 9 * 0.02, 0.0010) * bump(side - 0.056, 0.006)
+        canvas.lay(dark, look.lines * 0.6 * waves * step(0.05 - side, 0.01))
+        canvas.lay(dark, look.lines * 0.5 * crow * bump(z - 0.728, 0.010))
+
+
+def _paint_brows(look: Look, at: Texels, canvas: Canvas) -> None:
+    x, _, z = at.position.T
+    side = np.abs(x)
+    width, height, arch, tilt = look.brow
+    t = np.clip((side - 0.012) / 0.042, 0, 1)
+    crest = 0.7465 + height + arch * np.sin(np.pi * t) + tilt * (side - 0.03)
+    thick = width * np.interp(t, [0, 0.2, 0.65, 1.0], [0.85, 1.0, 0.75, 0.25])
+    hairs = 0.75 + 0.25 * np.sin(900 * (0.8 * side + z)) * (1 - t)
+    brow = step(thick - np.abs(z - crest), 0.0016) * step(side - 0.0115, 0.003) * step(0.0545 - side, 0.002)
+    canvas.lay(np.array(look.hair_colour, np.float32) * 0.8, 0.85 * brow * hairs)
 
 
 def _paint_beard(look: Look, at: Texels, canvas: Canvas) -> None:
-    _, y, z = at.position.T
+    x, y, z = at.position.T
+    side = np.abs(x)
     line = np.interp(
         y,
         [-0.17, -0.14, -0.125, -0.10, -0.075, -0.055, -0.045],
         [0.684, 0.683, 0.675, 0.667, 0.69, 0.715, 0.5],
     )
-    field = np.minimum(line - z, z - 0.608 - 0.25 * np.maximum(y + 0.12, 0)) + 0.002 * at.noise[:, 3]
-    grain = 1 + 0.25 * at.noise[:, 4:5]
-    canvas.lay(np.array(look.hair_colour, np.float32) * grain, (0.15 + 0.7 * look.beard) * step(field, 0.009))
+    cheeks = np.minimum(line - z, z - 0.606 - 0.25 * np.maximum(y + 0.12, 0))
+    lip = np.minimum(0.0062 - np.abs(z - 0.6755 + 0.35 * np.maximum(side - 0.012, 0)), 0.034 - side)
+    chin = np.minimum.reduce([0.028 - side, 0.650 - z, z - 0.604])
+    # Between the mouth's corners and the chin the beard leaves skin free.
+    free = 0.007 - np.hypot(side - 0.017, 1.3 * (z - 0.6415))
+    field = {
+        "moustache": lip,
+        "goatee": np.maximum(
+            np.maximum(lip, chin), np.minimum(0.0045 - np.abs(side - 0.030), 0.012 - np.abs(z - 0.660))
+        ),
+    }.get(look.beard, np.minimum(cheeks, np.where(z < 0.655, -free, 1.0)))
+    field = field + 0.0015 * at.noise[:, 3]
+    grain = 1 + 0.22 * at.noise[:, 4:5] + 0.10 * np.sin(700 * (z + 0.3 * side))[:, None]
+    amount, soft = (0.28, 0.012) if look.beard == "stubble" else (0.9, 0.0045)
+    canvas.lay(np.array(look.hair_colour, np.float32) * 0.9 * grain, amount * step(field - soft * 0.4, soft))
 
 
 def _paint_lips(look: Look, at: Texels, canvas: Canvas) -> None:
@@ -145,7 +165,7 @@ def _paint_lips(look: Look, at: Texels, canvas: Canvas) -> None:
     canvas.lay(np.array(look.skin) * 0.35, 0.5 * bump(z - _MOUTH_Z, 0.0009) * (lip > 0) * front)
 
 
-def _paint_eyes(look: Look, at: Texels, canvas: Canvas) -> None:
+def paint_eyes(look: Look, at: Texels, canvas: Canvas) -> None:
     x, _, z = at.position.T
     across, up = np.abs(x) - _EYE[0], z - _EYE[1]
     radius = np.hypot(across, up)

@@ -9,113 +9,114 @@ from numpy.typing import NDArray
 from pipelines.synthesis.appearance import Outfit, dress
 from pipelines.synthesis.atlas import Atlas, VertexFields, build_atlas, vertex_fields
 from pipelines.synthesis.body import PARTS, AnnyBody, Pose, Posed
+from pipelines.synthesis.face_shape import displacement
 from pipelines.synthesis.grounding import stand
 from pipelines.synthesis.identity import Identity
+from pipelines.synthesis.mesh import Normals, Smoothing
 from pipelines.synthesis.parts import face_parts
+from pipelines.synthesis.patches import Anchors
 from pipelines.synthesis.scene import Floats, Surface
 from pipelines.synthesis.skeleton import Skeleton
+from pipelines.synthesis.worn import Wardrobe
 
-_SMOOTHING_ROUNDS = 2
+_STILL = 2e-5  # metres: displacements below this are left out
 _SOLE = 0.006  # metres from the foot to the ground, as shoes are thick
 
 
 @dataclass(frozen=True)
-class Gather:
-    """Sums of rows of other arrays onto vertices. rows: their indices, by vertex; starts (V,): each one's first."""
-
-    rows: NDArray[np.int64]
-    starts: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, vertices: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> "Gather":
-        order = np.argsort(vertices, kind="stable")
-        return cls(rows[order], np.searchsorted(vertices[order], np.arange(count)))
-
-    def sum(self, values: Floats) -> Floats:
-        """(rows, 3) to (V, 3)."""
-        return np.asarray(np.add.reduceat(values[self.rows], self.starts, axis=0), np.float32)
-
-
-@dataclass(frozen=True)
 class Studio:
-    """What is made once per process: body, texture atlas, skeleton and mesh tables."""
+    """What is made once per process: body, texture atlas, skeleton, hulls for what is worn, and mesh tables."""
 
     body: AnnyBody
     atlas: Atlas
     fields: VertexFields
     skeleton: Skeleton
     skin: NDArray[np.int64]
-    corner_vertex: NDArray[np.int64]
     parts: NDArray[np.uint8]
-    around: Gather
-    neighbours: Gather
-    degree: Floats
+    wardrobe: Wardrobe
+    anchors: Anchors
+    smoothing: Smoothing
+    face_points: Floats
 
     @classmethod
     def open(cls, texture_size: int) -> "Studio":
         """texture_size: texels in height."""
         body = AnnyBody()
         fields = vertex_fields(body)
-        count = len(body.template)
-        corner_vertex = np.zeros(len(body.uv), np.int64)
-        corner_vertex[body.uv_faces.ravel()] = body.faces.ravel()
-        around = Gather.of(body.faces.ravel().astype(np.int64), np.repeat(np.arange(len(body.faces)), 3), count)
-        edges = np.unique(
-            np.concatenate([body.faces[:, pair] for pair in ([0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2])]), axis=0
-        ).astype(np.int64)
-        degree = np.bincount(edges[:, 0], minlength=count).astype(np.float32)[:, None]
-        neighbours = Gather.of(edges[:, 0], edges[:, 1], count)
+        skin = np.unique(body.faces[body.face_part == PARTS.index("body")])
         return cls(
             body=body,
             atlas=build_atlas(body, fields, texture_size),
             fields=fields,
             skeleton=Skeleton.of(body),
-            skin=np.unique(body.faces[body.face_part == PARTS.index("body")]),
-            corner_vertex=corner_vertex,
+            skin=skin,
             parts=face_parts(body),
-            around=around,
-            neighbours=neighbours,
-            degree=degree,
+            wardrobe=Wardrobe.of(body.template, skin, fields),
+            anchors=Anchors.of(body, skin),
+            smoothing=Smoothing.of(body, fields),
+            face_points=body.points_at_rest(),
         )
 
-    def normals(self, vertices: Floats) -> Floats:
-        """Unit vertex normals, weighted by area, (V, 3)."""
-        corners = vertices[self.body.faces]
-        flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        total = self.around.sum(np.asarray(flat, np.float32))
-        return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12), np.float32)
-
     def dress(self, identity: Identity) -> "Person":
-        outfit = dress(self.body, self.fields, self.atlas, identity.look)
-        return Person(self, identity, outfit, self.body.uv_faces[outfit.faces])
+        outfit = dress(self.body, self.fields, self.atlas, self.wardrobe, self.parts, identity)
+        head = displacement(identity.face, self.body.template)
+        moved = np.flatnonzero(np.abs(head).max(1) > _STILL)
+        return Person(
+            studio=self,
+            identity=identity,
+            outfit=outfit,
+            normals=Normals.of(outfit.corner_point[outfit.faces], outfit.points),
+            cloth_normals=tuple(
+                Normals.of(cloth.shell.corner_point[cloth.shell.faces], len(cloth.shell.a)) for cloth in outfit.cloths
+            ),
+            moved=moved,
+            head=head[moved],
+            head_points=displacement(identity.face, self.face_points),
+        )
 
 
 @dataclass(frozen=True)
 class Person:
-    """A dressed identity. corners (F', 3): the drawn faces, as corners of the texture charts."""
+    """A dressed identity. moved (M,), head (M, 3), head_points (88, 3): by how much the identity's face displaces which
+    of the template's vertices, and the named points."""
 
     studio: Studio
     identity: Identity
     outfit: Outfit
-    corners: NDArray[np.int32]
+    normals: Normals
+    cloth_normals: tuple[Normals, ...]
+    moved: NDArray[np.int64]
+    head: Floats
+    head_points: Floats
 
     def pose(self, pose: Pose) -> Posed:
         """The bare body in T frames; it stands on the floor z = 0 in at least one of them."""
         studio = self.studio
         still = dataclasses.replace(pose, translation=np.zeros_like(pose.translation))
         made = studio.body.pose(self.identity.phenotypes, still)
+        self._give_face(made)
         lowest = made.vertices[:, studio.skin, 2].min(1) - _SOLE
         offset = stand(studio.skeleton, pose, made, lowest)[:, None]
         return Posed(made.vertices + offset, made.points + offset)
 
+    def _give_face(self, made: Posed) -> None:
+        """Displace the head of posed bodies, in place: the displacement turns with the skull."""
+        for vertices, points in zip(made.vertices, made.points, strict=True):
+            turn = self.studio.anchors.fit_one("head", vertices)[:3]
+            vertices[self.moved] += self.head @ turn
+            points[:] = points + self.head_points @ turn
+
     def surface(self, bare: Floats) -> Surface:
-        """What is seen of one frame: the body (V, 3) with clothes and hair."""
+        """What is seen of one frame: the body (V, 3) with clothes, hair and what else is worn."""
         studio, outfit = self.studio, self.outfit
-        smooth = bare
-        for _ in range(_SMOOTHING_ROUNDS):
-            smooth = smooth + 0.8 * outfit.smooth[:, None] * (studio.neighbours.sum(smooth) / studio.degree - smooth)
-        dressed = smooth + outfit.offset[:, None] * studio.normals(smooth)
-        normals = studio.normals(dressed)
-        corner = studio.corner_vertex
-        parts = studio.parts[outfit.faces]
-        return Surface(dressed[corner], normals[corner], studio.body.uv, self.corners, outfit.texture, parts)
+        points = [bare[outfit.skin]]
+        for cloth, normals in zip(outfit.cloths, self.cloth_normals, strict=True):
+            under = cloth.shell.values(studio.smoothing.of_cloth(bare, cloth.loose))
+            points.append(under + cloth.offset[:, None] * normals.at(under)[cloth.shell.twin])
+        maps = studio.anchors.fit(bare)
+        points += [patch.at(maps) for patch in outfit.patches]
+        whole = np.concatenate(points)
+        corner = outfit.corner_point
+        return Surface(
+            whole[corner], self.normals.at(whole)[corner], outfit.uv, outfit.faces, outfit.texture, outfit.parts
+        )
