@@ -59,9 +59,11 @@ def retarget(source: Source, skeleton: Skeleton) -> Recorded:
     axes = _axes(source.rest)
     rest = {joint: axes @ place for joint, place in source.rest.items()}
     turned = {joint: axes @ rotation @ axes.T for joint, rotation in source.rotations.items()}
-    world = _trunk(turned, rest, source)
-    for side in SIDES:
-        world |= _limbs(turned, rest, skeleton, side) | _fingers(turned, rest, skeleton, side)
+    chest = turned[source.spine[-1]] if source.spine else turned["hips"]
+    world = _trunk(turned, source)
+    for bone, (joint, aligned) in alignments(rest, skeleton).items():
+        # Collar bones are the only joints that files may lack here.
+        world[bone] = turned.get(joint, chest) @ aligned
     local = _local(world, skeleton)
     for side in SIDES:
         _share_twist(local, skeleton, side)
@@ -103,18 +105,13 @@ def _frame(along: Array, beside: Array) -> Array:
     return np.stack([first, second, np.cross(first, second)], 1)
 
 
-def _trunk(turned: dict[str, Array], rest: dict[str, Array], source: Source) -> dict[str, Array]:
-    world = {"root": turned["hips"]}
+def _trunk(turned: dict[str, Array], source: Source) -> dict[str, Array]:
     chest = turned[source.spine[-1]] if source.spine else turned["hips"]
-    world |= _spread(_SPINE, [turned["hips"], *(turned[name] for name in source.spine)])
-    world |= _spread(_NECK, [chest, *(turned[name] for name in source.neck), turned["head"]])
-    for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
-        # In a T the collar bones are already raised, by the share that `Skeleton` gives them.
-        arm = _unit(rest[f"forearm.{side}"] - rest[f"arm.{side}"])
-        lift = _RHYTHM * max(np.degrees(np.arccos(-arm[2])) - _ARM_AT_REST, -30.0)
-        raised = about(np.array([0.0, -sign, 0.0]), np.array([lift]))[0]
-        world[f"clavicle.{side}"] = turned.get(f"collar.{side}", chest) @ raised
-    return world
+    return (
+        {"root": turned["hips"]}
+        | _spread(_SPINE, [turned["hips"], *(turned[name] for name in source.spine)])
+        | _spread(_NECK, [chest, *(turned[name] for name in source.neck), turned["head"]])
+    )
 
 
 def _spread(bones: Sequence[str], chain: Sequence[Array]) -> dict[str, Array]:
@@ -130,33 +127,50 @@ def _spread(bones: Sequence[str], chain: Sequence[Array]) -> dict[str, Array]:
     return spread
 
 
-def _limbs(turned: dict[str, Array], rest: dict[str, Array], skeleton: Skeleton, side: str) -> dict[str, Array]:
+def alignments(rest: dict[str, Array], skeleton: Skeleton) -> dict[str, tuple[str, Array]]:
+    """Bone -> (its joint in the other skeleton, the rotation (3, 3) from our reference pose to the other's rest pose),
+    for all bones but those of the trunk, whose rest poses are alike.
+
+    rest: positions (3,) by joint, in our axes.
+    """
+    found: dict[str, tuple[str, Array]] = {}
+    for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
+        # In a T the collar bones are already raised, by the share that `Skeleton` gives them.
+        arm = _unit(rest[f"forearm.{side}"] - rest[f"arm.{side}"])
+        lift = _RHYTHM * max(np.degrees(np.arccos(-arm[2])) - _ARM_AT_REST, -30.0)
+        found[f"clavicle.{side}"] = f"collar.{side}", about(np.array([0.0, -sign, 0.0]), np.array([lift]))[0]
+        found |= _limbs(rest, skeleton, side) | _fingers(rest, skeleton, side)
+    return found
+
+
+def _limbs(rest: dict[str, Array], skeleton: Skeleton, side: str) -> dict[str, tuple[str, Array]]:
     forward, lateral = np.array([0.0, -1.0, 0.0]), np.array([1.0, 0.0, 0.0])
-    upper, fore = (
-        rest[f"{end}.{side}"] - rest[f"{start}.{side}"] for start, end in (("arm", "forearm"), ("forearm", "hand"))
-    )
-    hinge = np.cross(_unit(upper), _unit(fore))
+
+    def theirs(start: str, end: str) -> Array:
+        return _unit(rest[f"{end}.{side}"] - rest[f"{start}.{side}"])
+
+    def ours(start: str, end: str) -> Array:
+        return skeleton.direction(f"{start}.{side}", f"{end}.{side}")
+
+    upper, fore = theirs("arm", "forearm"), theirs("forearm", "hand")
+    hinge = np.cross(upper, fore)
     if np.linalg.norm(hinge) < _LEAST_BEND:
         # Straight arms bend forwards, whether they hang or are held sideways.
         hinge = np.cross(upper, forward)
-    ours = skeleton.direction
-    our_upper = ours(f"upperarm01.{side}", f"lowerarm01.{side}")
-    our_fore = ours(f"lowerarm01.{side}", f"wrist.{side}")
+    our_upper, our_fore = ours("upperarm01", "lowerarm01"), ours("lowerarm01", "wrist")
     our_hinge = np.cross(our_upper, our_fore)
-    across, our_across = _across(rest, side), ours(f"finger5-1.{side}", f"finger2-1.{side}")
-    palm = rest[f"middle1.{side}"] - rest[f"hand.{side}"] if f"middle1.{side}" in rest else fore
-    thigh, shin = rest[f"shin.{side}"] - rest[f"thigh.{side}"], rest[f"foot.{side}"] - rest[f"shin.{side}"]
-    our_thigh = ours(f"upperleg01.{side}", f"lowerleg01.{side}")
-    our_shin = ours(f"lowerleg01.{side}", f"foot.{side}")
+    palm = theirs("hand", "middle1") if f"middle1.{side}" in rest else fore
+    our_hand = _frame(ours("wrist", "finger3-1"), ours("finger5-1", "finger2-1"))
+    our_thigh, our_shin = ours("upperleg01", "lowerleg01"), ours("lowerleg01", "foot")
     rows = (
         ("upperarm01", "arm", _frame(upper, hinge), _frame(our_upper, our_hinge)),
         ("lowerarm01", "forearm", _frame(fore, hinge), _frame(our_fore, our_hinge)),
-        ("wrist", "hand", _frame(palm, across), _frame(ours(f"wrist.{side}", f"finger3-1.{side}"), our_across)),
-        ("upperleg01", "thigh", _frame(thigh, lateral), _frame(our_thigh, lateral)),
-        ("lowerleg01", "shin", _frame(shin, lateral), _frame(our_shin, lateral)),
+        ("wrist", "hand", _frame(palm, _across(rest, side)), our_hand),
+        ("upperleg01", "thigh", _frame(theirs("thigh", "shin"), lateral), _frame(our_thigh, lateral)),
+        ("lowerleg01", "shin", _frame(theirs("shin", "foot"), lateral), _frame(our_shin, lateral)),
         ("foot", "foot", np.eye(3), np.eye(3)),
     )
-    return {f"{bone}.{side}": turned[f"{joint}.{side}"] @ theirs @ mine.T for bone, joint, theirs, mine in rows}
+    return {f"{bone}.{side}": (f"{joint}.{side}", there @ here.T) for bone, joint, there, here in rows}
 
 
 def _across(rest: dict[str, Array], side: str) -> Array:
@@ -166,12 +180,12 @@ def _across(rest: dict[str, Array], side: str) -> Array:
     return np.array([0.0, -1.0, 0.0])
 
 
-def _fingers(turned: dict[str, Array], rest: dict[str, Array], skeleton: Skeleton, side: str) -> dict[str, Array]:
+def _fingers(rest: dict[str, Array], skeleton: Skeleton, side: str) -> dict[str, tuple[str, Array]]:
     """Fingers that have all three joints; the others stay as they are in our reference pose."""
-    world = {}
+    found = {}
     for finger, number in FINGERS.items():
         joints = [f"{finger}{joint}.{side}" for joint in (1, 2, 3)]
-        if not all(joint in turned for joint in joints):
+        if not all(joint in rest for joint in joints):
             continue
         theirs = _phalanges([rest[joint] for joint in joints], rest.get(f"{finger}4.{side}"))
         bones = [f"finger{number}-{joint}.{side}" for joint in (1, 2, 3)]
@@ -183,8 +197,8 @@ def _fingers(turned: dict[str, Array], rest: dict[str, Array], skeleton: Skeleto
             beside = np.cross(palm, beside)
             our_beside = np.cross(skeleton.direction(f"wrist.{side}", f"finger3-1.{side}"), our_beside)
         for bone, joint, along, our_along in zip(bones, joints, theirs, mine, strict=True):
-            world[bone] = turned[joint] @ _frame(along, beside) @ _frame(our_along, our_beside).T
-    return world
+            found[bone] = joint, _frame(along, beside) @ _frame(our_along, our_beside).T
+    return found
 
 
 def _phalanges(joints: list[Array], tip: Array | None) -> list[Array]:
