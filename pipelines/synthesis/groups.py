@@ -1,94 +1,228 @@
 """A group: several identities do one motion, each in a scene of its own. The pairs of training are drawn from it.
 
-Only the motion (pose, hands, face) is shared. Identity, camera, light and backdrop are independent of it and of
-each other.
-Train and test draw from disjoint random streams, so that no identity and no motion is in both.
+Only the motion (pose, hands, face) is shared. Identity, camera, light, backdrop and camera effects are independent of
+it and of each other. The splits draw from disjoint random streams and from disjoint recorded motions and pictures, so
+that no identity, no motion and no background is in two of them.
 """
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines import keypoints
 from pipelines.manifest import digest_of
-from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop, sample_light
+from pipelines.synthesis.backdrop import Backdrop, draw_backdrop, sample_backdrop
+from pipelines.synthesis.body import Pose
+from pipelines.synthesis.effects import CLEAN_SHARE, Effects, apply, sample_effects
 from pipelines.synthesis.engines import RenderEngine
-from pipelines.synthesis.framing import FRAMINGS, sample_camera
-from pipelines.synthesis.identity import sample_identity
-from pipelines.synthesis.motion import Motion, sample_motion
-from pipelines.synthesis.person import Studio
-from pipelines.synthesis.scene import Camera, Floats, Layers, Scene
+from pipelines.synthesis.framing import FRAMINGS, Shot, sample_shot
+from pipelines.synthesis.identity import Identity, sample_identity
+from pipelines.synthesis.lights import sample_light
+from pipelines.synthesis.motion import sample_motion
+from pipelines.synthesis.person import Person, Studio
+from pipelines.synthesis.pictures import Pictures
+from pipelines.synthesis.recorded import LibraryMotion, MotionLibrary
+from pipelines.synthesis.scene import Camera, Floats, Layers, Light, Scene
+from pipelines.synthesis.shadow import cast
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")
+PROCEDURAL = "procedural"
 _FRAMING_SHARES = (0.4, 0.3, 0.15, 0.15)
+_MARGIN = 0.2  # seconds of a motion that are drawn but not used, so that filters act alike on all its frames
+_FACING = 40.0  # degrees: the most that a recorded motion may be turned from the front, as procedural ones
 # How far behind the surface (metres) a point may lie and still count as visible: joints are inside the body.
 _DEPTH_SLACK = {"body": 0.16, "left_hand": 0.03, "right_hand": 0.03, "face": 0.012}
-FEET = [keypoints.BODY.index(f"{side}_{end}") for side in ("left", "right") for end in ("heel", "toe")]
-_IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM = range(3)
+_IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM = range(4)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a group is made of.
+
+    identities, frames: how many; frames are 1 / fps seconds apart. size: pixels per side, even. The shares say how many
+    motions are recorded ones and how many backgrounds are pictures, where there are any, and how many views are clean.
+    """
+
+    identities: int
+    frames: int
+    fps: float
+    size: int
+    recorded: float = 0.3
+    pictures: float = 0.3
+    clean: float = CLEAN_SHARE
+
+
+@dataclass(frozen=True)
+class Props:
+    """What groups may use that is not drawn from formulas."""
+
+    motions: MotionLibrary = field(default_factory=lambda: MotionLibrary({}))
+    pictures: Pictures = field(default_factory=Pictures)
 
 
 @dataclass(frozen=True)
 class View:
     """One identity of a group over T frames. layers: T; keypoints (T, 88, 3) in the project's schema,
-    confidence 1 where a point is visible; keypoints3d (T, 88, 3) metres in camera space; intrinsics (3, 3)."""
+    confidence 1 where a point is visible; keypoints3d (T, 88, 3) metres in camera space."""
 
-    identity: str
+    who: Identity
+    shot: Shot
+    light: Light
+    backdrop: Backdrop
+    effects: Effects
     layers: list[Layers]
     keypoints: Floats
     keypoints3d: Floats
-    intrinsics: Floats
+
+    @property
+    def identity(self) -> str:
+        return self.who.id
+
+    @property
+    def intrinsics(self) -> Floats:
+        """(3, 3), the same in all frames."""
+        return self.shot.cameras[0].intrinsics
+
+    @property
+    def extrinsics(self) -> Floats:
+        """World to camera, (T, 4, 4)."""
+        out = np.tile(np.eye(4, dtype=np.float32), (len(self.shot.cameras), 1, 1))
+        for matrix, camera in zip(out, self.shot.cameras, strict=True):
+            matrix[:3, :3], matrix[:3, 3] = camera.rotation, camera.translation
+        return out
+
+    @property
+    def background(self) -> str:
+        """Content hash of the place, or the id of the picture."""
+        return self.backdrop.picture or digest_of("place", repr(self.backdrop))
 
 
 @dataclass(frozen=True)
 class Group:
-    """id and motion: content hashes. framing: of `FRAMINGS`."""
+    """id and motion: content hashes. source: `PROCEDURAL`, or the id of the recorded motion. framing: of `FRAMINGS`.
+    pose: the motion, the same for all views, its frames 1 / fps seconds apart."""
 
     id: str
     split: str
     motion: str
+    source: str
     framing: str
+    fps: float
+    pose: Pose
     views: list[View]
 
 
 def render_group(
-    studio: Studio,
-    engine: RenderEngine,
-    seed: int,
-    split: str,
-    index: int,
-    identities: int,
-    frames: int,
-    size: int,
+    studio: Studio, engine: RenderEngine, seed: int, split: str, index: int, recipe: Recipe, props: Props | None = None
 ) -> Group:
     """Group `index` of a split: a pure function of its arguments. Raises: ValueError for an unknown split."""
+    props = props or Props()
     stream = [seed, SPLITS.index(split), index]
-    motion_rng = np.random.default_rng([*stream, _MOTION_STREAM])
-    framing = FRAMINGS[motion_rng.choice(len(FRAMINGS), p=_FRAMING_SHARES)]
-    motion = sample_motion(motion_rng, studio.skeleton, 2, framing)
-    pose = motion.at(np.linspace(0, 1, frames) if frames > 1 else np.zeros(1), studio.skeleton)
+    rng = np.random.default_rng([*stream, _MOTION_STREAM])
+    framing = str(rng.choice(FRAMINGS, p=_FRAMING_SHARES))
+    source, pose = _motion(rng, studio, framing, recipe, props.motions.of(split))
     views = []
-    for number in range(identities):
-        who = sample_identity(np.random.default_rng([*stream, _IDENTITY_STREAM, number]))
-        scene_rng = np.random.default_rng([*stream, _SCENE_STREAM, number])
-        person = studio.dress(who)
-        posed = person.pose(pose)
-        camera = sample_camera(scene_rng, posed.points, framing, size)
-        light, backdrop = sample_light(scene_rng), sample_backdrop(scene_rng)
-        layers = []
-        for vertices, points in zip(posed.vertices, posed.points, strict=True):
-            behind = draw_backdrop(backdrop, camera, points[FEET])
-            layers.append(engine.render(Scene(person.surface(vertices), camera, light, behind)))
-        seen = np.stack([visible_keypoints(camera, p, drawn) for p, drawn in zip(posed.points, layers, strict=True)])
-        views.append(View(who.id, layers, seen, camera.to_camera(posed.points), camera.intrinsics))
-    moved = motion_id(motion)
-    name = digest_of("group", moved, [view.identity for view in views], frames, size, stream)
-    return Group(name, split, moved, framing, views)
+    for number in range(recipe.identities):
+        person = studio.dress(sample_identity(np.random.default_rng([*stream, _IDENTITY_STREAM, number])))
+        scene, noise = (np.random.default_rng([*stream, kind, number]) for kind in (_SCENE_STREAM, _NOISE_STREAM))
+        views.append(_view(engine, person, pose, framing, scene, noise, recipe, props.pictures, split))
+    moved = pose_id(pose)
+    name = digest_of("group", moved, [view.identity for view in views], dataclasses.asdict(recipe), stream)
+    return Group(name, split, moved, source, framing, recipe.fps, pose, views)
 
 
-def motion_id(motion: Motion) -> str:
+def _motion(
+    rng: np.random.Generator, studio: Studio, framing: str, recipe: Recipe, recorded: tuple[LibraryMotion, ...]
+) -> tuple[str, Pose]:
+    """Where the motion comes from, and its frames."""
+    span = (recipe.frames - 1) / recipe.fps
+    drawn = sample_motion(rng, studio.skeleton, span + _MARGIN, framing)
+    pose = drawn.at(_MARGIN / 2 + np.arange(recipe.frames) / recipe.fps, studio.skeleton)
+    long_enough = [motion for motion in recorded if motion.seconds >= span]
+    if not long_enough or rng.random() >= recipe.recorded:
+        return PROCEDURAL, _centred(pose)
+    motion = long_enough[rng.integers(len(long_enough))]
+    first = rng.uniform(0, motion.seconds - span)
+    found = motion.recorded.at(first + np.arange(recipe.frames) / recipe.fps)
+    return motion.id, _centred(_to_the_front(_completed(found, pose), float(rng.uniform(-_FACING, _FACING))))
+
+
+def _completed(recorded: Pose, drawn: Pose) -> Pose:
+    """A recorded pose with the hands and the face of a drawn one where it has none."""
+    hands = {
+        bone: turns
+        for bone, turns in drawn.rotations.items()
+        if bone.startswith(("finger", "metacarpal"))
+        and not any(name.startswith("finger") for name in recorded.rotations)
+    }
+    return Pose({**hands, **recorded.rotations}, recorded.translation, recorded.actions or drawn.actions)
+
+
+def _to_the_front(pose: Pose, facing: float) -> Pose:
+    """Turn a motion about the vertical so that on the whole it faces the front, to within `_FACING`, else `facing`."""
+    root = pose.rotations.get("root")
+    if root is None:
+        return pose
+    ahead = (root @ np.array([0, -1, 0], np.float32)).mean(0)
+    away = np.degrees(np.arctan2(ahead[0], -ahead[1]))
+    if abs(away) <= _FACING:
+        return pose
+    turn = np.radians(facing - away)
+    matrix = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]], np.float32)
+    return Pose({**pose.rotations, "root": matrix @ root}, pose.translation @ matrix.T, pose.actions)
+
+
+def _centred(pose: Pose) -> Pose:
+    """The motion about the middle of its place, where the scenes have room."""
+    shift = np.zeros(3, np.float32)
+    shift[:2] = pose.translation[:, :2].mean(0)
+    return Pose(pose.rotations, pose.translation - shift, pose.actions)
+
+
+def _view(
+    engine: RenderEngine,
+    person: Person,
+    pose: Pose,
+    framing: str,
+    rng: np.random.Generator,
+    noise: np.random.Generator,
+    recipe: Recipe,
+    pictures: Pictures,
+    split: str,
+) -> View:
+    posed = person.pose(pose)
+    light = sample_light(rng)
+    backdrop = sample_backdrop(rng, pictures.draw(rng, split, recipe.pictures))
+    shot = sample_shot(rng, posed.points, framing, recipe.size, recipe.fps)
+    effects = sample_effects(rng, recipe.clean)
+    picture = pictures.load(backdrop.picture) if backdrop.picture else None
+    layers, plate = [], None
+    for camera, vertices in zip(shot.cameras, posed.vertices, strict=True):
+        surface = person.surface(vertices)
+        if plate is None or shot.move != "tripod":
+            plate = draw_backdrop(backdrop, camera, light, picture, shot.cameras[0])
+        behind = plate.shaded(cast(surface, light))
+        layers.append(engine.render(Scene(surface, camera, light, behind)))
+    seen = [visible_keypoints(c, p, drawn) for c, p, drawn in zip(shot.cameras, posed.points, layers, strict=True)]
+    keypoints2d = np.stack(seen)
+    filmed = apply(
+        effects,
+        np.stack([drawn.rgb for drawn in layers]),
+        np.stack([drawn.mask for drawn in layers]),
+        keypoints2d[..., :2] * recipe.size,
+        recipe.fps,
+        noise,
+    )
+    layers = [dataclasses.replace(drawn, rgb=rgb) for drawn, rgb in zip(layers, filmed, strict=True)]
+    keypoints3d = np.stack([camera.to_camera(p) for camera, p in zip(shot.cameras, posed.points, strict=True)])
+    return View(person.identity, shot, light, backdrop, effects, layers, keypoints2d, keypoints3d)
+
+
+def pose_id(pose: Pose) -> str:
     """Content hash of a motion."""
-    keys = {**motion.angles, **motion.actions}
+    keys = {**pose.rotations, **pose.actions, "translation": pose.translation}
     return digest_of("motion", {name: np.round(values, 4).tolist() for name, values in sorted(keys.items())})
 
 

@@ -1,59 +1,86 @@
 """Stage `pairs`: groups of rendered people who do the same motion, streamed into webdataset shards.
 
-A shard is a pure function of the config and its index, so shards may be made in any order, on any number of workers.
+A shard is a pure function of the config, the pictures and motions that its split may use, and its index, so shards may
+be made in any order, on any number of workers.
 """
 
 import dataclasses
 import functools
-import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.shards.write import Sample, write_shard
 from pipelines.stage import Context, Stage
+from pipelines.synthesis import pictures
+from pipelines.synthesis.sample import VIEW
 from pipelines.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pipelines.synthesis.groups import Group, View
-
-_JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
 class PairsConfig:
     """How many groups of each split, their make-up, and how they are drawn.
 
+    identities, frames: of a group. fps: of its frames; at 3 per second, four frames show a motion from end to end, at
+    12 they are neighbours in a video. size: pixels per side, even. texture: texels in height of the painted surface.
+    backgrounds: the user's own pictures (paths, folders, globs). picture_share: of backgrounds that are pictures, if
+    there are any. corpus_backgrounds: the most frames without people to take from the corpus. recorded_share: of groups
+    whose motion is a recorded one, where there are any. clean_share: of views without camera effects.
     engine: auto, gl, raster or pyrender. Pictures are bit-identical per engine; rows say which one drew them.
-    size: pixels per side. texture: texels in height of the painted surface.
     """
 
-    train_groups: int = 192
-    test_groups: int = 32
+    train_groups: int = 92
+    validation_groups: int = 4
+    test_groups: int = 16
     identities: int = 3
-    frames: int = 2
+    frames: int = 4
+    fps: float = 3.0
     size: int = 128
     groups_per_shard: int = 16
     seed: int = 0
     engine: str = "auto"
     texture: int = 256
+    backgrounds: tuple[str, ...] = ()
+    picture_share: float = 0.3
+    corpus_backgrounds: int = 64
+    recorded_share: float = 0.3
+    clean_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name in ("train_groups", "validation_groups", "test_groups", "corpus_backgrounds", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)} is negative; give 0 or more")
+        for name, least in (("identities", 2), ("frames", 1), ("groups_per_shard", 1), ("texture", 16)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} {getattr(self, name)} is too small; give at least {least}")
+        if self.size < 16 or self.size > 2048 or self.size % 2:
+            raise ValueError(f"size {self.size} is not an even number of pixels from 16 to 2048")
+        if not 0.1 <= self.fps <= 240:
+            raise ValueError(f"fps {self.fps} is not between 0.1 and 240")
+        for name in ("picture_share", "recorded_share", "clean_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)} is not between 0 and 1")
 
 
 def run(context: Context) -> list[Row]:
     config, workspace, folder = context.config, context.workspace, f"{context.folder}/shards"
-    payloads = list(_shards(config, folder))
-    make_worker = functools.partial(_make_worker, workspace, config)
+    videos, people = context.inputs["videos"].rows(), context.inputs["people"].rows(status=None)
+    stretches = pictures.empty_stretches(videos, people) if config.corpus_backgrounds else []
+    behind, lost_pictures = pictures.gather(
+        workspace, f"{context.folder}/backgrounds", config.backgrounds, stretches, config.corpus_backgrounds
+    )
+    motions = context.inputs["motions"].rows() if config.recorded_share else []
+    payloads = list(_shards(config, folder, [*behind, *motions]))
+    make_worker = functools.partial(_make_worker, workspace, config, behind, motions)
     rows = context.map(make_worker, [(None, payload["path"], payload) for payload in payloads])
-    wanted = {payload["path"] for payload in payloads}
-    for name in workspace.children(folder):
-        if f"{folder}/{name}" not in wanted:
-            workspace.remove(f"{folder}/{name}")
+    wanted = {payload["path"] for payload in payloads} | {picture["path"] for picture in behind}
+    for place in (folder, f"{context.folder}/backgrounds"):
+        for name in workspace.children(place):
+            if f"{place}/{name}" not in wanted:
+                workspace.remove(f"{place}/{name}")
     made = {row["shard_path"] for row in rows if row["status"] == Status.KEPT}
     lost = [payload for payload in payloads if payload["path"] in made and not workspace.exists(payload["path"])]
     if lost:
@@ -61,33 +88,49 @@ def run(context: Context) -> list[Row]:
         work = make_worker()
         for payload in lost:
             work(payload)
-    return rows
+    return rows + lost_pictures
 
 
-def _shards(config: PairsConfig, folder: str) -> Iterator[Row]:
-    """What each shard holds. Its name tells its config, so that a journal never vouches for another config's bytes."""
-    for split, count in (("train", config.train_groups), ("test", config.test_groups)):
+def _shards(config: PairsConfig, folder: str, props: list[Row]) -> Iterator[Row]:
+    """What each shard holds. Its name tells all that it depends on, so that a journal never vouches for other bytes."""
+    counts = {"train": config.train_groups, "validation": config.validation_groups, "test": config.test_groups}
+    for split, count in counts.items():
+        used = digest_of([row["id"] for row in props if row["split"] == split])
         for shard, first in enumerate(range(0, count, config.groups_per_shard)):
             last = min(first + config.groups_per_shard, count)
-            name = digest_of(dataclasses.asdict(config), first, last)[:12]
+            name = digest_of(dataclasses.asdict(config), used, first, last)[:12]
             yield {"split": split, "path": f"{folder}/{split}-{shard:05d}-{name}.tar", "first": first, "last": last}
 
 
-def _make_worker(workspace: Workspace, config: PairsConfig) -> Worker:
+def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], motions: list[Row]) -> Worker:
     from pipelines.synthesis.engines import choose_engine
-    from pipelines.synthesis.groups import render_group
+    from pipelines.synthesis.groups import Props, Recipe, render_group
     from pipelines.synthesis.person import Studio
+    from pipelines.synthesis.recorded import MotionLibrary
+    from pipelines.synthesis.sample import members, view_row
 
     engine, _ = choose_engine(config.engine)
     studio = Studio.open(config.texture)
-    make_up = (config.identities, config.frames, config.size)
+    recipe = Recipe(
+        config.identities,
+        config.frames,
+        config.fps,
+        config.size,
+        config.recorded_share,
+        config.picture_share,
+        config.clean_share,
+    )
+    by_split: dict[str, dict[str, str]] = {}
+    for picture in behind:
+        by_split.setdefault(picture["split"], {})[picture["id"]] = picture["path"]
+    props = Props(MotionLibrary.load(workspace, motions), pictures.Pictures(workspace, by_split))
 
     def work(payload: Row) -> list[Row]:
         rows: list[Row] = []
 
         def samples() -> Iterator[Sample]:
             for index in range(payload["first"], payload["last"]):
-                group = render_group(studio, engine, config.seed, payload["split"], index, *make_up)
+                group = render_group(studio, engine, config.seed, payload["split"], index, recipe, props)
                 rows.append(
                     {
                         "id": group.id,
@@ -96,57 +139,22 @@ def _make_worker(workspace: Workspace, config: PairsConfig) -> Worker:
                         "split": group.split,
                         "identities": [view.identity for view in group.views],
                         "motion": group.motion,
+                        "source": group.source,
                         "framing": group.framing,
                         "frames": config.frames,
+                        "fps": config.fps,
                         "size": config.size,
                         "engine": engine.name,
+                        "views": [view_row(view) for view in group.views],
                     }
                 )
-                yield group.id, dict(_members(group))
+                yield group.id, dict(members(group))
 
         record = write_shard(workspace, payload["path"], samples())
         shard = {"shard_path": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
         return [row | shard for row in rows]
 
     return work
-
-
-def _members(group: "Group") -> Iterator[tuple[str, bytes]]:
-    """The files of a group's sample: what it is, then for each identity its arrays and pictures."""
-    import simplejpeg
-
-    frames = len(group.views[0].layers)
-    about = {
-        "kind": "pair",
-        "id": group.id,
-        "split": group.split,
-        "identities": [view.identity for view in group.views],
-        "frames": frames,
-        "size": len(group.views[0].layers[0].rgb),
-        "motion": group.motion,
-        "framing": group.framing,
-    }
-    yield "json", json.dumps(about, sort_keys=True).encode()
-    for i, view in enumerate(group.views):
-        yield f"i{i}.npz", _arrays(view)
-        for t, drawn in enumerate(view.layers):
-            rgb = np.ascontiguousarray(drawn.rgb)
-            yield f"i{i}.t{t}.jpg", simplejpeg.encode_jpeg(rgb, _JPEG_QUALITY, "RGB", "444", fastdct=False)
-
-
-def _arrays(view: "View") -> bytes:
-    buffer = io.BytesIO()
-    # numpy stamps the members of an npz with a fixed date, so equal arrays give equal bytes.
-    np.savez_compressed(
-        buffer,
-        keypoints=view.keypoints,
-        keypoints3d=view.keypoints3d,
-        mask=np.stack([drawn.mask for drawn in view.layers]),
-        depth=np.stack([drawn.depth for drawn in view.layers]).astype(np.float16),
-        normals=np.stack([drawn.normals for drawn in view.layers]).astype(np.float16),
-        intrinsics=view.intrinsics,
-    )
-    return buffer.getvalue()
 
 
 STAGE = Stage(
@@ -159,10 +167,16 @@ STAGE = Stage(
         shard_bytes=pa.int64(),
         identities=pa.list_(pa.string()),
         motion=pa.string(),
+        source=pa.string(),
         framing=pa.string(),
         frames=pa.int32(),
+        fps=pa.float64(),
         size=pa.int32(),
         engine=pa.string(),
+        views=pa.list_(VIEW),
     ),
     run=run,
+    needs=("videos", "people", "motions"),
+    outside=lambda config: pictures.contents(config.backgrounds),
+    version=2,
 )

@@ -8,22 +8,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines import manifest
+from pipelines.curation import ingest, people
 from pipelines.engine import Engine
 from pipelines.errors import UsageError, WorkError
-from pipelines.manifest import read
-from pipelines.stage import run_stage
+from pipelines.manifest import Row, read
+from pipelines.stage import Stage, folder_of, run_stage
+from pipelines.synthesis import motions
 from pipelines.synthesis.pairs import STAGE, PairsConfig
 from pipelines.workspace import Workspace
 
 SMALL = PairsConfig(
-    train_groups=3, test_groups=1, identities=2, frames=2, size=32, groups_per_shard=2, engine="raster", texture=64
+    train_groups=3,
+    validation_groups=0,
+    test_groups=1,
+    identities=2,
+    frames=2,
+    size=32,
+    groups_per_shard=2,
+    engine="raster",
+    texture=64,
 )
+EMPTY: dict[Stage, list[Row]] = {ingest.STAGE: [], people.STAGE: [], motions.STAGE: []}
+
+
+def publish(workspace: Workspace, inputs: dict[Stage, list[Row]]) -> Workspace:
+    """A workspace with the manifests that the stage reads."""
+    workspace.prepare()
+    for stage, rows in inputs.items():
+        made = manifest.build(rows, stage.schema)
+        manifest.write(workspace, folder_of(stage.name, "b" if stage.per_batch else None), made, "f", 0)
+    return workspace
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(str(tmp_path_factory.mktemp("pairs")))
-    workspace.prepare()
+    workspace = publish(Workspace(str(tmp_path_factory.mktemp("pairs"))), EMPTY)
     run_stage(STAGE, workspace, SMALL, Engine(), quiet=True)
     return workspace
 
@@ -48,7 +68,7 @@ def test_shards_keep_the_sample_contract(made: Workspace) -> None:
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             files = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}  # type: ignore[union-attr]
             assert {(m.mtime, m.uid, m.uname, m.isreg()) for m in tar.getmembers()} == {(0, 0, "", True)}
-        for name in [name for name in files if name.endswith(".json")]:
+        for name in [name for name in files if name.count(".") == 1]:
             about = json.loads(files[name])
             key = about["id"]
             seen.add(key)
@@ -58,6 +78,10 @@ def test_shards_keep_the_sample_contract(made: Workspace) -> None:
             assert about["split"] == rows[key]["split"]
             assert about["identities"] == rows[key]["identities"]
             assert about["motion"] == rows[key]["motion"]
+            with np.load(io.BytesIO(files[f"{key}.motion.npz"]), allow_pickle=False) as motion:
+                assert motion["rotations"].shape == (len(motion["bones"]), 2, 3, 3)
+                assert motion["values"].shape == (len(motion["actions"]), 2)
+                assert motion["translation"].shape == (2, 3)
             for i in range(2):
                 with np.load(io.BytesIO(files[f"{key}.i{i}.npz"]), allow_pickle=False) as arrays:
                     kinds = {field: (arrays[field].dtype.name, arrays[field].shape) for field in arrays.files}
@@ -65,10 +89,16 @@ def test_shards_keep_the_sample_contract(made: Workspace) -> None:
                     "keypoints": ("float32", (2, 88, 3)),
                     "keypoints3d": ("float32", (2, 88, 3)),
                     "mask": ("bool", (2, 32, 32)),
+                    "part": ("uint8", (2, 32, 32)),
+                    "boxes": ("float32", (2, 3, 4)),
+                    "extrinsics": ("float32", (2, 4, 4)),
                     "depth": ("float16", (2, 32, 32)),
                     "normals": ("float16", (2, 32, 32, 3)),
                     "intrinsics": ("float32", (3, 3)),
                 }
+                identity = json.loads(files[f"{key}.i{i}.json"])
+                assert identity["identity"]["id"] == about["identities"][i]
+                assert identity["shot"]["framing"] == about["framing"]
                 for t in range(2):
                     assert simplejpeg.decode_jpeg(files[f"{key}.i{i}.t{t}.jpg"]).shape == (32, 32, 3)
     assert seen == set(rows)
@@ -79,8 +109,7 @@ def test_second_run_has_nothing_to_do(made: Workspace) -> None:
 
 
 def test_bytes_do_not_depend_on_what_was_made_before(made: Workspace, tmp_path: Path) -> None:
-    other = Workspace(str(tmp_path / "other"))
-    other.prepare()
+    other = publish(Workspace(str(tmp_path / "other")), EMPTY)
     bigger = PairsConfig(**{**vars(SMALL), "train_groups": 1, "groups_per_shard": 1})
     run_stage(STAGE, other, bigger, Engine(), quiet=True)
     run_stage(STAGE, other, SMALL, Engine(), quiet=True)
@@ -97,5 +126,6 @@ def test_a_shard_lost_to_another_config_is_made_again(made: Workspace) -> None:
 
 
 def test_unknown_engine_stops_the_stage(workspace: Workspace) -> None:
+    publish(workspace, EMPTY)
     with pytest.raises((UsageError, WorkError), match="voxels"):
         run_stage(STAGE, workspace, PairsConfig(**{**vars(SMALL), "engine": "voxels"}), Engine(), quiet=True)
