@@ -152,7 +152,7 @@ def empty_stretches(videos: Iterable[Row], people: Iterable[Row]) -> list[tuple[
 def _frames(workspace: Workspace, video: Row, stretch: Row) -> Iterator[Image]:
     size = bounded_size(video["width"], video["height"], _LONGEST)
     start, end = stretch["start_s"] + _EDGE_S, stretch["end_s"] - _EDGE_S
-    decoder = PyAvDecoder(fps=max(1.0, _FRAMES_PER_STRETCH / (end - start)), size=size)
+    decoder = PyAvDecoder(fps=max(1.0, (_FRAMES_PER_STRETCH + 1) / (end - start)), size=size)
     for number, (_, frame) in enumerate(decoder.frames(video_path(workspace, video), start, end)):
         if number == _FRAMES_PER_STRETCH:
             return

@@ -53,7 +53,7 @@ def shards(workspace: Workspace) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def rows_of(workspace: Workspace) -> list[dict[str, object]]:
+def rows_of(workspace: Workspace) -> list[Row]:
     return read(workspace, "pairs").rows()
 
 
@@ -129,3 +129,40 @@ def test_unknown_engine_stops_the_stage(workspace: Workspace) -> None:
     publish(workspace, EMPTY)
     with pytest.raises((UsageError, WorkError), match="voxels"):
         run_stage(STAGE, workspace, PairsConfig(**{**vars(SMALL), "engine": "voxels"}), Engine(), quiet=True)
+
+
+def test_the_users_pictures_are_used_and_a_changed_one_is_noticed(workspace: Workspace, tmp_path: Path) -> None:
+    import cv2
+
+    publish(workspace, EMPTY)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for seed in range(12):
+        cv2.imwrite(str(mine / f"{seed}.png"), np.random.default_rng(seed).integers(0, 255, (64, 64, 3), np.uint8))
+    (mine / "bad.png").write_text("bad")
+    config = PairsConfig(**{**vars(SMALL), "picture_share": 1.0, "backgrounds": (str(mine),)})
+    result = run_stage(STAGE, workspace, config, Engine(), quiet=True)
+    assert (result.counts.kept, result.counts.quarantined) == (4, 1)
+    places: dict[str, set[object]] = {}
+    for row in rows_of(workspace):
+        for view in row["views"]:
+            assert view["place"] == "picture"
+            places.setdefault(row["split"], set()).add(view["background"])
+    assert not places["train"] & places["test"]
+    assert not run_stage(STAGE, workspace, config, Engine(), quiet=True).recomputed
+    cv2.imwrite(str(mine / "0.png"), np.zeros((64, 64, 3), np.uint8))
+    assert run_stage(STAGE, workspace, config, Engine(), quiet=True).recomputed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"train_groups": -1}, {"frames": 0}, {"size": 33}, {"size": 0}, {"identities": 1}, {"fps": 0.0},
+        {"groups_per_shard": 0}, {"picture_share": 1.5}, {"recorded_share": -0.1}, {"seed": -3},
+    ],
+)  # fmt: skip
+def test_wrong_values_are_named(wrong: dict[str, float]) -> None:
+    (name,) = wrong
+    with pytest.raises(ValueError, match=name) as error:
+        PairsConfig(**wrong)  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
