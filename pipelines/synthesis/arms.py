@@ -4,6 +4,7 @@ A style gives keys (time, pose of both arms); between them joints move with the 
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -20,6 +21,7 @@ _TALK = ("talking", "talking_wide", "offering", "thinking", "hello", "on_hip", "
 _SIGN = ("chest", "talking", "offering", "shoulder_high", "face_high", "push", "talking_wide", "pointing_front")
 _DANCE = ("sideways", "flexing", "overhead", "on_hip", "swing_front", "talking_wide", "reaching_up", "hello")
 _REACH = ("pointing_front", "pointing_side", "reaching_up", "overhead", "offering", "push")
+_DODGE = 12.0  # degrees that a thumb opens while the fingers move
 _FAST = 330.0  # degrees a second that a joint moves on average on its way to another pose, at most
 
 
@@ -172,21 +174,34 @@ def swing(rng: np.random.Generator, phase: Array, jog: bool) -> Angles:
 
 
 def sample_hands(rng: np.random.Generator, times: Array, lively: float) -> Angles:
-    """Both hands from shape to shape, each in its own time. lively: mean changes a second."""
-    angles: Angles = {}
-    together = rng.random() < 0.3
-    for side in SIDES:
-        if together and side == "right":
-            angles |= {name.replace("left_", "right_"): value for name, value in list(angles.items())}
-            break
-        keys: list[Key] = []
-        when = -float(rng.uniform(0, 1 / lively))
-        while not keys or keys[-1][0] < times[-1]:
-            shape = HANDS[_pick(rng, list(HANDS))]
-            share = float(rng.uniform(0.8, 1.0))
-            pose = {f"{side}_{n}": share * v + (1 - share) * HANDS["relaxed"][n] for n, v in shape.items()}
-            hold = float(rng.uniform(0.15, 0.7)) / lively
-            keys += [(when, pose), (when + hold, pose)]
-            when += hold + float(rng.uniform(0.28, 0.5))
-        angles |= track(times, keys)
-    return angles
+    """Both hands from shape to shape, each in its own time or both alike. lively: mean changes a second."""
+    left = _hand(rng, times, lively)
+    right = left if rng.random() < 0.3 else _hand(rng, times, lively)
+    return both_tracks(left, right)
+
+
+def both_tracks(left: Angles, right: Angles) -> Angles:
+    return {f"left_{name}": v for name, v in left.items()} | {f"right_{name}": v for name, v in right.items()}
+
+
+def _hand(rng: np.random.Generator, times: Array, lively: float) -> Angles:
+    keys: list[Key] = []
+    when = -float(rng.uniform(0, 1 / lively))
+    while not keys or keys[-1][0] < times[-1]:
+        shape, share = HANDS[_pick(rng, list(HANDS))], float(rng.uniform(0.85, 1.0))
+        pose = {name: share * value + (1 - share) * HANDS["relaxed"][name] for name, value in shape.items()}
+        hold = float(rng.uniform(0.15, 0.7)) / lively
+        keys += [(when, pose), (when + hold, pose)]
+        when += hold + float(rng.uniform(0.28, 0.5))
+    return track(times, keys) | track(times, thumb_keys(keys))
+
+
+def thumb_keys(keys: list[Key]) -> list[Key]:
+    """Keys of the thumb alone: halfway it is out of the fingers' way, more open than before and after."""
+    made: list[Key] = []
+    for (start, pose), (end, following) in pairwise(keys):
+        thumb, then = ({name: p[name] for name in ("thumb_base", "thumb_bend")} for p in (pose, following))
+        still = pose is following
+        aside = {name: min(thumb[name], then[name]) - (0.0 if still else _DODGE) for name in thumb}
+        made += [(start, thumb), ((start + end) / 2, aside)]
+    return [*made, (keys[-1][0], {name: keys[-1][1][name] for name in ("thumb_base", "thumb_bend")})]

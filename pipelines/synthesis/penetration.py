@@ -21,6 +21,7 @@ _TRUNK = (("root", "spine03", 0.185, 0.145), ("spine03", "spine01", 0.17, 0.145)
 _BONES = ("root", "spine", "neck", "head", "pelvis", "upperleg", "lowerleg01", "clavicle", "shoulder", "upperarm",
           "lowerarm", "wrist", "metacarpal", "finger3", "finger1")  # fmt: skip
 _HEAD, _NECK, _THIGH, _FOREARM, _HAND = 0.112, 0.068, 0.085, 0.042, 0.036
+_THICK = (0.038, 0.018, 0.012)
 
 
 def clearance(skeleton: Skeleton, angles: Angles) -> Array:
@@ -45,9 +46,10 @@ def clearance(skeleton: Skeleton, angles: Angles) -> Array:
             for leg in "LR":
                 thigh = joints[f"upperleg01.{leg}"], joints[f"lowerleg01.{leg}"]
                 free = np.minimum(free, segments_apart(start, stop, *thigh) - _THIGH - radius)
-    for start, stop, radius in limbs["L"]:
-        for other, end_, wide_ in limbs["R"]:
-            free = np.minimum(free, segments_apart(start, stop, other, end_) - radius - wide_)
+    # Palms are flat: two hands may be nearer to each other than either to a trunk.
+    for (start, stop, _), thick in zip(limbs["L"], _THICK, strict=True):
+        for (begin, last, _), thicker in zip(limbs["R"], _THICK, strict=True):
+            free = np.minimum(free, segments_apart(start, stop, begin, last) - thick - thicker)
     for end, opposite in ("LR", "RL"):
         upper = joints[f"upperarm01.{opposite}"], joints[f"lowerarm01.{opposite}"]
         for start, stop, radius in limbs[end]:
@@ -83,31 +85,37 @@ def segments_apart(a: Array, b: Array, c: Array, d: Array) -> Array:
 
 @dataclass(frozen=True)
 class Region:
-    """Vertices that are looked at, and the closed-off part of the body that they should not be in."""
+    """Vertices that are looked at, and the part of the body that they should not be in. edge (solid,): where the part
+    goes on as another one, so that nothing can be said of what is next to it."""
 
     name: str
     probes: NDArray[np.int64]
     solid: NDArray[np.int64]
+    edge: NDArray[np.bool_]
 
 
 def regions(body: AnnyBody, skin: NDArray[np.int64]) -> list[Region]:
     """Hands and the far halves of forearms against trunk with head, thighs and the other arm; fingers against palms."""
     made = []
+
+    def region(name: str, probes: NDArray[np.int64], solid: NDArray[np.int64]) -> None:
+        whole = np.isin(body.faces, solid)
+        open_ = np.unique(body.faces[whole.any(1) & ~whole.all(1)])
+        made.append(Region(name, probes, solid, np.isin(solid, open_)))
+
     for end, other in (("L", "R"), ("R", "L")):
-        arm = _of(body, skin, f"lowerarm02.{end}", f"wrist.{end}", *_hand(end))
-        solids = {
-            "trunk": _of(body, skin, "spine", "pelvis", "root", "neck", "head", "clavicle"),
-            "thighs": _of(body, skin, "upperleg"),
-            "other_arm": _of(body, skin, *(f"{bone}.{other}" for bone in _ARM), *_hand(other)),
-        }
-        made += [Region(f"{end}.{name}", arm[::3], solid) for name, solid in solids.items()]
+        arm = _of(body, skin, f"lowerarm02.{end}", f"wrist.{end}", *_hand(end))[::3]
+        region(f"{end}.trunk", arm, _of(body, skin, "spine", "pelvis", "root", "neck", "head", "clavicle"))
+        region(f"{end}.thighs", arm, _of(body, skin, "upperleg"))
+        region(f"{end}.other_arm", arm, _of(body, skin, *(f"{bone}.{other}" for bone in _ARM), *_hand(other)))
         palm = _of(body, skin, f"wrist.{end}", *(f"metacarpal{n}.{end}" for n in range(1, 5)))
-        tips = [_of(body, skin, f"finger{n}-3.{end}", f"finger{n}-2.{end}") for n in range(1, 6)]
-        made += [Region(f"{end}.finger{n}.palm", tip, palm) for n, tip in enumerate(tips, 1)]
-        made += [
-            Region(f"{end}.finger{n}.finger{m}", tips[n - 1], tips[m - 1])
-            for n, m in ((1, 2), (1, 3), (1, 4), (1, 5), (2, 3), (3, 4), (4, 5))
-        ]
+        tips = [_of(body, skin, f"finger{n}-3.{end}") for n in range(1, 6)]
+        fingers = [_of(body, skin, f"finger{n}-3.{end}", f"finger{n}-2.{end}") for n in range(1, 6)]
+        for n, tip in enumerate(tips, 1):
+            region(f"{end}.finger{n}.palm", tip, palm)
+            for m in range(n + 1, 6):
+                if n == 1 or m == n + 1:
+                    region(f"{end}.finger{n}.finger{m}", tip, fingers[m - 1])
     return made
 
 
@@ -136,6 +144,7 @@ def penetration(vertices: Floats, normals: Floats, region: Region, reach: float 
     probes = vertices[region.probes]
     apart, nearest = cKDTree(vertices[region.solid]).query(probes, distance_upper_bound=reach)
     known = np.isfinite(apart)
+    known[known] = ~region.edge[nearest[known]]
     depth = np.zeros(len(probes), np.float32)
     row = region.solid[nearest[known]]
     depth[known] = ((vertices[row] - probes[known]) * normals[row]).sum(1)
