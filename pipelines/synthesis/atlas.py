@@ -132,7 +132,7 @@ def build_atlas(body: AnnyBody, vertices: VertexFields, height: int) -> Atlas:
         arm=spread(vertices.arm),
         is_arm=spread(vertices.is_arm),
         is_head=spread(vertices.is_head),
-        is_mouth=in_mouth & (body.face_part[face] == PARTS.index("body")),
+        is_mouth=in_mouth & (body.face_part[face] == PARTS.index("body")) & (spread(vertices.is_head) > 0.5),
         shade=_shade(position, spread(vertices.is_arm)),
         noise=smooth_noise(position),
     )
@@ -164,7 +164,7 @@ def _shade(position: Floats, is_arm: Floats) -> Floats:
     dark = (
         0.45 * near(0.150, -0.02, 0.455, 0.05)
         + 0.45 * np.exp(-np.square(side / 0.05)) * np.exp(-np.square((z + 0.06) / 0.07))
-        + 0.40 * near(0.0, -0.085, 0.608, 0.042)
+        + 0.35 * np.exp(-np.square((z - 0.596) / 0.022) - np.square(side / 0.06)) * np.clip(-y / 0.06 - 0.2, 0, 1)
         + 0.18 * np.exp(-np.square((side - 0.07) / 0.05) - np.square((z - 0.31) / 0.018)) * (y < -0.08)
         + 0.35 * near(0.082, -0.028, 0.72, 0.014)
         + 0.30 * near(0.021, -0.130, 0.735, 0.010)

@@ -7,6 +7,7 @@ The field is continuous, so the named points, hair and glasses are displaced by 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.synthesis.scene import Floats
 
@@ -54,29 +55,57 @@ DIRECTIONS: dict[str, Direction] = {
 # The template's lips are a little apart, and the teeth show: this closes them, the half above and the half below.
 _MOUTH = (0.0, -0.155, 0.6616)
 _MOUTH_SPREAD, _CLOSING = (0.020, 0.03, 0.009), 0.0008
+_STILL = 2e-5  # metres: less is left out
 _LOWEST, _FULL = 0.585, 0.62  # displacements fade out below the chin, between these heights
 
 
-def displacement(coefficients: tuple[float, ...], points: Floats) -> Floats:
-    """By how much the template is displaced at points (..., 3). coefficients: one for each of `DIRECTIONS`, about
-    normally distributed."""
-    moved = np.zeros(points.shape, np.float32)
-    near = np.flatnonzero((points[..., 2] > _LOWEST).ravel())
-    at = points.reshape(-1, 3)[near]
-    total = np.zeros(at.shape, np.float32)
-    for coefficient, direction in zip(coefficients, DIRECTIONS.values(), strict=True):
+@dataclass(frozen=True)
+class FaceBasis:
+    """What each direction does to fixed points.
+
+    moved (M,): the points that any of them moves; pushes (D + 1, M, 3): the last is the same for everybody; count: how
+    many points there are.
+    """
+
+    moved: NDArray[np.int64]
+    pushes: Floats
+    count: int
+
+    @classmethod
+    def of(cls, points: Floats) -> "FaceBasis":
+        """points (N, 3): on the template."""
+        near = np.flatnonzero(points[:, 2] > _LOWEST)
+        pushes = _pushes(points[near])
+        there = np.abs(pushes).max((0, 2)) > _STILL
+        return cls(near[there], np.ascontiguousarray(pushes[:, there]), len(points))
+
+    def displacement(self, coefficients: tuple[float, ...]) -> Floats:
+        """By how much the `moved` points are displaced, (M, 3). coefficients: one for each of `DIRECTIONS`, about
+        normally distributed."""
+        return np.asarray(np.tensordot(np.array([*coefficients, 1], np.float32), self.pushes, 1), np.float32)
+
+    def of_all(self, coefficients: tuple[float, ...]) -> Floats:
+        """The displacements of all points, (N, 3)."""
+        whole = np.zeros((self.count, 3), np.float32)
+        whole[self.moved] = self.displacement(coefficients)
+        return whole
+
+
+def _pushes(at: Floats) -> Floats:
+    """Displacements (D + 1, N, 3) of points (N, 3) for coefficients of 1."""
+    folded = at.copy()
+    folded[:, 0] = np.abs(at[:, 0])
+    # Between the halves a sideways push passes through 0.
+    sign = np.clip(at[:, 0] / 0.008, -1, 1)
+    fade = np.clip((at[:, 2] - _LOWEST) / (_FULL - _LOWEST), 0, 1)
+    found = np.zeros((len(DIRECTIONS) + 1, len(at), 3), np.float32)
+    for row, direction in zip(found, DIRECTIONS.values(), strict=False):
         centre, spread = np.array(direction.centre, np.float32), np.array(direction.spread, np.float32)
-        folded, push = at, np.tile(np.array(direction.push, np.float32), (len(at), 1))
+        distance = np.square(((folded if direction.mirrored else at) - centre) / spread).sum(1)
+        amount = fade * np.exp(-np.square(distance) if direction.flat else -distance)
+        row[:] = amount[:, None] * np.array(direction.push, np.float32)
         if direction.mirrored:
-            folded = at.copy()
-            folded[:, 0] = np.abs(at[:, 0])
-            # Between the halves the sideways push passes through 0.
-            push[:, 0] *= np.clip(at[:, 0] / 0.008, -1, 1)
-        distance = np.square((folded - centre) / spread).sum(1)
-        amount = np.exp(-np.square(distance) if direction.flat else -distance)
-        total += coefficient * amount[:, None] * push
+            row[:, 0] *= sign
     near_mouth = np.exp(-np.square((at - _MOUTH) / _MOUTH_SPREAD).sum(1))
-    total[:, 2] -= _CLOSING * near_mouth * np.sign(at[:, 2] - _MOUTH[2])
-    total *= np.clip((at[:, 2:] - _LOWEST) / (_FULL - _LOWEST), 0, 1)
-    moved.reshape(-1, 3)[near] = total
-    return moved
+    found[-1, :, 2] = -_CLOSING * near_mouth * np.sign(at[:, 2] - _MOUTH[2])
+    return found

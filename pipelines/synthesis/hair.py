@@ -18,7 +18,7 @@ _OPEN = np.radians(62)  # azimuth up to which the face is free
 _THICK = {"short": 0.7, "crop": 0.45, "quiff": 0.9, "curly": 1.5, "afro": 3.2, "ponytail": 0.5, "bun": 0.5}
 _UNDER_HAT = 0.004
 _ROOTS = 0.006  # metres of painted hair between the sheet's edge and the hairline: it fades
-_FALLS = ("bob", "long")
+_FULL = {"bob": 0.016, "long": 0.020, "scarf": -0.004}  # metres by which falling hair stands off the cheeks
 
 
 def paint_hair(look: Look, height: int, width: int, curls: float) -> Floats:
@@ -73,7 +73,7 @@ def hair_patches(look: Look, scalp: Scalp, texels: int) -> list[Patch]:
 
 
 def _sheet(look: Look, scalp: Scalp, paint: Floats) -> Patch:
-    falls = look.hair in _FALLS
+    falls = look.hair in _FULL
     # Two columns close together where the hair parts around the face keep its edge upright.
     side = np.array([_OPEN - 0.01, _OPEN + 0.01])
     even = np.linspace(_OPEN + 0.12, 2 * np.pi - _OPEN - 0.12, _COLUMNS - 16)
@@ -119,7 +119,7 @@ def _volume(
         # Sides are shorter than the top.
         bumps = bumps - 0.55 * step(polar - 1.15, 0.4)
     full = volume * np.maximum(1 + bumps, 0.25)
-    edge = np.where(hanging, 1.0, 1 - share**5)
+    edge = np.where(hanging, 1.0, 1 - share**3)
     return np.asarray(full * edge - 0.005 * (share > 0.99) * ~hanging, np.float32)
 
 
@@ -137,7 +137,7 @@ def _let_fall(
     flare = 0.006 * np.sin(np.pi * np.minimum(down, 1)) + 0.010 * look.waves * np.sin(
         9 * down + 3 * np.sin(2 * way)[None]
     )
-    full = (0.020 if look.hair == "long" else 0.016) * aside * step(down - 0.4, 0.4)
+    full = _FULL[look.hair] * aside * step(down - 0.4, 0.4)
     xy = top[None, :, :2] + (flare + full)[..., None] * out[None]
     fallen = np.concatenate([xy, z[..., None]], -1).astype(np.float32)
     ahead = np.zeros(fallen.shape, np.float32)
@@ -154,7 +154,7 @@ def _let_fall(
 
 def _headscarf(look: Look, scalp: Scalp, texels: int) -> list[Patch]:
     """A scarf lies like smooth hair around the face, and goes on as a cone from the chin to the chest."""
-    cloth = replace(look, hair="bob", headwear="none", hair_length=0.60, hair_volume=0.013, hairline=-0.006)
+    cloth = replace(look, hair="scarf", headwear="none", hair_length=0.59, hair_volume=0.013, hairline=-0.006)
     cloth = replace(cloth, fringe=False, waves=0.0)
     v, u = np.linspace(0, 1, texels)[:, None], np.linspace(0, 2 * np.pi, texels)[None]
     shade = 1 + 0.05 * np.sin(6 * u + 9 * v + look.noise[0]) * v - 0.1 * bump(v - 1, 0.05)
@@ -162,7 +162,7 @@ def _headscarf(look: Look, scalp: Scalp, texels: int) -> list[Patch]:
     angle = np.arange(40) * 2 * np.pi / 40
     fall = np.linspace(0, 1, 10)[:, None]
     folds = 0.005 * np.sin(7 * angle + 5 * fall + look.noise[1]) * np.minimum(2 * fall, 1)
-    across, deep = 0.066 + 0.10 * fall**1.4 + folds, 0.070 + 0.060 * fall**1.2 + folds
+    across, deep = 0.076 + 0.095 * fall**1.4 + folds, 0.076 + 0.058 * fall**1.2 + folds
     across[-1], deep[-1] = across[-2] - 0.012, deep[-2] - 0.012
     front = 0.5 + 0.5 * np.cos(angle)
     cone = np.stack(

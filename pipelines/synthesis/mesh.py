@@ -11,7 +11,7 @@ from pipelines.synthesis.body import PARTS, AnnyBody
 from pipelines.synthesis.scene import Floats
 
 # Taubin (1995): a step of smoothing and a larger step back keep the volume.
-_FORTH, _BACK = 0.60, -0.62
+_FORTH, _BACK = 0.85, -0.88
 _CLOSE_ROUNDS, _LOOSE_ROUNDS = 1, 5
 _FARTHEST_ARM = 1.12  # in arm lengths: no cloth is beyond
 

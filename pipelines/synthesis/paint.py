@@ -16,6 +16,7 @@ from pipelines.synthesis.scene import Floats
 
 _EYE = (0.03078, 0.7284)
 _IRIS_RADIUS, _PUPIL_RADIUS = 0.0062, 0.0027
+_EARS = 0.0705  # metres to each side, where they begin
 _MOUTH_HALF, _MOUTH_Z = 0.0258, 0.6616
 
 
@@ -112,7 +113,7 @@ def _paint_lines(look: Look, at: Texels, canvas: Canvas) -> None:
     if look.lines > 0:
         waves = bump((z - 0.766 + 6 * np.square(side)) % 0.0095 - 0.0047, 0.0011) * bump(z - 0.777, 0.013)
         crow = bump(np.sin(9 * np.arctan2(z - 0.7285, side - 0.040)) / 9 * 0.02, 0.0010) * bump(side - 0.056, 0.006)
-        canvas.lay(dark, look.lines * 0.6 * waves * step(0.05 - side, 0.01))
+        canvas.lay(dark, look.lines * 0.4 * waves * step(0.05 - side, 0.01))
         canvas.lay(dark, look.lines * 0.5 * crow * bump(z - 0.728, 0.010))
 
 
@@ -139,15 +140,13 @@ def _paint_beard(look: Look, at: Texels, canvas: Canvas) -> None:
     cheeks = np.minimum(line - z, z - 0.606 - 0.25 * np.maximum(y + 0.12, 0))
     lip = np.minimum(0.0062 - np.abs(z - 0.6755 + 0.35 * np.maximum(side - 0.012, 0)), 0.034 - side)
     chin = np.minimum.reduce([0.028 - side, 0.650 - z, z - 0.604])
-    # Between the mouth's corners and the chin the beard leaves skin free.
-    free = 0.007 - np.hypot(side - 0.017, 1.3 * (z - 0.6415))
     field = {
         "moustache": lip,
         "goatee": np.maximum(
             np.maximum(lip, chin), np.minimum(0.0045 - np.abs(side - 0.030), 0.012 - np.abs(z - 0.660))
         ),
-    }.get(look.beard, np.minimum(cheeks, np.where(z < 0.655, -free, 1.0)))
-    field = field + 0.0015 * at.noise[:, 3]
+    }.get(look.beard, cheeks)
+    field = np.minimum(field, _EARS - side) + 0.0015 * at.noise[:, 3]
     grain = 1 + 0.22 * at.noise[:, 4:5] + 0.10 * np.sin(700 * (z + 0.3 * side))[:, None]
     amount, soft = (0.28, 0.012) if look.beard == "stubble" else (0.9, 0.0045)
     canvas.lay(np.array(look.hair_colour, np.float32) * 0.9 * grain, amount * step(field - soft * 0.4, soft))

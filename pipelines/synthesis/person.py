@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipelines.synthesis.appearance import Outfit, dress
 from pipelines.synthesis.atlas import Atlas, VertexFields, build_atlas, vertex_fields
 from pipelines.synthesis.body import PARTS, AnnyBody, Pose, Posed
-from pipelines.synthesis.face_shape import displacement
+from pipelines.synthesis.face_shape import FaceBasis
 from pipelines.synthesis.grounding import stand
 from pipelines.synthesis.identity import Identity
 from pipelines.synthesis.mesh import Normals, Smoothing
@@ -19,7 +19,6 @@ from pipelines.synthesis.scene import Floats, Surface
 from pipelines.synthesis.skeleton import Skeleton
 from pipelines.synthesis.worn import Wardrobe
 
-_STILL = 2e-5  # metres: displacements below this are left out
 _SOLE = 0.006  # metres from the foot to the ground, as shoes are thick
 
 
@@ -36,7 +35,8 @@ class Studio:
     wardrobe: Wardrobe
     anchors: Anchors
     smoothing: Smoothing
-    face_points: Floats
+    head: FaceBasis
+    head_points: FaceBasis
 
     @classmethod
     def open(cls, texture_size: int) -> "Studio":
@@ -54,13 +54,12 @@ class Studio:
             wardrobe=Wardrobe.of(body.template, skin, fields),
             anchors=Anchors.of(body, skin),
             smoothing=Smoothing.of(body, fields),
-            face_points=body.points_at_rest(),
+            head=FaceBasis.of(body.template),
+            head_points=FaceBasis.of(body.points_at_rest()),
         )
 
     def dress(self, identity: Identity) -> "Person":
         outfit = dress(self.body, self.fields, self.atlas, self.wardrobe, self.parts, identity)
-        head = displacement(identity.face, self.body.template)
-        moved = np.flatnonzero(np.abs(head).max(1) > _STILL)
         return Person(
             studio=self,
             identity=identity,
@@ -69,23 +68,21 @@ class Studio:
             cloth_normals=tuple(
                 Normals.of(cloth.shell.corner_point[cloth.shell.faces], len(cloth.shell.a)) for cloth in outfit.cloths
             ),
-            moved=moved,
-            head=head[moved],
-            head_points=displacement(identity.face, self.face_points),
+            head=self.head.displacement(identity.face),
+            head_points=self.head_points.of_all(identity.face),
         )
 
 
 @dataclass(frozen=True)
 class Person:
-    """A dressed identity. moved (M,), head (M, 3), head_points (88, 3): by how much the identity's face displaces which
-    of the template's vertices, and the named points."""
+    """A dressed identity. head (M, 3), head_points (88, 3): by how much the identity's face displaces the vertices of
+    `Studio.head`, and the named points."""
 
     studio: Studio
     identity: Identity
     outfit: Outfit
     normals: Normals
     cloth_normals: tuple[Normals, ...]
-    moved: NDArray[np.int64]
     head: Floats
     head_points: Floats
 
@@ -103,7 +100,7 @@ class Person:
         """Displace the head of posed bodies, in place: the displacement turns with the skull."""
         for vertices, points in zip(made.vertices, made.points, strict=True):
             turn = self.studio.anchors.fit_one("head", vertices)[:3]
-            vertices[self.moved] += self.head @ turn
+            vertices[self.studio.head.moved] += self.head @ turn
             points[:] = points + self.head_points @ turn
 
     def surface(self, bare: Floats) -> Surface:

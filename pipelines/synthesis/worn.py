@@ -125,7 +125,7 @@ def skirt(look: Look, wardrobe: Wardrobe, texels: int) -> Patch:
     points[..., 1] -= 0.03
     points[..., 2] = z[:, None]
     points = points.astype(np.float32)
-    leg = np.asarray(0.85 * step(HIP - 0.02 - points[..., 2], 0.16), np.float32)
+    leg = np.asarray(0.85 * step(HIP - 0.11 - points[..., 2], 0.14), np.float32)
     left = step(points[..., 0], 0.12)
     weights = {"pelvis": 1 - leg, "thigh.L": leg * left, "thigh.R": leg * (1 - left)}
     return Patch(points, True, weights, _paint_skirt(look, points, texels), "legs")
@@ -148,21 +148,14 @@ def collar(colour: Colour, open_by: float) -> Patch:
     """A folded shirt collar around the neck, open at the front by an angle (radians) to each side."""
     angle = np.linspace(open_by, 2 * np.pi - open_by, 32)
     back = 0.5 - 0.5 * np.cos(angle)
-    profile = ((0.002, 0.0), (0.004, 0.024), (0.008, 0.027), (0.015, 0.020), (0.024, -0.008), (0.021, -0.009))
+    front = np.minimum(angle, 2 * np.pi - angle) - open_by
+    profile = ((0.0, -0.004), (0.001, 0.016), (0.004, 0.020), (0.009, 0.016), (0.018, -0.008), (0.015, -0.009))
     rows = []
     for off, up in profile:
-        points_down = 1 + 0.9 * np.exp(-np.square(np.minimum(angle, 2 * np.pi - angle) - open_by) / 0.1) * (up < 0)
-        across = 0.058 + off + 0.002 * back
-        rows.append(
-            np.stack(
-                [
-                    across * np.sin(angle),
-                    -0.022 - (across + 0.005) * np.cos(angle) - 0.012 * (1 - back),
-                    0.572 + 0.030 * back + up * points_down,
-                ],
-                1,
-            )
-        )
+        tips = 1 + 1.6 * np.exp(-np.square(front / 0.35)) * (up < 0)
+        across = 0.057 + off + 0.006 * np.sin(angle) ** 2
+        ahead = -0.024 - across * np.cos(angle) - 0.006 * (1 - back)
+        rows.append(np.stack([across * np.sin(angle), ahead, 0.556 + 0.042 * back**0.7 + up * tips], 1))
     return Patch.stiff("chest", np.stack(rows), False, flat_paint(colour), "neck")
 
 
