@@ -17,6 +17,7 @@ from pipelines.shards.stage import STAGE
 from pipelines.shards.write import write_shard
 from pipelines.workspace import Workspace
 
+_DRAWN = {"source": "procedural", "framing": "full", "fps": 6.0}
 _LIMBS = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
 
 
@@ -112,13 +113,15 @@ def pair_sample(seed: int, split: str, identities: int = 3, frames: int = 6, siz
             keypoints=keypoints,
             keypoints3d=keypoints3d.astype(np.float32),
             mask=masks > 0,
+            part=(masks > 0).astype(np.uint8),
             depth=depth.astype(np.float16),
             normals=normals.astype(np.float16),
             intrinsics=np.eye(3, dtype=np.float32),
         )
         members[f"i{i}.npz"] = buffer.getvalue()
     about = {"kind": "pair", "id": f"p{seed}", "split": split, "identities": [f"{seed}-{i}" for i in range(identities)]}
-    members["json"] = json.dumps(about | {"frames": frames, "size": size, "motion": f"m{seed}"}).encode()
+    shape = {"frames": frames, "size": size, "motion": f"m{seed}"}
+    members["json"] = json.dumps({**about, **shape, **_DRAWN}).encode()
     return members
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 from pipelines import manifest as manifests
 from pipelines.manifest import Manifest, Status
 from pipelines.report import gallery, results, view
+from pipelines.report import pairs as pair_gallery
 from pipelines.report.charts import duration, number
 from pipelines.report.funnel import funnel
 from pipelines.report.page import Fact, Page, Verdict
@@ -21,8 +22,8 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
     # Those with a picture first.
     rejected.sort(key=lambda row: (not row.get("thumbnail_path"), row["id"]))
     names = view.video_names(inputs)
-    groups = len(inputs["pairs"].rows())
-    pairs = gallery.pair_groups(workspace, config.pair_groups)
+    groups = inputs["pairs"].rows()
+    pairs = pair_gallery.pair_groups(workspace, config.pair_groups)
     trained = results.training(workspace, inputs["train"])
     judged = results.evaluation(workspace, inputs["evaluation"], config.test_pairs)
     model = results.registered(workspace, inputs["model"])
@@ -30,7 +31,7 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
     sources, splits, steps = view.source_lines(inputs), view.split_lines(inputs), funnel(inputs)
     videos = sum(line.videos for line in splits)
     name = results.version(workspace) if model else "No registered model"
-    amounts = f"{number(len(kept))} clips of {number(videos)} videos and {number(groups)} rendered pair groups"
+    amounts = f"{number(len(kept))} clips of {number(videos)} videos and {number(len(groups))} rendered pair groups"
     return Page(
         title=results.headline(judged),
         subtitle=f"{name} · {amounts}",
@@ -51,7 +52,8 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
         ),
         rejected_clips_hidden=max(0, len(rejected) - config.rejected_clips),
         pairs=pairs,
-        pairs_hidden=groups - len(pairs),
+        pairs_hidden=len(groups) - len(pairs),
+        pair_charts=pair_gallery.distributions(groups),
         training=trained,
         evaluation=judged,
         stages=[_stage_line(workspace, stage, manifest) for stage, manifest in inputs.items()],

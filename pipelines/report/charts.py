@@ -1,6 +1,8 @@
 """The geometry of the report's charts; the template draws them as inline SVG in the page's own colours."""
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 320.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 8.0, 8.0, 22.0
+_BARS_LEFT, _BARS_WIDTH = 8.0, WIDTH - 16.0
 _MOST_POINTS = 240
 _SMOOTHING = 0.05  # share of the points that the drawn line averages over
 
@@ -133,3 +136,62 @@ def line_chart(title: str, steps: Sequence[float], values: Sequence[float], smoo
         float(mean[-1]),
         logarithmic,
     )
+
+
+@dataclass(frozen=True)
+class Bar:
+    """x, y, width, height: pixels of the drawn bar. label: what it stands for; count: how many."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A chart of counts of WIDTH x HEIGHT pixels. summary: the counts in words, for those who do not see it."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    x_ticks: tuple[Tick, ...]
+    summary: str
+    total: int
+
+
+def histogram(title: str, values: Sequence[float], bins: int = 16) -> Bars:
+    """How many of the values fall into equal steps between the least and the greatest."""
+    counts, edges = np.histogram(np.asarray(values, float), bins)
+    low, high = float(edges[0]), float(edges[-1])
+    names = [f"{number(float(a), 2)} to {number(float(b), 2)}" for a, b in itertools.pairwise(edges)]
+    marks = [
+        Tick(round(_BARS_LEFT + (at - low) / (high - low) * _BARS_WIDTH, 1), number(at, 2)) for at in ticks(low, high)
+    ]
+    middle = float(np.median(values))
+    summary = f"from {number(low, 2)} to {number(high, 2)}, median {number(middle, 2)}"
+    return Bars(title, _bars(names, counts.tolist(), 0.06), tuple(marks), summary, len(values))
+
+
+def shares(title: str, values: Sequence[str]) -> Bars:
+    """How often each value occurs, the most frequent first."""
+    found = Counter(values).most_common()
+    bars = _bars([name for name, _ in found], [count for _, count in found], 0.2)
+    marks = tuple(Tick(round(bar.x + bar.width / 2, 1), bar.label) for bar in bars)
+    summary = ", ".join(f"{name} {count / max(len(values), 1):.0%}" for name, count in found)
+    return Bars(title, bars, marks, summary, len(values))
+
+
+def _bars(names: Sequence[str], counts: Sequence[int], gap: float) -> tuple[Bar, ...]:
+    """gap: between bars, as a share of the space of each."""
+    step, most = _BARS_WIDTH / max(len(counts), 1), max([*counts, 1])
+    room = HEIGHT - _TOP - _BOTTOM
+    bars = []
+    for place, (name, count) in enumerate(zip(names, counts, strict=True)):
+        height = round(room * count / most, 1)
+        left = round(_BARS_LEFT + (place + gap / 2) * step, 1)
+        bars.append(
+            Bar(left, round(HEIGHT - _BOTTOM - height, 1), round(step * (1 - gap), 1), height, name, int(count))
+        )
+    return tuple(bars)

@@ -1,8 +1,6 @@
-"""Pictures for the report, small and inside the page: clips with their landmarks, pairs with their layers."""
+"""Pictures for the report, small and inside the page: clips with their landmarks, and what pictures are made of."""
 
 import base64
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +12,11 @@ from pipelines.manifest import Row
 from pipelines.report.draw import draw_keypoints
 from pipelines.report.funnel import code_of
 from pipelines.report.view import span_of
-from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
 
 Image = NDArray[np.uint8]
 _SIDE = 176
 _QUALITY = 82
-_FRAMES = 4
-_MOST_IDENTITIES = 4
 
 
 @dataclass(frozen=True)
@@ -40,18 +35,6 @@ class ClipCard:
     tile: Tile | None
     title: str
     lines: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PairCard:
-    """A pair group: one row of tiles per identity, the same motion in each."""
-
-    id: str
-    split: str
-    motion: str
-    frames: int
-    identities: int
-    rows: tuple[tuple[Tile, ...], ...]
 
 
 def data_uri(image: Image, side: int = _SIDE) -> str:
@@ -104,54 +87,6 @@ def _middle_frame(workspace: Workspace, row: Row) -> Image | None:
     except (DataError, WorkError, ValueError, OSError):
         # The page tells what there is; a clip that cannot be read is the business of the check on the clips.
         return None
-
-
-def pair_groups(workspace: Workspace, most: int) -> tuple[PairCard, ...]:
-    """Some pair groups of every split, at most `most` in all."""
-    reader = Reader(workspace)
-    splits = {name: _pairs(workspace, name) for name in ("train", "validation", "test")}
-    chosen: list[SampleRef] = []
-    for place in range(most):
-        chosen += [refs[place] for refs in splits.values() if place < len(refs)]
-    return tuple(_pair_card(reader, ref) for ref in chosen[:most])
-
-
-def _pairs(workspace: Workspace, split: str) -> list[SampleRef]:
-    return [ref for ref in ShardIndex.load(workspace, split).samples if ref.kind == "pair"]
-
-
-def _pair_card(reader: Reader, ref: SampleRef) -> PairCard:
-    frames, identities = int(ref.meta["frames"]), len(ref.meta["identities"])
-    shown = sorted({round(t) for t in np.linspace(0, frames - 1, min(_FRAMES, frames))})
-    rows = tuple(_identity_row(reader, ref, i, shown) for i in range(min(identities, _MOST_IDENTITIES)))
-    return PairCard(ref.id, str(ref.meta["split"]), str(ref.meta["motion"]), frames, identities, rows)
-
-
-def _identity_row(reader: Reader, ref: SampleRef, identity: int, shown: Sequence[int]) -> tuple[Tile, ...]:
-    """Frames over time, then the layers of the middle one."""
-    import simplejpeg
-
-    names = [f"i{identity}.t{t}.jpg" for t in shown]
-    members = reader.read(ref, (*names, f"i{identity}.npz"))
-    try:
-        images = [simplejpeg.decode_jpeg(members[name], colorspace="RGB") for name in names]
-        with np.load(io.BytesIO(members[f"i{identity}.npz"]), allow_pickle=False) as arrays:
-            middle = len(shown) // 2
-            t = shown[middle]
-            layers = {
-                "keypoints": with_landmarks(images[middle], arrays["keypoints"][t]),
-                "mask": grey(arrays["mask"][t] > 0),
-                "depth": grey(nearness(arrays["depth"][t])),
-                "normals": normal_colours(arrays["normals"][t]),
-            }
-    except (ValueError, KeyError, IndexError) as error:
-        raise DataError(f"{ref.shard}: pair {ref.id} cannot be shown ({error}); make the pairs again") from error
-    who = f"identity {identity + 1}"
-    tiles = [
-        Tile(data_uri(image), f"{who}, frame {at}", f"frame {at}") for at, image in zip(shown, images, strict=True)
-    ]
-    tiles += [Tile(data_uri(layer), f"{who}, frame {t}: {name}", name) for name, layer in layers.items()]
-    return tuple(tiles)
 
 
 def with_landmarks(image: Image, keypoints: NDArray[np.float32]) -> Image:

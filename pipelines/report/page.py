@@ -7,7 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipelines.report.charts import duration, number
 from pipelines.report.funnel import Step
-from pipelines.report.gallery import ClipCard, PairCard
+from pipelines.report.gallery import ClipCard
+from pipelines.report.pairs import ChartGroup, PairCard
 from pipelines.report.results import Evaluation, Training
 from pipelines.report.view import Casualty, SourceLine, SplitLine, StageLine
 
@@ -50,6 +51,7 @@ class Page:
     rejected_clips_hidden: int
     pairs: tuple[PairCard, ...]
     pairs_hidden: int
+    pair_charts: tuple[ChartGroup, ...]
     training: Training
     evaluation: Evaluation
     stages: list[StageLine]

@@ -107,7 +107,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
     from pipelines.synthesis.groups import Props, Recipe, render_group
     from pipelines.synthesis.person import Studio
     from pipelines.synthesis.recorded import MotionLibrary
-    from pipelines.synthesis.sample import members, view_row
+    from pipelines.synthesis.sample import members, pose_row, view_row
 
     engine, _ = choose_engine(config.engine)
     studio = Studio.open(config.texture)
@@ -146,6 +146,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
                         "size": config.size,
                         "engine": engine.name,
                         "views": [view_row(view) for view in group.views],
+                        **pose_row(group.views[0]),
                     }
                 )
                 yield group.id, dict(members(group))
@@ -174,6 +175,8 @@ STAGE = Stage(
         size=pa.int32(),
         engine=pa.string(),
         views=pa.list_(VIEW),
+        arm_raise=pa.list_(pa.float32()),
+        facing=pa.list_(pa.float32()),
     ),
     run=run,
     needs=("videos", "people", "motions"),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pipelines.synthesis.groups import Group, View
 
 _JPEG_QUALITY = 92
+_ARMS = ("left_shoulder", "left_elbow", "right_shoulder", "right_elbow")
 BOXES = ("left_hand", "right_hand", "face")
 # What the manifest tells of each view, for distributions that need no shard to be opened.
 VIEW = pa.struct(
@@ -77,6 +78,19 @@ def view_row(view: "View") -> Row:
         "roll": shot.roll,
         "visible": float(view.keypoints[..., 2].mean()),
     }
+
+
+def pose_row(view: "View") -> dict[str, list[float]]:
+    """Degrees per frame. arm_raise: of the higher upper arm from hanging; facing: of the shoulders from the front."""
+    world = np.einsum("tji,tnj->tni", view.extrinsics[:, :3, :3], view.keypoints3d)
+    at = {name: world[:, keypoints.BODY.index(name)] for name in _ARMS}
+    raised = []
+    for side in ("left", "right"):
+        arm = at[f"{side}_elbow"] - at[f"{side}_shoulder"]
+        raised.append(np.degrees(np.arccos(np.clip(-arm[:, 2] / np.linalg.norm(arm, axis=1), -1, 1))))
+    across = at["left_shoulder"] - at["right_shoulder"]
+    facing = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
+    return {"arm_raise": np.max(raised, 0).round(1).tolist(), "facing": facing.round(1).tolist()}
 
 
 def members(group: "Group") -> Iterator[tuple[str, bytes]]:

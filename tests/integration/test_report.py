@@ -28,6 +28,7 @@ from pipelines.synthesis import pairs
 from pipelines.workspace import Workspace
 from training.stages import EVALUATION, MODEL, TRAIN
 
+DATA = ("data:image/jpeg;base64,", "data:image/webp;base64,")
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>.mp4'
 
 
@@ -174,7 +175,7 @@ def test_nothing_is_loaded_from_anywhere(full: tuple[Workspace, Page]) -> None:
     _, page = full
     for _, attributes in page.tags:
         for name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
-            assert (attributes.get(name) or "#").startswith(("#", "data:image/jpeg;base64,")), attributes
+            assert (attributes.get(name) or "#").startswith(("#", *DATA)), attributes
     assert not re.search(r"url\(|@import", page.html)
     assert not page.of("script") + page.of("link") + page.of("iframe")
 
@@ -192,8 +193,9 @@ def test_every_picture_is_described(full: tuple[Workspace, Page]) -> None:
     alts = [attributes.get("alt") or "" for attributes in page.of("img")]
     assert len([alt for alt in alts if alt.startswith("Frame of clip")]) == 3
     assert len([alt for alt in alts if alt.startswith("Rejected candidate")]) == 1
-    # 4 groups of 2 identities: 3 frames and 4 layers each.
-    assert len([alt for alt in alts if alt.startswith("identity")]) == 4 * 2 * 7
+    # 4 groups of 2 identities: 3 frames and 5 layers each, and a moving preview of each group.
+    assert len([alt for alt in alts if alt.startswith("identity")]) == 4 * 2 * 8
+    assert alts.count("2 people do the same motion, moving") == 4
     assert len([alt for alt in alts if alt.startswith("Test pair p1000")]) == 1
     assert all(alts)
     assert all(svg.get("aria-label") for svg in page.of("svg"))
