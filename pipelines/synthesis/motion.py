@@ -22,7 +22,7 @@ from pipelines.synthesis.skeleton import LIMITS, Angles, Skeleton, clip
 
 _TRIES = 10
 _EVERY = 2  # frames of the track from one check for penetration to the next: 67 ms
-_SLACK = 0.0  # metres of clearance that a draw must have
+_SLACK = 0.01  # metres of clearance that a draw must have
 _EXACT = 0.5  # degrees that a plan for the legs may be beyond the joints' limits
 _LIVELY = {"sign": 2.2, "talk": 1.2, "random": 1.0}
 # Which styles of the arms go with which legs, besides those that go with all.
@@ -96,20 +96,20 @@ def sample_motion(
     legs, lower, root = _sample_lower(rng, skeleton, times, framing, rng.uniform(-facing, facing))
     names = _CLOSE if framing != "full" else _SUITS.get(legs.name, _ANY)
     style = names[int(rng.integers(len(names)))]
-    hands = sample_hands(rng, times, _LIVELY.get(style, 0.5))
+    hands = clip(sample_hands(rng, times, _LIVELY.get(style, 0.5)))
     actions, head = sample_face(rng, times, speaking=rng.random() < (0.7 if style == "talk" else 0.3))
     trunk = _sample_trunk(rng, times, legs, head)
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         arms = _sample_arms(rng, times, legs, style)
-        body = clip({**trunk, **lower, **arms})
+        body = clip({**trunk, **lower, **arms}) | hands
         if clearance(skeleton, {name: track[::_EVERY] for name, track in body.items()}).min() > _SLACK:
             break
-        if _ == _TRIES // 2:
+        if attempt == _TRIES // 2:
             style = "talk"
     else:
         style, arms = "rest", track(times, [(0.0, _hanging(rng))])
-        body = clip({**trunk, **lower, **arms})
-    angles = {name: np.zeros(len(times)) for name in LIMITS} | body | clip(hands)
+        body = clip({**trunk, **lower, **arms}) | hands
+    angles = {name: np.zeros(len(times)) for name in LIMITS} | body
     return Motion(angles, actions, root, (legs.name, style))
 
 

@@ -39,8 +39,8 @@ def clearance(skeleton: Skeleton, angles: Angles) -> Array:
         limbs[end] = [(low, wrist, _FOREARM), (wrist, knuckle, _HAND), (knuckle, tip, 0.022)]
         for start, stop, radius in limbs[end]:
             probes = start[:, None] + np.linspace(0, 1, 3)[:, None] * (stop - start)[:, None]
-            for first, last, wide, deep in _TRUNK:
-                free = np.minimum(free, _from_trunk(joints, turned, probes, first, last, wide, deep) - radius)
+            for lower, upper, wide, deep in _TRUNK:
+                free = np.minimum(free, _from_trunk(joints, turned, probes, lower, upper, wide, deep) - radius)
             free = np.minimum(free, segments_apart(start, stop, skull, crown) - _HEAD - radius)
             free = np.minimum(free, segments_apart(start, stop, joints["neck01"], joints["head"]) - _NECK - radius)
             for leg in "LR":
@@ -51,9 +51,9 @@ def clearance(skeleton: Skeleton, angles: Angles) -> Array:
         for (begin, last, _), thicker in zip(limbs["R"], _THICK, strict=True):
             free = np.minimum(free, segments_apart(start, stop, begin, last) - thick - thicker)
     for end, opposite in ("LR", "RL"):
-        upper = joints[f"upperarm01.{opposite}"], joints[f"lowerarm01.{opposite}"]
+        bone = joints[f"upperarm01.{opposite}"], joints[f"lowerarm01.{opposite}"]
         for start, stop, radius in limbs[end]:
-            free = np.minimum(free, segments_apart(start, stop, *upper) - radius - 0.048)
+            free = np.minimum(free, segments_apart(start, stop, *bone) - radius - 0.048)
     return np.asarray(free)
 
 
