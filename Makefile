@@ -1,4 +1,4 @@
-# make run · make test · make dev · make lint · make clean
+# make run · make test · make dev · make lint · make bench · make clean
 PYTHON ?= python3
 WORKSPACE ?= workspace
 BIN := .venv/bin
@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test dev lint clean
+.PHONY: run test dev lint bench clean
 
 run: .venv/ready .venv-dvc/ready
 	$(BIN)/unimotion run
@@ -25,6 +25,10 @@ lint: .venv/ready
 
 dev: .venv/ready
 	$(BIN)/python infra/dev.py
+
+# All suites, or one: make bench ONLY=synthesis
+bench: .venv/ready
+	$(BIN)/python -m infra.bench $(ONLY)
 
 clean:
 	rm -rf .venv .venv-dvc build workspace *.egg-info .mypy_cache .ruff_cache .pytest_cache
