@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import manifest
-from pipelines.curation import ingest, people
 from pipelines.engine import Engine
 from pipelines.errors import UsageError, WorkError
 from pipelines.manifest import Row, read
-from pipelines.stage import Stage, folder_of, run_stage
-from pipelines.synthesis import motions
+from pipelines.stage import run_stage
 from pipelines.synthesis.pairs import STAGE, PairsConfig
 from pipelines.workspace import Workspace
+from tests.pairs_inputs import EMPTY, publish
 
 SMALL = PairsConfig(
     train_groups=3,
@@ -29,16 +27,6 @@ SMALL = PairsConfig(
     engine="raster",
     texture=64,
 )
-EMPTY: dict[Stage, list[Row]] = {ingest.STAGE: [], people.STAGE: [], motions.STAGE: []}
-
-
-def publish(workspace: Workspace, inputs: dict[Stage, list[Row]]) -> Workspace:
-    """A workspace with the manifests that the stage reads."""
-    workspace.prepare()
-    for stage, rows in inputs.items():
-        made = manifest.build(rows, stage.schema)
-        manifest.write(workspace, folder_of(stage.name, "b" if stage.per_batch else None), made, "f", 0)
-    return workspace
 
 
 @pytest.fixture(scope="module")
