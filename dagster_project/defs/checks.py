@@ -33,10 +33,11 @@ def held_out_motions(foundry: Foundry) -> AssetCheckResult:
 
 @asset_check(asset=AssetKey("pairs"), blocking=True)
 def held_out_identities(foundry: Foundry) -> AssetCheckResult:
-    """No rendered identity or motion of the test split was seen in training."""
+    """No rendered identity, motion or background of the test split was seen in training."""
     sides: dict[str, set[str]] = {}
     for row in manifests.read(foundry.workspace, "pairs").rows():
-        for name in (*row["identities"], row["motion"]):
+        places = [view["background"] for view in row["views"] or []]
+        for name in (*row["identities"], row["motion"], *places):
             sides.setdefault(name, set()).add(row["split"])
     leaks = sorted(name for name, splits in sides.items() if len(splits) > 1)
     return AssetCheckResult(passed=not leaks, metadata={"names": len(sides), "leaks": leaks})
