@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.synthesis import garments, hair, worn
 from pipelines.synthesis.atlas import Atlas, VertexFields
-from pipelines.synthesis.body import PARTS, AnnyBody
+from pipelines.synthesis.body import PARTS, BodyModel
 from pipelines.synthesis.face_shape import FaceBasis
 from pipelines.synthesis.identity import Identity, Look
 from pipelines.synthesis.landmarks import ASPECT
@@ -75,7 +75,12 @@ class Outfit:
 
 
 def dress(
-    body: AnnyBody, fields: VertexFields, atlas: Atlas, wardrobe: Wardrobe, parts: NDArray[np.uint8], identity: Identity
+    body: BodyModel,
+    fields: VertexFields,
+    atlas: Atlas,
+    wardrobe: Wardrobe,
+    parts: NDArray[np.uint8],
+    identity: Identity,
 ) -> Outfit:
     """Everything that an identity's look changes on the body. parts (F,): what each of the body's faces is."""
     look = identity.look
@@ -100,7 +105,7 @@ def dress(
     return Outfit(texture, *mesh)
 
 
-def _cloths(body: AnnyBody, fields: VertexFields, look: Look, top: Floats, bottom: Floats) -> tuple[Cloth, ...]:
+def _cloths(body: BodyModel, fields: VertexFields, look: Look, top: Floats, bottom: Floats) -> tuple[Cloth, ...]:
     skin = body.face_part == PARTS.index("body")
     size = len(body.uv)
     # Corners in the skin's layer, then the same corners in the cloth's.
@@ -160,7 +165,7 @@ def _put(texture: NDArray[np.uint8], name: str, paint: Floats) -> None:
 
 
 def _join(
-    body: AnnyBody,
+    body: BodyModel,
     parts: NDArray[np.uint8],
     height: int,
     shown: NDArray[np.int64],

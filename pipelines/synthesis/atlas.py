@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.synthesis.body import PARTS, AnnyBody
+from pipelines.synthesis.body import PARTS, BodyModel
 from pipelines.synthesis.engines.raster import rasterise
 from pipelines.synthesis.landmarks import ASPECT
 from pipelines.synthesis.scene import Camera, Floats
@@ -75,7 +75,7 @@ class VertexFields:
     noise: Floats
 
 
-def vertex_fields(body: AnnyBody) -> VertexFields:
+def vertex_fields(body: BodyModel) -> VertexFields:
     """What painting and dressing need to know about each vertex."""
     is_arm = body.weight_of(("upperarm", "lowerarm", "wrist", "finger", "metacarpal"))
     is_head = body.weight_of(("head", "eye", "neck03", "neck02"))
@@ -96,7 +96,7 @@ def vertex_fields(body: AnnyBody) -> VertexFields:
     return VertexFields(body.template, arm, is_arm, is_head, smooth_noise(body.template, _FOLD_OCTAVES))
 
 
-def build_atlas(body: AnnyBody, vertices: VertexFields, height: int) -> Atlas:
+def build_atlas(body: BodyModel, vertices: VertexFields, height: int) -> Atlas:
     """The atlas of a body with `height` texels in height."""
     import cv2
 
@@ -175,7 +175,7 @@ def _shade(position: Floats, is_arm: Floats) -> Floats:
     return np.asarray(1 - np.clip(dark * np.where(is_arm > 0.9, 0.3, 1), 0, 0.6), np.float32)
 
 
-def _per_vertex_uv(body: AnnyBody) -> Floats:
+def _per_vertex_uv(body: BodyModel) -> Floats:
     uv = np.zeros((len(body.template), 2), np.float32)
     uv[body.faces.ravel()] = body.uv[body.uv_faces.ravel()]
     return uv

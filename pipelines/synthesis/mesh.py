@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.synthesis.atlas import VertexFields
-from pipelines.synthesis.body import PARTS, AnnyBody
+from pipelines.synthesis.body import PARTS, BodyModel
 from pipelines.synthesis.scene import Floats
 
 # Taubin (1995): a step of smoothing and a larger step back keep the volume.
@@ -68,7 +68,7 @@ class Smoothing:
     means: Any
 
     @classmethod
-    def of(cls, body: AnnyBody, fields: VertexFields) -> "Smoothing":
+    def of(cls, body: BodyModel, fields: VertexFields) -> "Smoothing":
         from scipy.sparse import csr_array, diags_array
 
         skin = body.faces[body.face_part == PARTS.index("body")]

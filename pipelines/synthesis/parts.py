@@ -7,7 +7,7 @@ what they cover.
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.synthesis.body import AnnyBody
+from pipelines.synthesis.body import BodyModel
 from pipelines.synthesis.scene import PART_LABELS, Floats
 
 # Bones by how their names start; those of limbs exist once per side.
@@ -22,7 +22,7 @@ _LIMBS = {
 }
 
 
-def _bones_of(body: AnnyBody) -> dict[str, tuple[str, ...]]:
+def _bones_of(body: BodyModel) -> dict[str, tuple[str, ...]]:
     """Bones by label, for every label that has bones of its own."""
     found = {label: tuple(bone for bone in body.bones if bone.startswith(stems)) for label, stems in _MIDDLE.items()}
     for side in ("left", "right"):
@@ -33,7 +33,7 @@ def _bones_of(body: AnnyBody) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def vertex_shares(body: AnnyBody) -> Floats:
+def vertex_shares(body: BodyModel) -> Floats:
     """How much of each vertex is moved by the bones of each label, (V, labels). `face` shares those of `head`."""
     shares = np.zeros((len(body.template), len(PART_LABELS)), np.float32)
     for label, bones in _bones_of(body).items():
@@ -44,6 +44,6 @@ def vertex_shares(body: AnnyBody) -> Floats:
     return shares
 
 
-def face_parts(body: AnnyBody) -> NDArray[np.uint8]:
+def face_parts(body: BodyModel) -> NDArray[np.uint8]:
     """Index into `PART_LABELS` of each face of the body, (F,): the region that moves its corners most."""
     return np.asarray(vertex_shares(body)[body.faces].sum(1).argmax(1), np.uint8)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.synthesis.body import AnnyBody
+from pipelines.synthesis.body import BodyModel
 from pipelines.synthesis.scene import Floats
 
 # Anchor -> the bones whose stiff middle it follows.
@@ -37,7 +37,7 @@ class Anchors:
     solve: list[Floats]
 
     @classmethod
-    def of(cls, body: AnnyBody, skin: NDArray[np.int64]) -> "Anchors":
+    def of(cls, body: BodyModel, skin: NDArray[np.int64]) -> "Anchors":
         rows, solve = [], []
         for name, bones in _REGIONS.items():
             chosen = skin[body.weight_of(bones)[skin] > 0.8]

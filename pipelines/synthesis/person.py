@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from pipelines.synthesis.appearance import Outfit, dress
 from pipelines.synthesis.atlas import Atlas, VertexFields, build_atlas, vertex_fields
-from pipelines.synthesis.body import PARTS, AnnyBody, Pose, Posed
+from pipelines.synthesis.bodies import DEFAULT, open_body
+from pipelines.synthesis.body import PARTS, BodyModel, Pose, Posed
 from pipelines.synthesis.face_shape import FaceBasis
 from pipelines.synthesis.grounding import stand
 from pipelines.synthesis.identity import Identity
@@ -26,7 +27,7 @@ _SOLE = 0.006  # metres from the foot to the ground, as shoes are thick
 class Studio:
     """What is made once per process: body, texture atlas, skeleton, hulls for what is worn, and mesh tables."""
 
-    body: AnnyBody
+    body: BodyModel
     atlas: Atlas
     fields: VertexFields
     skeleton: Skeleton
@@ -39,16 +40,16 @@ class Studio:
     head_points: FaceBasis
 
     @classmethod
-    def open(cls, texture_size: int) -> "Studio":
-        """texture_size: texels in height."""
-        body = AnnyBody()
+    def open(cls, texture_size: int, body_name: str = DEFAULT) -> "Studio":
+        """texture_size: texels in height. body_name: see `open_body`."""
+        body = open_body(body_name)
         fields = vertex_fields(body)
         skin = np.unique(body.faces[body.face_part == PARTS.index("body")])
         return cls(
             body=body,
             atlas=build_atlas(body, fields, texture_size),
             fields=fields,
-            skeleton=Skeleton.of(body),
+            skeleton=Skeleton.of(body.guide),
             skin=skin,
             parts=face_parts(body),
             wardrobe=Wardrobe.of(body.template, skin, fields),

@@ -17,12 +17,12 @@ from pipelines.errors import DataError
 from pipelines.synthesis.importers.retarget import SIDES, Array, Source
 
 MOST_BYTES = 1_000_000_000
-_BODY = (
+BODY_JOINTS = (
     "hips", "thigh.L", "thigh.R", "spine1", "shin.L", "shin.R", "spine2", "foot.L", "foot.R", "spine3", "toe.L",
     "toe.R", "neck1", "collar.L", "collar.R", "head", "arm.L", "arm.R", "forearm.L", "forearm.R", "hand.L", "hand.R",
 )  # fmt: skip
-_FACE = ("jaw", "eye.L", "eye.R")
-_HANDS = tuple(
+FACE_JOINTS = ("jaw", "eye.L", "eye.R")
+HAND_JOINTS = tuple(
     f"{finger}{joint}.{side}" for side in SIDES
     for finger in ("index", "middle", "little", "ring", "thumb") for joint in (1, 2, 3)
 )  # fmt: skip
@@ -45,11 +45,12 @@ _KNUCKLES = {
     "thumb": ((0.02, -0.01, 0.025), (0.72, -0.2, 0.66)),
 }  # fmt: skip
 _PHALANX = 0.027
-_WIDE_JAW, _FAR_GAZE = 0.35, 0.5  # radians at which the actions reach 1
+WIDE_JAW, FAR_GAZE = 0.35, 0.5  # radians at which the actions reach 1
 # The parts of a file of parameters, in an order that has parents first.
 _PARAMETERS = {
-    "global_orient": _BODY[:1], "body_pose": _BODY[1:], "jaw_pose": _FACE[:1], "leye_pose": _FACE[1:2],
-    "reye_pose": _FACE[2:], "left_hand_pose": _HANDS[:15], "right_hand_pose": _HANDS[15:],
+    "global_orient": BODY_JOINTS[:1], "body_pose": BODY_JOINTS[1:], "jaw_pose": FACE_JOINTS[:1],
+    "leye_pose": FACE_JOINTS[1:2], "reye_pose": FACE_JOINTS[2:], "left_hand_pose": HAND_JOINTS[:15],
+    "right_hand_pose": HAND_JOINTS[15:],
 }  # fmt: skip
 _RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
 _WANTED = {"poses", "trans", "transl", *_PARAMETERS, *_RATES}
@@ -109,7 +110,7 @@ def _rate(path: Path, arrays: dict[str, Array], default: float | None) -> float:
 
 def _amass(path: Path, poses: Array) -> dict[str, Array]:
     """Axis-angles (T, 3) by joint."""
-    joints = {156: (*_BODY, *_HANDS), 165: (*_BODY, *_FACE, *_HANDS)}
+    joints = {156: (*BODY_JOINTS, *HAND_JOINTS), 165: (*BODY_JOINTS, *FACE_JOINTS, *HAND_JOINTS)}
     width = poses.shape[1] if poses.ndim == 2 else 0
     if width not in joints or not len(poses):
         raise DataError(
@@ -172,8 +173,8 @@ def _source(fps: float, poses: dict[str, Array], moved: Array, upright: Rotation
             places[joint] = places[parent] + world[parent] @ (rest[joint] - rest[parent])
     return Source(
         fps=fps,
-        rotations={joint: turned for joint, turned in world.items() if joint not in _FACE},
-        rest={joint: place for joint, place in rest.items() if joint not in _FACE},
+        rotations={joint: turned for joint, turned in world.items() if joint not in FACE_JOINTS},
+        rest={joint: place for joint, place in rest.items() if joint not in FACE_JOINTS},
         hips=(places["thigh.L"] + places["thigh.R"]) / 2,
         ankles=np.stack([places["foot.L"], places["foot.R"]], 1),
         spine=("spine1", "spine2", "spine3"),
@@ -208,11 +209,11 @@ def _actions(poses: dict[str, Array]) -> dict[str, Array]:
     """ARKit's actions from jaw and eyes, where the file has them."""
     actions = {}
     if "jaw" in poses:
-        actions["jawOpen"] = np.clip(poses["jaw"][:, 0] / _WIDE_JAW, 0, 1)
+        actions["jawOpen"] = np.clip(poses["jaw"][:, 0] / WIDE_JAW, 0, 1)
     for side, word, outwards in (("L", "Left", 1), ("R", "Right", -1)):
         if f"eye.{side}" not in poses:
             continue
-        down, left, _ = poses[f"eye.{side}"].T / _FAR_GAZE
+        down, left, _ = poses[f"eye.{side}"].T / FAR_GAZE
         for name, value in (("Down", down), ("Up", -down), ("Out", outwards * left), ("In", -outwards * left)):
             actions[f"eyeLook{name}{word}"] = np.clip(value, 0, 1)
     return actions

@@ -64,7 +64,7 @@ def retarget(source: Source, skeleton: Skeleton) -> Recorded:
     for bone, (joint, aligned) in alignments(rest, skeleton).items():
         # Collar bones are the only joints that files may lack here.
         world[bone] = turned.get(joint, chest) @ aligned
-    local = _local(world, skeleton)
+    local = local_rotations(world, skeleton)
     for side in SIDES:
         _share_twist(local, skeleton, side)
     pose = Pose(
@@ -214,7 +214,7 @@ def _phalanges(joints: list[Array], tip: Array | None) -> list[Array]:
     return [first, second, np.asarray(bend.apply(second))]
 
 
-def _local(world: dict[str, Array], skeleton: Skeleton) -> dict[str, Array]:
+def local_rotations(world: dict[str, Array], skeleton: Skeleton) -> dict[str, Array]:
     """Rotations in the world to rotations relative to the nearest ancestor that has one."""
     local = {"root": world["root"]}
     for bone, turned in world.items():

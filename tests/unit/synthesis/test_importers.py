@@ -147,7 +147,7 @@ def aligned(joint: str, rest: dict[str, np.ndarray], smpl: dict[str, np.ndarray]
     return Rotation.align_vectors(theirs[None], mine[None])[0].as_matrix()
 
 
-SMPLH, SMPLX = (*amass._BODY, *amass._HANDS), (*amass._BODY, *amass._FACE, *amass._HANDS)
+SMPLH, SMPLX = (*amass.BODY_JOINTS, *amass.HAND_JOINTS), (*amass.BODY_JOINTS, *amass.FACE_JOINTS, *amass.HAND_JOINTS)
 STEPS = {bone: end for bone, end in (LIMBS | FINGERS).items() if bone.startswith(
     ("upper", "lower", "wrist", "finger", "foot", "head"))}  # fmt: skip
 
