@@ -8,6 +8,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -17,19 +18,20 @@ from pipelines.shards.write import Sample, write_shard
 from pipelines.stage import Context, Stage
 from pipelines.synthesis import pictures
 from pipelines.synthesis.sample import VIEW
-from pipelines.workspace import Workspace
+from pipelines.synthesis.bodies import DEFAULT
+from pipelines.workspace import Workspace, file_sha256
 
 
 @dataclass(frozen=True)
 class PairsConfig:
     """How many groups of each split, their make-up, and how they are drawn.
 
-    identities, frames: of a group. fps: of its frames; at 3 per second, four frames show a motion from end to end, at
+    identities, frames: of a group. fps: of its frames; at 2 per second, four frames show a motion from end to end, at
     12 they are neighbours in a video. size: pixels per side, even. texture: texels in height of the painted surface.
     backgrounds: the user's own pictures (paths, folders, globs). picture_share: of backgrounds that are pictures, if
     there are any. corpus_backgrounds: the most frames without people to take from the corpus. recorded_share: of groups
     whose motion is a recorded one, where there are any. clean_share: of views without camera effects.
-    engine: auto, gl, raster or pyrender. Pictures are bit-identical per engine; rows say which one drew them.
+    body: anny, or the path of your SMPL-X model (.npz). engine: auto, gl, raster or pyrender. Pictures are bit-identical per engine; rows say which one drew them.
     """
 
     train_groups: int = 92
@@ -37,7 +39,7 @@ class PairsConfig:
     test_groups: int = 16
     identities: int = 3
     frames: int = 4
-    fps: float = 3.0
+    fps: float = 2.0
     size: int = 128
     groups_per_shard: int = 16
     seed: int = 0
@@ -48,6 +50,7 @@ class PairsConfig:
     corpus_backgrounds: int = 64
     recorded_share: float = 0.3
     clean_share: float = 0.25
+    body: str = DEFAULT
 
     def __post_init__(self) -> None:
         for name in ("train_groups", "validation_groups", "test_groups", "corpus_backgrounds", "seed"):
@@ -91,11 +94,17 @@ def run(context: Context) -> list[Row]:
     return rows + lost_pictures
 
 
+def body_content(config: PairsConfig) -> str | None:
+    """SHA-256 of the user's body file; None for the body that comes with the project, and where there is no file."""
+    path = Path(config.body).expanduser()
+    return file_sha256(path) if config.body != DEFAULT and path.is_file() else None
+
+
 def _shards(config: PairsConfig, folder: str, props: list[Row]) -> Iterator[Row]:
     """What each shard holds. Its name tells all that it depends on, so that a journal never vouches for other bytes."""
     counts = {"train": config.train_groups, "validation": config.validation_groups, "test": config.test_groups}
     for split, count in counts.items():
-        used = digest_of([row["id"] for row in props if row["split"] == split])
+        used = digest_of([row["id"] for row in props if row["split"] == split], body_content(config))
         for shard, first in enumerate(range(0, count, config.groups_per_shard)):
             last = min(first + config.groups_per_shard, count)
             name = digest_of(dataclasses.asdict(config), used, first, last)[:12]
@@ -110,7 +119,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
     from pipelines.synthesis.sample import members, pose_row, view_row
 
     engine, _ = choose_engine(config.engine)
-    studio = Studio.open(config.texture)
+    studio = Studio.open(config.texture, config.body)
     recipe = Recipe(
         config.identities,
         config.frames,
@@ -180,6 +189,6 @@ STAGE = Stage(
     ),
     run=run,
     needs=("videos", "people", "motions"),
-    outside=lambda config: pictures.contents(config.backgrounds),
+    outside=lambda config: [pictures.contents(config.backgrounds), body_content(config)],
     version=2,
 )
