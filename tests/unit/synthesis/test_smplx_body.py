@@ -1,5 +1,6 @@
 """A SMPL-X file poses like SMPL-X and has Anny's regions, points, figures and looks; bad files say what is wrong."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from pipelines import keypoints
-from pipelines.engine import pin_threads
+from pipelines import manifest as manifests
+from pipelines.curation import ingest, people
+from pipelines.engine import Engine, pin_threads
 from pipelines.errors import UsageError
+from pipelines.stage import run_stage
+from pipelines.synthesis import motions, pairs
 from pipelines.synthesis.bodies import open_body
 from pipelines.synthesis.body import PARTS, AnnyBody, Pose
 from pipelines.synthesis.engines.raster import RasterEngine
@@ -18,6 +23,7 @@ from pipelines.synthesis.person import Studio
 from pipelines.synthesis.skeleton import LIMITS, Skeleton
 from pipelines.synthesis.smplx_body import _AXES, JOINT_NAMES, MEAN, SmplxBody
 from pipelines.synthesis.smplx_file import SmplxFile, read_smplx
+from pipelines.workspace import Workspace, file_sha256
 from tests.unit.synthesis.conftest import front_camera, plain_scene
 from tests.unit.synthesis.smplx_format import drawn_figure, write_smplx_format
 
@@ -242,3 +248,17 @@ def test_unreadable_files_are_named(tmp_path: Path, content: bytes | None) -> No
 def test_joints_have_the_order_of_the_format() -> None:
     assert JOINT_NAMES[:4] == ("hips", "thigh.L", "thigh.R", "spine1")
     assert (JOINT_NAMES[22], JOINT_NAMES[25], JOINT_NAMES[54]) == ("jaw", "index1.L", "thumb3.R")
+
+
+def test_pairs_are_drawn_with_the_users_body(file: Path, workspace: Workspace) -> None:
+    for folder, stage in (("videos/monday", ingest.STAGE), ("people/monday", people.STAGE), ("motions", motions.STAGE)):
+        manifests.write(workspace, folder, manifests.build([], stage.schema), "", retry=0)
+    config = pairs.PairsConfig(
+        train_groups=1, validation_groups=0, test_groups=0, identities=2, frames=1, size=32, engine="raster",
+        texture=64, body=str(file),
+    )  # fmt: skip
+    result = run_stage(pairs.STAGE, workspace, config, Engine(), quiet=True)
+    assert result.counts.kept == 1
+    assert not run_stage(pairs.STAGE, workspace, config, Engine(), quiet=True).recomputed
+    assert pairs.body_content(config) == file_sha256(file)
+    assert pairs.body_content(dataclasses.replace(config, body="anny")) is None
