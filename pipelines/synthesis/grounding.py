@@ -141,7 +141,7 @@ def stand(skeleton: Skeleton, pose: Pose, bare: Posed, lowest: Floats) -> Floats
     points = zip(("foot.L", "toe1-1.L", "foot.R", "toe1-1.R"), skeleton.soles, strict=True)
     mean = np.stack([placed[bone] + turned[bone] @ (point - skeleton.heads[bone]) for bone, point in points], 1)
     mean += pose.translation[:, None]
-    size = leg_length(bare.points) / skeleton.leg
+    size = leg_length(bare.points) / leg_length(skeleton.points[None])
     height = mean[..., 2] - skeleton.soles[:, 2]
     height -= height.min()
     weight = np.exp(-(height - height.min(1, keepdims=True)) / _SHARP)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pipelines import keypoints
 from pipelines.synthesis.body import AnnyBody, Pose
-from pipelines.synthesis.scene import Floats
 
 _TRUNK = {
     "facing": (-180.0, 180.0),
@@ -58,7 +57,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     **{f"{side}_{name}": limits for side in ("left", "right") for name, limits in _SIDE.items()},
 }
 _FINGERS = {"index": 2, "middle": 3, "ring": 4, "little": 5}
-_SPREAD = {"index": 1.0, "middle": 0.25, "ring": -0.5, "little": -1.2}
+_SPREAD = {2: 1.0, 3: 0.25, 4: -0.5, 5: -1.2}
 SOLES = [keypoints.BODY.index(f"{side}_{end}") for side in ("left", "right") for end in ("heel", "toe")]
 STANCE = 4.0  # the reference pose stands with the legs this far apart
 FOOT_ROLL = 0.7  # how much of the leg's spread the foot takes back, so that the sole stays nearly level
@@ -94,7 +93,7 @@ def between(start: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np
     return about(axis / np.maximum(sine, 1e-9)[:, None], angle)
 
 
-def leg_length(points: Floats) -> float:
+def leg_length(points: NDArray[np.floating]) -> float:
     """Metres from hip over knee to ankle, the mean of both legs and all frames. points: (T, 88, 3)."""
     chains = [
         [keypoints.BODY.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle")] for side in ("left", "right")
@@ -109,13 +108,11 @@ def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
 @dataclass(frozen=True)
 class Skeleton:
     """The reference skeleton's joints, from which axes of rotation follow. heads: bone -> (3,); parents: by bone;
-    soles (4, 3): heel and toe of the left and the right foot; leg: length of a leg (`leg_length`); floor: height of the
-    lowest vertex, metres."""
+    points (88, 3): the mean adult's named points in the reference pose; floor: height of its lowest vertex, metres."""
 
     heads: dict[str, NDArray[np.float64]]
     parents: dict[str, str]
-    soles: NDArray[np.float64]
-    leg: float
+    points: NDArray[np.float64]
     floor: float
 
     @classmethod
@@ -124,9 +121,13 @@ class Skeleton:
             bone: body.bones[parent] for bone, parent in zip(body.bones, body.bone_parents, strict=True) if parent >= 0
         }
         still = body.pose({"age": 2 / 3}, Pose({}, np.zeros((1, 3), np.float32), {}))
-        soles = still.points[0, SOLES].astype(np.float64)
         heads = {name: head.astype(np.float64) for name, head in body.reference_heads().items()}
-        return cls(heads, parents, soles, leg_length(still.points), float(still.vertices[0, :, 2].min()))
+        return cls(heads, parents, still.points[0].astype(np.float64), float(still.vertices[0, :, 2].min()))
+
+    @property
+    def soles(self) -> NDArray[np.float64]:
+        """Heel and toe of the left and the right foot, (4, 3)."""
+        return self.points[SOLES]
 
     def direction(self, start: str, end: str) -> NDArray[np.float64]:
         return _unit(self.heads[end] - self.heads[start])
@@ -180,11 +181,9 @@ class Skeleton:
         fore = self.direction(f"lowerarm01.{end}", f"wrist.{end}")
         swing = between(upper, np.einsum("tji,tj->ti", collar, target))
         twist = about(upper, -sign * angles[f"{side}_arm_twist"])
-        hinge = np.cross(upper, fore)
-        bent = np.degrees(np.arcsin(np.linalg.norm(hinge)))
-        elbow = about(_unit(hinge), angles[f"{side}_elbow"] - bent)
+        elbow = about(self.elbow(end), angles[f"{side}_elbow"] - self.elbow_at_rest(end))
         turn = sign * angles[f"{side}_forearm_twist"] / 2
-        palm = self._palm(end)
+        palm = self.palm(end)
         across = _unit(np.cross(fore, palm))
         wrist = about(across, angles[f"{side}_wrist_bend"]) @ about(palm, sign * angles[f"{side}_wrist_lean"])
         return {
@@ -195,26 +194,43 @@ class Skeleton:
             f"wrist.{end}": about(fore, turn) @ wrist,
         }
 
-    def _palm(self, end: str) -> NDArray[np.float64]:
+    def elbow(self, end: str) -> NDArray[np.float64]:
+        """The unit axis about which the elbow of a side ("L", "R") bends."""
+        upper = self.direction(f"upperarm01.{end}", f"lowerarm01.{end}")
+        return _unit(np.cross(upper, self.direction(f"lowerarm01.{end}", f"wrist.{end}")))
+
+    def elbow_at_rest(self, end: str) -> float:
+        """Degrees by which the elbow is bent in the reference pose."""
+        upper = self.direction(f"upperarm01.{end}", f"lowerarm01.{end}")
+        return float(np.degrees(np.arccos(upper @ self.direction(f"lowerarm01.{end}", f"wrist.{end}"))))
+
+    def palm(self, end: str) -> NDArray[np.float64]:
         """The unit normal on the palm's inner side."""
         index = self.heads[f"finger2-1.{end}"] - self.heads[f"wrist.{end}"]
         little = self.heads[f"finger5-1.{end}"] - self.heads[f"wrist.{end}"]
         return _unit(np.cross(little, index) if end == "L" else np.cross(index, little))
 
+    def finger_axes(self, end: str, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The axis about which a finger (2 to 5) bends, and the one it spreads about, as long as it spreads much."""
+        along = self.direction(f"finger{number}-1.{end}", f"finger{number}-2.{end}")
+        return _unit(np.cross(along, self.palm(end))), _SPREAD[number] * self.palm(end)
+
+    def thumb_axis(self, end: str) -> NDArray[np.float64]:
+        """The axis about which a thumb bends."""
+        thumb = self.direction(f"finger1-1.{end}", f"finger1-3.{end}")
+        return _unit(np.cross(thumb, _unit(self.heads[f"finger5-1.{end}"] - self.heads[f"finger1-2.{end}"])))
+
     def _hand(self, angles: Angles, side: str) -> dict[str, NDArray[np.float64]]:
         end, sign = side[0].upper(), 1.0 if side == "left" else -1.0
-        palm = self._palm(end)
         rotations = {}
         for finger, number in _FINGERS.items():
-            axis = _unit(np.cross(self.direction(f"finger{number}-1.{end}", f"finger{number}-2.{end}"), palm))
-            spread = about(palm, sign * _SPREAD[finger] * angles[f"{side}_finger_spread"])
+            axis, aside = self.finger_axes(end, number)
+            spread = about(_unit(aside), sign * float(np.linalg.norm(aside)) * angles[f"{side}_finger_spread"])
             bend = angles[f"{side}_{finger}_bend"]
             rotations[f"finger{number}-1.{end}"] = spread @ about(axis, angles[f"{side}_{finger}_base"])
             rotations[f"finger{number}-2.{end}"] = about(axis, bend)
             rotations[f"finger{number}-3.{end}"] = about(axis, 0.65 * bend)
-        thumb = self.direction(f"finger1-1.{end}", f"finger1-3.{end}")
-        towards = _unit(self.heads[f"finger5-1.{end}"] - self.heads[f"finger1-2.{end}"])
-        axis = _unit(np.cross(thumb, towards))
+        axis = self.thumb_axis(end)
         rotations[f"finger1-1.{end}"] = about(axis, angles[f"{side}_thumb_base"])
         rotations[f"finger1-2.{end}"] = about(axis, 0.6 * angles[f"{side}_thumb_bend"])
         rotations[f"finger1-3.{end}"] = about(axis, angles[f"{side}_thumb_bend"])
