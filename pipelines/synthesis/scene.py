@@ -96,7 +96,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Surface:
-    """A textured mesh in the world.
+    """A textured mesh in the world. Engines keep what frames share: these arrays must not change once drawn.
 
     vertices, normals (V, 3); uv (V, 2), v up; faces (F, 3) int32; texture (H, W, 3) uint8, row 0 at v = 1;
     parts (F,) uint8: index into `PART_LABELS` of each face.

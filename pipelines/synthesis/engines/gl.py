@@ -13,9 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.synthesis.engines import glsl
-from pipelines.synthesis.scene import NEAR, SAMPLES_PER_SIDE, Camera, Floats, Layers, Scene, Surface, sampling
-
-_TABLE_WIDTH = 1024  # of the texture that holds a value per face
+from pipelines.synthesis.scene import (
+    NEAR,
+    PART_LABELS,
+    SAMPLES_PER_SIDE,
+    Camera,
+    Floats,
+    Layers,
+    Scene,
+    Surface,
+    sampling,
+)
 
 
 @dataclass(frozen=True)
@@ -72,13 +80,14 @@ class _Targets:
 
 @dataclass(frozen=True)
 class _Mesh:
-    """A person with the driver. surface: whose vertices and normals change from frame to frame, and nothing else."""
+    """A person with the driver. surface: whose vertices and normals change from frame to frame, and nothing else; rows:
+    the vertices that are drawn, once for each part that they belong to."""
 
     surface: Surface
+    rows: NDArray[np.int64]
     vertices: Any
     array: Any
     image: Any
-    parts: Any
     buffers: tuple[Any, ...]
 
     def fits(self, surface: Surface) -> bool:
@@ -87,11 +96,11 @@ class _Mesh:
             old.faces is surface.faces
             and old.uv is surface.uv
             and old.texture is surface.texture
-            and np.array_equal(old.parts, surface.parts)
+            and old.parts is surface.parts
         )
 
     def release(self) -> None:
-        for resource in (self.array, self.image, self.parts, *self.buffers):
+        for resource in (self.array, self.image, *self.buffers):
             resource.release()
 
 
@@ -113,7 +122,7 @@ class GlEngine:
         self._pixels = make(vertex_shader=glsl.CORNERS, fragment_shader=glsl.PIXELS)
         self._outline = make(vertex_shader=glsl.OUTLINE, fragment_shader=glsl.FILL)
         self._coverage = make(vertex_shader=glsl.CORNERS, fragment_shader=glsl.COVERAGE)
-        _units(self._samples, image=0, parts=1)
+        _units(self._samples, image=0)
         _units(self._pixels, samples=0, shapes=1, background=2)
         _units(self._coverage, samples=0)
         corners = self._context.buffer(np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float32).tobytes())
@@ -149,21 +158,20 @@ class GlEngine:
         surface, camera, light, size = scene.surface, scene.camera, scene.light, scene.camera.size
         box, targets = _Box.of(surface.vertices, camera), self._target(size)
         mesh = self._hold(surface)
-        mesh.vertices.write(np.concatenate([surface.vertices, surface.normals], 1).astype(np.float32).tobytes())
-        view = -camera.rotation[2]
+        moving = np.concatenate([surface.vertices, surface.normals], 1)[mesh.rows]
+        mesh.vertices.write(moving.astype(np.float32, copy=False))
+        rotation, view = camera.rotation, np.eye(4)
+        view[:3, :3], view[:3, 3] = rotation, camera.translation
+        halfway = light.direction - rotation[2]
         _write(
             self._samples,
-            eye=camera.centre,
-            forward=-view,
-            distance_offset=camera.translation[2],
-            rotation=camera.rotation.T,
-            direction=light.direction,
-            view=view,
-            halfway=(light.direction + view) / np.linalg.norm(light.direction + view),
+            camera=view.T,
+            direction=rotation @ light.direction,
+            halfway=rotation @ halfway / np.linalg.norm(halfway),
+            up=rotation[:, 2],
             **{name: getattr(light, name) for name in ("key", "fill", "sky", "ground")},
         )
         mesh.image.use(0)
-        mesh.parts.use(1)
         self._draw(self._samples, mesh.array, camera, box)
 
         behind = np.ascontiguousarray(scene.background[box.rows_columns])
@@ -177,10 +185,8 @@ class GlEngine:
         rgb, part = scene.background.copy(), np.zeros((size, size), np.uint8)
         depth, normals = np.zeros((size, size), np.float32), np.zeros((size, size, 3), np.float32)
         rgb[box.rows_columns], part[box.rows_columns] = colour[..., :3], colour[..., 3]
-        normals[box.rows_columns], depth[box.rows_columns] = (
-            np.split(geometry.reshape(shape), [3], 2)[0],
-            (geometry.reshape(shape)[..., 3]),
-        )
+        normals[box.rows_columns] = geometry.reshape(shape)[..., :3]
+        depth[box.rows_columns] = geometry.reshape(shape)[..., 3]
         return Layers(rgb, depth > 0, depth, normals, part)
 
     def _draw(self, program: Any, array: Any, camera: Camera, box: _Box) -> None:
@@ -218,18 +224,22 @@ class GlEngine:
         image = context.texture((width, height), 3, surface.texture[::-1].tobytes(), alignment=1)
         image.filter = (moderngl.LINEAR, moderngl.LINEAR)
         image.repeat_x = image.repeat_y = False
-        parts = np.zeros(-len(surface.parts) % _TABLE_WIDTH + len(surface.parts), np.uint8)
-        parts[: len(surface.parts)] = surface.parts
-        vertices = context.buffer(reserve=24 * len(surface.vertices), dynamic=True)
-        uv = context.buffer(surface.uv.astype(np.float32).tobytes())
-        index = context.buffer(surface.faces.astype(np.int32).tobytes())
+        used = np.zeros((len(surface.vertices), len(PART_LABELS)), bool)
+        used[surface.faces, surface.parts[:, None]] = True
+        rows, part = used.nonzero()
+        number = np.zeros(used.shape, np.int32)
+        number[rows, part] = np.arange(len(rows))
+        with_part = surface.uv[rows] + np.stack([2 * part + 0.5, np.zeros(len(part))], 1)
+        vertices = context.buffer(reserve=24 * len(rows), dynamic=True)
+        uv = context.buffer(with_part.astype(np.float32).tobytes())
+        index = context.buffer(number[surface.faces, surface.parts[:, None]].tobytes())
         content = [(vertices, "3f 3f", "in_position", "in_normal"), (uv, "2f", "in_uv")]
         self._mesh = _Mesh(
             surface=surface,
+            rows=rows,
             vertices=vertices,
             array=context.vertex_array(self._samples, content, index),
             image=image,
-            parts=context.texture((_TABLE_WIDTH, len(parts) // _TABLE_WIDTH), 1, parts.tobytes(), dtype="u1"),
             buffers=(vertices, uv, index),
         )
         return self._mesh
