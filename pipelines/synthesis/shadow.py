@@ -14,7 +14,7 @@ from pipelines.synthesis.lights import key_share
 from pipelines.synthesis.scene import Floats, Light, Surface
 
 _CELLS = 64
-_EVERY = 3
+_TRIANGLES = 6000
 _LOW = 0.5  # metres: triangles below cast the sharper shadow
 _TOUCH = 0.12  # metres above the floor up to which a surface darkens it
 
@@ -48,22 +48,21 @@ class Shadow:
 
 def cast(surface: Surface, light: Light) -> Shadow:
     """The shadow of a surface that stands on the floor z = 0."""
-    # The blur hides that only a share of the triangles is looked at.
-    corners = surface.vertices[surface.faces[::_EVERY]]
+    # The blur hides that only some of the triangles are looked at.
+    every = max(1, len(surface.faces) // _TRIANGLES)
+    corners = surface.vertices[surface.faces[::every]]
     height = corners[..., 2].mean(1)
     slope = light.direction[:2] / max(float(light.direction[2]), 0.1)
     flat = corners[..., :2] - corners[..., 2:] * slope
     low = height < _LOW
     # The penumbra of a light of half-angle a is a wide per metre of way.
     spread = (0.02 + 0.16 * (1 - key_share(light))) / max(float(light.direction[2]), 0.2)
-    origin, cell = _extent(flat, 0.35)
-    near, far = (
-        _splat(flat[rows], origin, cell, blur)
-        for rows, blur in ((low, 0.3 * spread), (~low, spread * float(np.median(height))))
-    )
+    blurs = (0.3 * spread, spread * float(np.median(height)))
+    origin, cell = _extent(flat, 0.1 + 2.5 * max(blurs))
+    near, far = (_splat(flat[rows], every, origin, cell, blur) for rows, blur in zip((low, ~low), blurs, strict=True))
     touching = corners[height < _TOUCH][..., :2]
     ground, size = _extent(touching if len(touching) else corners[..., :2], 0.3)
-    touch = _splat(touching, ground, size, 0.05)
+    touch = _splat(touching, every, ground, size, 0.05)
     return Shadow(Grid(1 - (1 - near) * (1 - far), origin, cell), Grid(touch, ground, size))
 
 
@@ -72,13 +71,14 @@ def _extent(points: Floats, margin: float) -> tuple[Floats, Floats]:
     return low.astype(np.float32), ((high - low) / _CELLS).astype(np.float32)
 
 
-def _splat(triangles: Floats, origin: Floats, cell: Floats, blur: float) -> Floats:
-    """Coverage (_CELLS, _CELLS) in [0, 1] by flat triangles (N, 3, 2), blurred by a deviation of `blur` metres."""
+def _splat(triangles: Floats, every: int, origin: Floats, cell: Floats, blur: float) -> Floats:
+    """Coverage (_CELLS, _CELLS) in [0, 1] by flat triangles (N, 3, 2), each of which stands for `every`, blurred by a
+    deviation of `blur` metres."""
     import cv2
 
     first, second = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     # A closed surface covers every place twice.
-    area = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) * (_EVERY / 4)
+    area = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) * (every / 4)
     where = ((triangles.mean(1) - origin) / cell).astype(np.int64)
     total = np.bincount(where[:, 1] * _CELLS + where[:, 0], area, _CELLS * _CELLS)
     cover = (total.reshape(_CELLS, _CELLS) / (cell[0] * cell[1])).astype(np.float32)
