@@ -22,6 +22,7 @@ _WALLS = ("plain", "panels", "stripes", "bricks", "paper", "shelves")
 BLUR = (0.0, 0.03)  # blur of what is infinitely far, in shares of the picture's side (deviation)
 _SKY = -1
 _FAR = 120.0
+_SHARP = 256  # pixels per side up to which a place is drawn pixel by pixel
 _BLUE = np.array([0.45, 0.65, 0.92])
 
 
@@ -55,10 +56,14 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Plate:
-    """A place seen by one camera, S x S. colours (S, S, 3) sRGB in [0, 1]; floor_xy, light_xy (S, S, 2): the floor
-    point below, and where the key's ray through it meets the floor; keyed (S, S, 3): share of the light that a shadow
-    of the key takes away; floor (S, S): 1 on the floor."""
+    """A place seen by one camera, S x S, drawn for pictures of `size` pixels per side.
 
+    colours (S, S, 3) sRGB in [0, 1]; floor_xy, light_xy (S, S, 2): the floor point below, and where the key's ray
+    through it meets the floor; keyed (S, S, 3): share of the light that a shadow of the key takes away; floor (S, S):
+    1 on the floor.
+    """
+
+    size: int
     colours: Floats
     floor_xy: Floats
     light_xy: Floats
@@ -66,10 +71,15 @@ class Plate:
     floor: Floats
 
     def shaded(self, shadow: Shadow) -> NDArray[np.uint8]:
-        """The picture behind the person, (S, S, 3)."""
+        """The picture behind the person, (size, size, 3)."""
+        import cv2
+
         kept = 1 - self.keyed * shadow.key.at(self.light_xy)[..., None]
         kept *= 1 - 0.6 * (self.floor * shadow.touch.at(self.floor_xy))[..., None]
-        return np.asarray(np.rint(self.colours * kept ** (1 / GAMMA) * 255), np.uint8)
+        shown = np.asarray(np.rint(self.colours * kept ** np.float32(1 / GAMMA) * 255), np.uint8)
+        if len(shown) == self.size:
+            return shown
+        return np.asarray(cv2.resize(shown, (self.size, self.size), interpolation=cv2.INTER_CUBIC))
 
 
 def sample_backdrop(rng: np.random.Generator, picture: str = "") -> Backdrop:
@@ -131,10 +141,12 @@ def draw_backdrop(
 ) -> Plate:
     """What a camera sees of a place. picture (H, W, 3): for the kind `picture`; start: the camera that it fills
     (`camera` itself by default), so that it shifts as a far place does when the camera turns."""
-    size, k = camera.size, camera.intrinsics
-    column, row = np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5)
-    local = np.stack([(column - k[0, 2]) / k[0, 0], (row - k[1, 2]) / k[1, 1], np.ones_like(row)], -1)
-    rays = (local @ camera.rotation).astype(np.float32)
+    # Behind a sharp person a place at half the sharpness looks right, and it costs a quarter.
+    size = camera.size if camera.size <= _SHARP else max(_SHARP, camera.size // 2)
+    k = camera.intrinsics * np.float32(size / camera.size)
+    axis = np.arange(size, dtype=np.float32) + np.float32(0.5)
+    column, row = np.meshgrid(axis, axis)
+    rays = np.stack([(column - k[0, 2]) / k[0, 0], (row - k[1, 2]) / k[1, 1], np.ones_like(row)], -1) @ camera.rotation
     eye = camera.centre
     reach, surface = _reach(backdrop, eye, rays)
     points = eye + rays * reach[..., None]
@@ -145,7 +157,7 @@ def draw_backdrop(
     elif backdrop.kind == "gradient":
         colours = _gradient(backdrop, rays)
     else:
-        colours = _colours(backdrop, rays, points, reach, surface, camera)
+        colours = _colours(backdrop, rays, points, reach, surface, eye, float(k[0, 0]))
     floor = (surface == 0).astype(np.float32)
     keyed = np.zeros((size, size, 3), np.float32)
     real = backdrop.kind not in {"picture", "gradient"}
@@ -163,7 +175,7 @@ def draw_backdrop(
     along = points[..., 2:] / max(float(light.direction[2]), 0.1) * light.direction[:2]
     # A wall is in the person's shadow only where the light comes from their other side.
     light_xy = np.where(reach[..., None] < _FAR, points[..., :2] - along, 1e4)
-    return Plate(colours, points[..., :2], light_xy.astype(np.float32), keyed, floor)
+    return Plate(camera.size, colours, points[..., :2], light_xy.astype(np.float32), keyed, floor)
 
 
 def _reach(backdrop: Backdrop, eye: Floats, rays: Floats) -> tuple[Floats, NDArray[np.int8]]:
@@ -193,12 +205,18 @@ def _normal(backdrop: Backdrop, surface: int) -> Floats:
 
 
 def _colours(
-    backdrop: Backdrop, rays: Floats, points: Floats, reach: Floats, surface: NDArray[np.int8], camera: Camera
+    backdrop: Backdrop,
+    rays: Floats,
+    points: Floats,
+    reach: Floats,
+    surface: NDArray[np.int8],
+    eye: Floats,
+    focal: float,
 ) -> Floats:
     rng = np.random.default_rng(backdrop.seed)
     colours = np.empty((*reach.shape, 3), np.float32)
     noise = _noise(points.reshape(-1, 3), rng).reshape(reach.shape)
-    pixel = reach / camera.intrinsics[0, 0]
+    pixel = reach / focal
     haze = (backdrop.accent * 0.3 + 0.35).astype(np.float32)
     for number in np.unique(surface):
         there = surface == number
@@ -206,7 +224,7 @@ def _colours(
         if number == _SKY:
             colours[there] = _sky(backdrop, rays[there], rng)
         elif number == 0:
-            grazing = pixel[there] * reach[there] / max(float(camera.centre[2]), 0.2)
+            grazing = pixel[there] * reach[there] / max(float(eye[2]), 0.2)
             made = factor(backdrop.floor, x, y, noise[there], grazing)
             colours[there] = backdrop.floor_colour * made[:, None]
             if backdrop.kind == "field":
