@@ -8,6 +8,7 @@ import functools
 import glob
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -18,6 +19,10 @@ from pipelines.fetch import fetch
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace, file_sha256
+
+if TYPE_CHECKING:
+    from pipelines.synthesis.recorded import Recorded
+    from pipelines.synthesis.skeleton import Skeleton
 
 _SUFFIXES = (".bvh", ".npz")
 
@@ -40,18 +45,21 @@ SCHEMA = schema_of(
 @dataclass(frozen=True)
 class MotionsConfig:
     """files: paths, folders, globs and URLs of BVH, AMASS and SMPL-X parameter files; licence: theirs.
-    fps: files with a higher rate are thinned to about that. split: shares of the files."""
+    fps: files with a higher rate are thinned to about that. split: shares of the files. clips: whether to fit curated
+    clips too. max_error: the most that a fit may be off, in shares of the person's height."""
 
     files: tuple[str, ...] = ()
     licence: str | None = None
     fps: float = 30.0
     split: SplitConfig = field(default_factory=SplitConfig)
+    clips: bool = True
+    max_error: float = 0.05
 
 
 def run(context: Context) -> list[Row]:
     config, workspace = context.config, context.workspace
     make_worker = functools.partial(_make_worker, workspace, config, f"{context.folder}/files")
-    work = _file_work(config)
+    work = [*_file_work(config), *(_clip_work(context) if config.clips else [])]
     rows = _collapse_duplicates(context.map(make_worker, work))
     wanted = {row["path"] for row in rows if row["status"] == Status.KEPT}
     if lost := {row["url"] for row in rows if row["status"] == Status.KEPT and not workspace.exists(row["path"])}:
@@ -92,6 +100,17 @@ def _file_work(config: MotionsConfig) -> list[tuple[str | None, str, Row]]:
     return [(None, name, {"kind": "file", "url": name, "content": sha256}) for name, sha256 in contents(config).items()]
 
 
+def _clip_work(context: Context) -> list[tuple[str | None, str, Row]]:
+    clips = {clip["id"]: clip for clip in context.inputs["clips"].rows()}
+    work: list[tuple[str | None, str, Row]] = []
+    for row in context.inputs["split"].rows():
+        clip = clips[row["id"]]
+        about = {key: clip[key] for key in ("fps", "licence", "video_id")}
+        item = {"kind": "clip", "url": clip["path"], "keypoints": clip["keypoints_path"], "split": row["split"]}
+        work.append((clip["id"], clip["path"], {**item, **about, "parent_id": clip["id"]}))
+    return work
+
+
 def _collapse_duplicates(rows: list[Row]) -> list[Row]:
     """Of the files with the same bytes the first is kept; the others are rejected, naming it."""
     first: dict[str, Row] = {}
@@ -106,42 +125,61 @@ def _collapse_duplicates(rows: list[Row]) -> list[Row]:
 
 def _make_worker(workspace: Workspace, config: MotionsConfig, folder: str) -> Worker:
     from pipelines.synthesis.body import AnnyBody
-    from pipelines.synthesis.importers import read_motion
     from pipelines.synthesis.skeleton import Skeleton
 
     skeleton = Skeleton.of(AnnyBody())
+    read = {"file": _read_file, "clip": _fit_clip}
 
     def work(item: Row) -> list[Row]:
-        relative = fetch(workspace, item["url"], f"{folder.rsplit('/', 1)[0]}/fetched")
-        path = workspace.local(relative) if relative else Path(item["url"])
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; correct the path in motions.files")
-        sha256 = file_sha256(path)
-        recorded = read_motion(path, skeleton, config.fps)
-        row_id = digest_of("motion", sha256, config.fps)
-        target = f"{folder}/{row_id}.npz"
+        recorded, about = read[item["kind"]](workspace, config, skeleton, item)
+        row = {"parent_id": None, "kind": item["kind"], "url": item["url"], **about}
+        error = about.get("error", 0.0)
+        if error > config.max_error:
+            reason = f"loose_fit: {error:.3f} of the person's height off"
+            return [{**row, "status": Status.REJECTED, "reason": reason}]
+        target = f"{folder}/{row['id']}.npz"
         with workspace.publish(target) as temporary:
             recorded.save(temporary)
-        return [
-            {
-                "id": row_id,
-                "parent_id": None,
-                "status": Status.KEPT,
-                "reason": None,
-                "kind": "file",
-                "url": item["url"],
-                "licence": config.licence,
-                "source_sha256": sha256,
-                "split": split_of(sha256, config.split),
-                "path": target,
-                "sha256": file_sha256(workspace.local(target)),
-                "frames": recorded.pose.frames,
-                "fps": recorded.fps,
-                "seconds": round(recorded.seconds, 4),
-            }
-        ]
+        made = {
+            "path": target,
+            "sha256": file_sha256(workspace.local(target)),
+            "frames": recorded.pose.frames,
+            "fps": recorded.fps,
+            "seconds": round(recorded.seconds, 4),
+        }
+        return [{**row, "status": Status.KEPT, "reason": None, **made}]
 
     return work
+
+
+def _read_file(
+    workspace: Workspace, config: MotionsConfig, skeleton: "Skeleton", item: Row
+) -> tuple["Recorded", dict[str, Any]]:
+    from pipelines.synthesis.importers import read_motion
+
+    relative = fetch(workspace, item["url"], "motions/fetched")
+    path = workspace.local(relative) if relative else Path(item["url"])
+    recorded = read_motion(path, skeleton, config.fps)
+    sha256 = file_sha256(path)
+    split = split_of(sha256, config.split)
+    about = {"id": digest_of("motion", sha256, config.fps), "licence": config.licence, "source_sha256": sha256}
+    return recorded, {**about, "split": split}
+
+
+def _fit_clip(
+    workspace: Workspace, _: MotionsConfig, skeleton: "Skeleton", item: Row
+) -> tuple["Recorded", dict[str, Any]]:
+    import numpy as np
+
+    from pipelines.synthesis.fit import fit
+
+    keypoints = np.load(workspace.local(item["keypoints"]), allow_pickle=False)
+    try:
+        found = fit(keypoints, 1.0, item["fps"], skeleton)  # clips are square
+    except DataError as error:
+        raise DataError(f"{item['url']}: {error}") from error
+    about = {key: item[key] for key in ("parent_id", "licence", "video_id", "split")}
+    return found.recorded, {**about, "id": digest_of("motion", item["parent_id"]), "error": round(found.error, 5)}
 
 
 STAGE = Stage(

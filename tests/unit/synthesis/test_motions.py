@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pipelines.curation import clips, split
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status
 from pipelines.stage import Result, run_stage
+from pipelines.synthesis.body import AnnyBody
 from pipelines.synthesis.motions import SCHEMA, STAGE, MotionsConfig, list_files
 from pipelines.synthesis.recorded import MotionLibrary
 from pipelines.synthesis.skeleton import Skeleton
@@ -26,8 +28,8 @@ def bring(workspace: Workspace) -> Bring:
     for folder, stage in (("clips/monday", clips.STAGE), ("split", split.STAGE)):
         manifests.write(workspace, folder, manifests.build([], stage.schema), "", retry=0)
 
-    def run(*files: Path | str, fps: float = 30.0) -> Result:
-        config = MotionsConfig(files=tuple(map(str, files)), fps=fps)
+    def run(*files: Path | str, **settings: Any) -> Result:
+        config = MotionsConfig(files=tuple(map(str, files)), **settings)
         return run_stage(STAGE, workspace, config, Engine(), quiet=True)
 
     return run
@@ -100,3 +102,54 @@ def test_files_are_found_by_folder_and_glob_once(bvh: Path) -> None:
     (bvh.parent / "readme.txt").write_text("")
     found = list_files((str(bvh.parent), str(bvh.parent / "*.npz"), "https://host/a.bvh"))
     assert found == [str(bvh.parent / "other.npz"), str(bvh), "https://host/a.bvh"]
+
+
+def put_clips(workspace: Workspace, skeleton: Skeleton) -> None:
+    """Three clips of a person who raises an arm, as curation leaves them; nobody can be seen in the last."""
+    raised = skeleton.pose({"left_arm_raise": np.linspace(20, 120, 6)}, {})
+    points = AnnyBody().pose({}, raised).points
+    seen = np.ones((6, 88, 3), np.float32)
+    seen[..., 0], seen[..., 1] = 0.5 + points[..., 0] / 2.4, 0.5 - points[..., 2] / 2.4
+    found, decided = [], []
+    for name, side in (("a", "train"), ("b", "test"), ("c", "train")):
+        with workspace.publish(f"clips/monday/files/{name}.keypoints.npy") as path:
+            np.save(path, seen * (1, 1, name != "c"))
+        about = {"id": name, "parent_id": name, "status": Status.KEPT, "video_id": f"video {name}"}
+        files = {"path": f"clips/monday/files/{name}.mp4", "keypoints_path": f"clips/monday/files/{name}.keypoints.npy"}
+        found.append({**about, **files, "fps": 16.0, "licence": "CC0-1.0"})
+        decided.append({**about, "split": side})
+    manifests.write(workspace, "clips/monday", manifests.build(found, clips.STAGE.schema), "", retry=0)
+    manifests.write(workspace, "split", manifests.build(decided, split.STAGE.schema), "", retry=0)
+
+
+def test_clips_become_motions_of_the_split_of_their_video(
+    bring: Bring, workspace: Workspace, skeleton: Skeleton
+) -> None:
+    put_clips(workspace, skeleton)
+    result = bring()
+    assert (result.counts.kept, result.counts.quarantined) == (2, 1)
+    made = {row["parent_id"]: row for row in rows(workspace, Status.KEPT)}
+    assert {name: (row["kind"], row["split"], row["licence"]) for name, row in made.items()} == {
+        "a": ("clip", "train", "CC0-1.0"),
+        "b": ("clip", "test", "CC0-1.0"),
+    }
+    assert all(row["error"] < 0.03 for row in made.values())
+    (motion,) = MotionLibrary.load(workspace, made.values()).of("test")
+    wrist = skeleton.placed(motion.recorded.pose.rotations)[0]["wrist.L"]
+    assert wrist[-1, 2] - wrist[0, 2] > 0.4
+    (blind,) = rows(workspace, Status.QUARANTINED)
+    assert blind["reason"].startswith("clips/monday/files/c.mp4: fewer than")
+
+
+def test_a_loose_fit_is_rejected_with_its_error(bring: Bring, workspace: Workspace, skeleton: Skeleton) -> None:
+    put_clips(workspace, skeleton)
+    assert bring(max_error=0.0).counts.rejected == 2
+    for row in rows(workspace, Status.REJECTED):
+        assert row["reason"].startswith("loose_fit: 0.0")
+        assert row["error"] > 0
+        assert row["path"] is None
+
+
+def test_clips_can_be_left_out(bring: Bring, workspace: Workspace, skeleton: Skeleton) -> None:
+    put_clips(workspace, skeleton)
+    assert bring(clips=False).counts.total == 0
