@@ -69,9 +69,11 @@ class _Box:
 
 @dataclass(frozen=True)
 class _Targets:
-    """Frame buffers of one picture size, and the textures they draw on."""
+    """Frame buffers of one picture size, and the textures they draw on. outline: `samples` without the geometry, which
+    need not be cleared, as nothing reads it where there is no colour."""
 
     samples: Any
+    outline: Any
     sample_colour: Any
     sample_geometry: Any
     pixels: Any
@@ -191,12 +193,14 @@ class GlEngine:
 
     def _draw(self, program: Any, array: Any, camera: Camera, box: _Box) -> None:
         """Draw the samples of the pixels in the box."""
-        target, at = self._target(camera.size).samples, box.samples(camera.size)
+        targets, at = self._target(camera.size), box.samples(camera.size)
         side = SAMPLES_PER_SIDE * camera.size
         _write(program, clip=sampling(camera).clip_matrix().T)
-        target.use()
-        target.scissor = (0, 0, at.width, at.height)
-        target.clear()
+        targets.outline.use()
+        targets.outline.scissor = targets.samples.scissor = (0, 0, at.width, at.height)
+        targets.outline.clear()
+        if program is self._samples:
+            targets.samples.use()
         self._context.viewport = (-at.left, -at.top, side, side)
         self._context.enable_only(self._moderngl.DEPTH_TEST)
         array.render()
@@ -248,8 +252,10 @@ class GlEngine:
         if size not in self._targets:
             context, fine, whole = self._context, (SAMPLES_PER_SIDE * size,) * 2, (size, size)
             colour, geometry = context.texture(fine, 4), context.texture(fine, 4, dtype="f4")
+            depth = context.depth_renderbuffer(fine)
             self._targets[size] = _Targets(
-                samples=context.framebuffer([colour, geometry], context.depth_renderbuffer(fine)),
+                samples=context.framebuffer([colour, geometry], depth),
+                outline=context.framebuffer([colour], depth),
                 sample_colour=colour,
                 sample_geometry=geometry,
                 pixels=context.framebuffer(

@@ -65,18 +65,16 @@ uniform sampler2D shapes;
 uniform sampler2D background;
 layout(location = 0) out vec4 colour;
 layout(location = 1) out vec4 geometry;
+vec3 over(vec4 drawn, vec3 behind) { return drawn.a > 0.0 ? drawn.rgb : behind; }
+vec3 beside(ivec2 at, int x, int y, vec3 behind) { return over(texelFetch(samples, at + ivec2(x, y), 0), behind); }
 void main() {
     ivec2 p = ivec2(gl_FragCoord.xy) + origin, at = middle(p);
     vec3 behind = texelFetch(background, ivec2(gl_FragCoord.xy), 0).rgb;
     vec4 centre = texelFetch(samples, at, 0);
-    vec3 total = centre.a > 0.0 ? centre.rgb : behind;
-    ivec2 steps[4] = ivec2[](ivec2(1, 0), ivec2(-1, 0), ivec2(0, 1), ivec2(0, -1));
-    for (int i = 0; i < 4; i++) {
-        vec4 other = texelFetch(samples, at + steps[i], 0);
-        total += other.a > 0.0 ? other.rgb : behind;
-    }
-    colour = vec4(total / 5.0, centre.a);
-    geometry = texelFetch(shapes, at, 0);
+    vec3 total = over(centre, behind) + beside(at, 1, 0, behind) + beside(at, -1, 0, behind)
+        + beside(at, 0, 1, behind) + beside(at, 0, -1, behind);
+    colour = vec4(0.2 * total, centre.a);
+    geometry = centre.a > 0.0 ? texelFetch(shapes, at, 0) : vec4(0.0);
 }
 """
 )
