@@ -91,7 +91,9 @@ def dress(
     covered = np.maximum(np.maximum(top, shoe), bottom if look.bottom.kind != "skirt" else -1.0)
     if look.bottom.kind == "skirt":
         # Thighs would come through the cloth when they bend.
-        covered = np.maximum(covered, np.where(legs, np.minimum(z - garments.leg_end(look.bottom) - 0.05, 0.1 - z), -1))
+        covered = np.maximum(
+            covered, np.where(legs, np.minimum(z - garments.leg_end(look.bottom) - 0.05, garments.WAIST - z), -1)
+        )
     skin_faces = np.isin(body.face_part, [PARTS.index(name) for name in ("body", "eye", "tongue", "teeth")])
     hidden = least(covered, body.faces) > _SKIN_BELOW_HEM
     shown = np.flatnonzero(skin_faces & ~hidden)

@@ -25,14 +25,16 @@ def top_field(look: Look, at: Texels | VertexFields) -> Floats:
     """The top's cloth; the opening of a jacket is outside."""
     x, y, z = at.position.T
     top, front = look.top, step(-0.02 - y, 0.02)
+    # The neck's foot is higher at the back.
+    foot = _NECK[0] + 0.026 * step(y, 0.025)
     depth = (0.0 if look.collar or top.kind == "hoodie" else 0.008) + look.neckline * (top.kind != "hoodie")
     if look.v_neck and not look.collar:
-        collar = np.hypot(x, 1.3 * (z - _NECK[0])) - _NECK[1] - 0.005
+        collar = np.hypot(x, 1.3 * (z - foot)) - _NECK[1] - 0.005
         collar = np.minimum(collar, np.where(front > 0.5, 0.7 * np.abs(x) + 0.7 * (0.56 - depth - z), 1.0))
     else:
-        collar = np.hypot(x, 1.3 * (z - _NECK[0])) - (_NECK[1] + depth * front)
+        collar = np.hypot(x, 1.3 * (z - foot)) - (_NECK[1] + depth * front)
     hem = _TUCKED if look.bottom.kind == "skirt" else top.hem
-    field = np.minimum(np.minimum(z - hem, collar), 0.592 - z)
+    field = np.minimum(np.minimum(z - hem, collar), 0.600 - z)
     field = np.where(at.is_arm > 0.5, np.minimum((top.length - at.arm) * ARM_LENGTH, field), field)
     if top.kind == "tank_top":
         strap = 0.125 - np.abs(x) + 1.1 * np.maximum(0.0, 0.47 - z)

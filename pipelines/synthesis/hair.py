@@ -17,6 +17,7 @@ _FALL = np.radians(97)  # polar angle at which long hair leaves the skull
 _OPEN = np.radians(62)  # azimuth up to which the face is free
 _THICK = {"short": 0.7, "crop": 0.45, "quiff": 0.9, "curly": 1.5, "afro": 3.2, "ponytail": 0.5, "bun": 0.5}
 _UNDER_HAT = 0.004
+_OFF_TRUNK = 0.03  # metres: hair lies on cloth
 _ROOTS = 0.006  # metres of painted hair between the sheet's edge and the hairline: it fades
 _FULL = {"bob": 0.016, "long": 0.020, "scarf": -0.004}  # metres by which falling hair stands off the cheeks
 
@@ -83,7 +84,7 @@ def _sheet(look: Look, scalp: Scalp, paint: Floats) -> Patch:
     hanging = (turned > _OPEN) & falls
 
     skull = scalp.on_grid(azimuth)
-    wobble = 0.0025 * np.sin(9 * azimuth + look.noise[0]) + 0.003 * np.sin(41 * azimuth + 3 * look.noise[1])
+    wobble = 0.002 * np.sin(9 * azimuth + look.noise[0]) + 0.0012 * np.sin(41 * azimuth + 3 * look.noise[1])
     line = scalp.end_of(azimuth, np.asarray(hairline_field(skull, look.hairline) + wobble - _ROOTS, np.float32))
     if look.fringe:
         brow = scalp.end_of(azimuth, np.asarray(skull[..., 2] - 0.768 + wobble, np.float32))
@@ -129,7 +130,8 @@ def _let_fall(
     """Continue hanging columns down from the skull's widest place, on the shoulders and the trunk; in place."""
     top = points[_ON_SKULL - 1, hanging]
     way = azimuth[hanging]
-    length = look.hair_length + 0.008 * np.sin(11 * way + look.noise[1]) + 0.004 * np.sin(31 * way + look.noise[2])
+    uneven = 0.008 * np.sin(11 * way + look.noise[1]) + 0.002 * np.sin(17 * way + look.noise[2])
+    length = look.hair_length + uneven * (look.hair != "scarf")
     down = np.linspace(0, 1, _FALLING + 1)[1:, None]
     z = top[None, :, 2] + (length[None] - top[None, :, 2]) * down
     out = np.stack([np.sin(way), -np.cos(way)], 1)
@@ -145,7 +147,7 @@ def _let_fall(
     before = np.radians(105 if look.parting > 0 else 0)
     ahead[..., 1] = np.where(np.minimum(way, 2 * np.pi - way) < before, -1.0, 1.0)
     inside = scalp.chest.reach(fallen, ahead)
-    lying = np.maximum(inside + 0.012, 0) * step(0.615 - fallen[..., 2], 0.035) * (inside > -0.012)
+    lying = np.maximum(inside + _OFF_TRUNK, 0) * step(0.615 - fallen[..., 2], 0.035)
     fallen += lying[..., None] * ahead
     # The lower edge is rounded inwards: it has thickness.
     fallen[-1, :, :2] -= 0.012 * out

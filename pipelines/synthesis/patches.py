@@ -16,7 +16,7 @@ from pipelines.synthesis.scene import Floats
 _REGIONS: dict[str, tuple[str, ...]] = {
     "head": ("head",),
     "chest": ("spine01", "spine02", "clavicle"),
-    "pelvis": ("root", "pelvis", "spine05"),
+    "pelvis": ("root", "pelvis", "spine05", "spine04"),
     "thigh.L": ("upperleg01.L", "upperleg02.L"),
     "thigh.R": ("upperleg01.R", "upperleg02.R"),
     "shin.L": ("lowerleg01.L", "lowerleg02.L"),

@@ -149,7 +149,7 @@ def collar(colour: Colour, open_by: float) -> Patch:
     angle = np.linspace(open_by, 2 * np.pi - open_by, 32)
     back = 0.5 - 0.5 * np.cos(angle)
     front = np.minimum(angle, 2 * np.pi - angle) - open_by
-    profile = ((0.0, -0.004), (0.001, 0.016), (0.004, 0.020), (0.009, 0.016), (0.018, -0.008), (0.015, -0.009))
+    profile = ((0.0, -0.012), (0.001, 0.016), (0.004, 0.020), (0.009, 0.016), (0.018, -0.008), (0.015, -0.009))
     rows = []
     for off, up in profile:
         tips = 1 + 1.6 * np.exp(-np.square(front / 0.35)) * (up < 0)
@@ -164,7 +164,7 @@ def hood(colour: Colour) -> Patch:
     angle = np.linspace(np.radians(62), np.radians(298), 24)
     back = np.clip(-np.cos(angle), 0, 1)
     path = np.stack(
-        [0.086 * np.sin(angle), -0.02 - 0.090 * np.cos(angle), 0.572 + 0.012 * back - 0.055 * (1 - back) ** 2], 1
+        [0.086 * np.sin(angle), -0.02 - 0.074 * np.cos(angle), 0.566 + 0.012 * back - 0.055 * (1 - back) ** 2], 1
     )
     return Patch.stiff("chest", tube(path, 0.010 + 0.024 * back, 10), True, flat_paint(colour), "torso")
 
