@@ -87,7 +87,9 @@ def sample_backdrop(rng: np.random.Generator, picture: str = "") -> Backdrop:
     kind = "picture" if picture else str(rng.choice(KINDS[:-1], p=_SHARES))
     walls = ("facade",) if kind == "street" else ("plain",) if kind == "paper" else _WALLS
     floors = _FLOORS.get(kind, _INDOORS)
-    muted = rng.uniform(0.15, 0.95, (2, 1)) * (1 + rng.normal(0, 0.08, (2, 3))) + rng.normal(0, 0.05, (2, 3))
+    # Most walls and floors are greyish; a few are painted.
+    chroma = 0.04 if rng.random() < 0.75 or kind == "street" else 0.14
+    muted = rng.uniform(0.15, 0.95, (2, 1)) * (1 + rng.normal(0, chroma, (2, 3))) + rng.normal(0, chroma / 2, (2, 3))
     floor_colour = np.clip(muted[0] * (1.0, 0.9, 0.78), 0.08, 0.9)
     wall_colour = np.clip(muted[1], 0.08, 0.95)
     if kind == "field":

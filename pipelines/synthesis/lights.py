@@ -6,7 +6,7 @@ from pipelines.synthesis.scene import Floats, Light
 
 # Where the key light stands, seen from the person: around the front, at a side, behind.
 _PLACES = {"front": (0.62, 0.0, 1.0), "side": (0.24, 1.0, 1.9), "back": (0.14, 1.9, 2.8)}
-COLOURED_SHARE = 0.15  # lamps and neon: clearly tinted light
+COLOURED_SHARE = 0.12  # lamps and neon: clearly tinted light
 DARK_SHARE = 0.12
 EXPOSURE, DARK_EXPOSURE = (0.8, 1.2), (0.35, 0.65)
 HARDNESS = (0.15, 0.85)  # the key's share of the light: an overcast sky to a bare lamp or the sun

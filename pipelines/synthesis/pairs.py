@@ -1,7 +1,8 @@
 """Stage `pairs`: groups of rendered people who do the same motion, streamed into webdataset shards.
 
 A shard is a pure function of the config, the pictures and motions that its split may use, and its index, so shards may
-be made in any order, on any number of workers.
+be made in any order, on any number of workers. A row tells the recorded motion (`source`, a row of `motions`) and the
+corpus videos (`videos`, behind the people) that went into its group.
 """
 
 import dataclasses
@@ -132,6 +133,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
     by_split: dict[str, dict[str, str]] = {}
     for picture in behind:
         by_split.setdefault(picture["split"], {})[picture["id"]] = picture["path"]
+    origin = {picture["id"]: picture["origin"] for picture in behind}
     props = Props(MotionLibrary.load(workspace, motions), pictures.Pictures(workspace, by_split))
 
     def work(payload: Row) -> list[Row]:
@@ -149,6 +151,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
                         "identities": [view.identity for view in group.views],
                         "motion": group.motion,
                         "source": group.source,
+                        "videos": sorted({o for view in group.views if (o := origin.get(view.background))}),
                         "framing": group.framing,
                         "frames": config.frames,
                         "fps": config.fps,
@@ -178,6 +181,7 @@ STAGE = Stage(
         identities=pa.list_(pa.string()),
         motion=pa.string(),
         source=pa.string(),
+        videos=pa.list_(pa.string()),
         framing=pa.string(),
         frames=pa.int32(),
         fps=pa.float64(),
