@@ -229,6 +229,7 @@ def _stage(name: str) -> "Stage":
 
 
 for _name, _stage_name, _help in (
+    ("motions", "motions", "Read your BVH, AMASS and SMPL-X files, and fit clips: motion for pairs to follow."),
     ("pairs", "pairs", "Render cross-identity pairs: one motion on several people, with exact truth."),
     ("shards", "shards", "Pack clips and pairs into indexed webdataset tars."),
     ("train", "train", "Train the network on the shards, with Ray."),

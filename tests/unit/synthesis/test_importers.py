@@ -21,6 +21,8 @@ LIMBS = {
     "spine05": "spine04", "spine03": "spine02", "spine01": "neck01", "neck01": "neck02", "neck03": "head",
     "head": "eye.L",
 }  # fmt: skip
+# Not bones: across the palm, which tells the roll of the hand.
+PALMS = {f"finger5-1.{side}": f"finger2-1.{side}" for side in "LR"}
 FINGERS = {f"finger{f}-{j}.{side}": f"finger{f}-{j + 1}.{side}" for side in "LR" for f in range(1, 6) for j in (1, 2)}
 
 
@@ -50,12 +52,13 @@ def test_dialects_give_back_the_pose(skeleton: Skeleton, tmp_path: Path, name: s
     found = read_motion(path, skeleton, 30)
     bones = dict(LIMBS)
     if "index1.L" in names:
+        assert max(angles(skeleton, pose, found.pose, PALMS).values()) < 0.1
         bones |= FINGERS
     else:
         # Nothing tells where a hand without fingers points.
         bones = {bone: end for bone, end in bones.items() if not bone.startswith("wrist")}
     worst = angles(skeleton, pose, found.pose, bones)
-    assert {bone: angle for bone, angle in worst.items() if angle > 2} == {}
+    assert {bone: angle for bone, angle in worst.items() if angle > 0.1} == {}
     assert found.fps == pytest.approx(30, abs=0.01)
     steps = np.diff(found.pose.translation[:, :2], axis=0)
     assert np.allclose(steps, np.diff(pose.translation[:, :2], axis=0), atol=0.02)
@@ -72,7 +75,7 @@ def test_order_of_channels_axes_units_and_rates(skeleton: Skeleton, tmp_path: Pa
     found = read_motion(path, skeleton, 30)
     stride = 4 if "fps" in change else 1
     kept = Pose({bone: turns[::stride] for bone, turns in pose.rotations.items()}, pose.translation[::stride], {})
-    assert max(angles(skeleton, kept, found.pose, LIMBS | FINGERS).values()) < 2
+    assert max(angles(skeleton, kept, found.pose, LIMBS | FINGERS).values()) < 0.1
     assert found.fps == pytest.approx(30, abs=0.01)
     assert np.allclose(np.ptp(found.pose.translation, 0)[:2], np.ptp(kept.translation, 0)[:2], atol=0.02)
 
@@ -158,7 +161,7 @@ def test_amass_gives_back_the_pose(skeleton: Skeleton, tmp_path: Path, joints: t
     write_amass(path, skeleton, pose, joints)
     found = read_motion(path, skeleton, 30)
     worst = angles(skeleton, pose, found.pose, STEPS)
-    assert {bone: angle for bone, angle in worst.items() if angle > 2} == {}
+    assert {bone: angle for bone, angle in worst.items() if angle > 0.1} == {}
     scale = np.ptp(found.pose.translation[:, 1]) / np.ptp(pose.translation[:, 1])
     assert 1.0 < scale < 1.2  # our legs are longer than theirs
 
@@ -177,7 +180,7 @@ def test_parameters_of_smplx_in_any_world(skeleton: Skeleton, tmp_path: Path, up
         expression=np.zeros((pose.frames, 10)), transl=np.zeros((pose.frames, 3)),
     )  # fmt: skip
     found = read_motion(path, skeleton, 30)
-    assert max(angles(skeleton, pose, found.pose, STEPS).values()) < 2
+    assert max(angles(skeleton, pose, found.pose, STEPS).values()) < 0.1
     assert np.allclose(found.pose.actions["jawOpen"], 0.5)
     assert found.fps == 30
 
