@@ -18,8 +18,8 @@ from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.shards.write import Sample, write_shard
 from pipelines.stage import Context, Stage
 from pipelines.synthesis import pictures
-from pipelines.synthesis.sample import VIEW
 from pipelines.synthesis.bodies import DEFAULT
+from pipelines.synthesis.sample import VIEW
 from pipelines.workspace import Workspace, file_sha256
 
 
@@ -32,7 +32,8 @@ class PairsConfig:
     backgrounds: the user's own pictures (paths, folders, globs). picture_share: of backgrounds that are pictures, if
     there are any. corpus_backgrounds: the most frames without people to take from the corpus. recorded_share: of groups
     whose motion is a recorded one, where there are any. clean_share: of views without camera effects.
-    body: anny, or the path of your SMPL-X model (.npz). engine: auto, gl, raster or pyrender. Pictures are bit-identical per engine; rows say which one drew them.
+    body: anny, or the path of your SMPL-X model (.npz). engine: auto, gl, raster or pyrender. Pictures are bit-identical
+    per engine; rows say which one drew them.
     """
 
     train_groups: int = 92
