@@ -32,8 +32,8 @@ class PairsConfig:
     backgrounds: the user's own pictures (paths, folders, globs). picture_share: of backgrounds that are pictures, if
     there are any. corpus_backgrounds: the most frames without people to take from the corpus. recorded_share: of groups
     whose motion is a recorded one, where there are any. clean_share: of views without camera effects.
-    body: anny, or the path of your SMPL-X model (.npz). engine: auto, gl, raster or pyrender. Pictures are bit-identical
-    per engine; rows say which one drew them.
+    body: anny, or the path of your SMPL-X model (.npz).
+    engine: auto, gl, raster or pyrender. Pictures are bit-identical per engine; rows say which one drew them.
     """
 
     train_groups: int = 92
