@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.errors import WorkError
 from pipelines.synthesis.engines import glsl
 from pipelines.synthesis.scene import (
     NEAR,
@@ -107,7 +108,8 @@ class _Mesh:
 
 
 class GlEngine:
-    """Engine `gl`. Raises: whatever moderngl raises where there is no usable EGL."""
+    """Engine `gl`. Raises: whatever moderngl raises where there is no usable EGL; when drawing, WorkError where the
+    driver refuses what a picture needs."""
 
     name = "gl"
 
@@ -140,20 +142,18 @@ class GlEngine:
             return self._render(scene)
 
     def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
-        share = np.zeros((camera.size, camera.size), np.float32)
         with self._context:
+            box, targets = _Box.of(vertices, camera), self._target(camera.size)
             buffer = self._context.buffer(np.ascontiguousarray(vertices, np.float32).tobytes())
             index = self._context.buffer(np.ascontiguousarray(faces, np.int32).tobytes())
             array = self._context.vertex_array(self._outline, [(buffer, "3f", "in_position")], index)
-            box, targets = _Box.of(vertices, camera), self._target(camera.size)
             self._draw(self._outline, array, camera, box)
             self._resolve(self._coverage, box, targets, camera.size)
-            eight_bit = targets.pixels.read((0, 0, box.width, box.height), components=1)
-            share[box.rows_columns] = np.frombuffer(eight_bit, np.uint8).reshape(box.height, box.width) / np.float32(
-                255
-            )
+            eight_bit = np.frombuffer(targets.pixels.read((0, 0, box.width, box.height), components=1), np.uint8)
             for resource in (array, buffer, index):
                 resource.release()
+        share = np.zeros((camera.size, camera.size), np.float32)
+        share[box.rows_columns] = eight_bit.reshape(box.height, box.width) / np.float32(255)
         return share
 
     def _render(self, scene: Scene) -> Layers:
@@ -250,20 +250,27 @@ class GlEngine:
 
     def _target(self, size: int) -> _Targets:
         if size not in self._targets:
-            context, fine, whole = self._context, (SAMPLES_PER_SIDE * size,) * 2, (size, size)
-            colour, geometry = context.texture(fine, 4), context.texture(fine, 4, dtype="f4")
-            depth = context.depth_renderbuffer(fine)
-            self._targets[size] = _Targets(
-                samples=context.framebuffer([colour, geometry], depth),
-                outline=context.framebuffer([colour], depth),
-                sample_colour=colour,
-                sample_geometry=geometry,
-                pixels=context.framebuffer(
-                    [context.renderbuffer(whole, 4), context.renderbuffer(whole, 4, dtype="f4")]
-                ),
-                background=context.texture(whole, 3, alignment=1),
-            )
+            try:
+                self._targets[size] = self._make_target(size)
+            except self._moderngl.Error as error:
+                raise WorkError(
+                    f"engine gl: the driver refuses frame buffers for pictures of {size} px ({error}); "
+                    "choose a smaller size, or engine raster"
+                ) from error
         return self._targets[size]
+
+    def _make_target(self, size: int) -> _Targets:
+        context, fine, whole = self._context, (SAMPLES_PER_SIDE * size,) * 2, (size, size)
+        colour, geometry = context.texture(fine, 4), context.texture(fine, 4, dtype="f4")
+        depth = context.depth_renderbuffer(fine)
+        return _Targets(
+            samples=context.framebuffer([colour, geometry], depth),
+            outline=context.framebuffer([colour], depth),
+            sample_colour=colour,
+            sample_geometry=geometry,
+            pixels=context.framebuffer([context.renderbuffer(whole, 4), context.renderbuffer(whole, 4, dtype="f4")]),
+            background=context.texture(whole, 3, alignment=1),
+        )
 
 
 def _write(program: Any, **values: Any) -> None:

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, WorkError
 from pipelines.synthesis import engines
 from pipelines.synthesis.engines import RenderEngine, choose_engine
 from pipelines.synthesis.engines.raster import RasterEngine, rasterise
@@ -188,3 +188,10 @@ def test_without_opengl_auto_falls_back_and_a_named_engine_refuses(monkeypatch: 
     assert "libEGL.so.1" in why
     with pytest.raises(UsageError, match="libegl1"):
         choose_engine("gl")
+
+
+def test_a_picture_that_the_driver_refuses_is_told_in_one_sentence(gl: RenderEngine) -> None:
+    camera = front_camera(40_000)
+    with pytest.raises(WorkError, match="40000 px"):
+        gl.silhouette(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32), camera)
+    assert gl.silhouette(sphere().vertices, sphere().faces, front_camera(32)).max() == 1
