@@ -24,7 +24,7 @@ from pipelines.synthesis.skeleton import Skeleton
 
 SURE = 0.3  # least confidence of a point that counts
 _STEPS = 150
-_RATE = 0.06
+_RATE = 0.05
 _ROBUST = 0.03  # shares of the height: residuals beyond count ever less (Geman and McClure, 1987)
 _LEAST_POINTS = 6
 # How much a point of each part counts: hands and face are many points of one bone or of a few.
@@ -176,7 +176,7 @@ def _depth_behind(points: Tensor, root: Tensor, rows: list[int]) -> Tensor:
     """Mean square of how far arms are behind the trunk, metres."""
     shoulders = [kp.BODY.index("left_shoulder"), kp.BODY.index("right_shoulder")]
     away = points[:, rows] - points[:, shoulders].mean(1, keepdim=True)
-    return torch.relu((away @ root)[..., 1] - 0.02).square().mean()
+    return torch.relu((away @ root)[..., 1] - 0.07).square().mean()
 
 
 def _unbalance(points: Tensor) -> Tensor:
