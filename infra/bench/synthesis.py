@@ -16,6 +16,7 @@ SIZE, TEXTURE = 512, 512
 _PEOPLE, _ROUNDS = 6, 5
 _SMALL, _LONG, _WARM = 64, 5000, 500  # memory: pixels per side, frames, frames before the first look
 _GROUPS, _SCALING_ROUNDS = 12, 3
+_STORED = ("depth", "normals", "part")
 _FINE, _TILE = 8, 512  # edges: pixels of the reference per pixel and side, and how many of them at once
 
 
@@ -172,6 +173,7 @@ def _whole_path() -> Callable[[], dict[str, float]]:
     import simplejpeg
 
     from infra.bench.people import FRAMES, cast
+    from pipelines.synthesis import effects, shadow
     from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop
     from pipelines.synthesis.engines import choose_engine
     from pipelines.synthesis.person import Studio
@@ -180,26 +182,34 @@ def _whole_path() -> Callable[[], dict[str, float]]:
     studio, (engine, _) = Studio.open(TEXTURE), choose_engine("auto")
 
     def measure() -> dict[str, float]:
-        spent = dict.fromkeys(("paint", "body", "surface", "backdrop", "raster", "encode"), 0.0)
+        spent = dict.fromkeys(("paint", "body", "surface", "backdrop", "raster", "effects", "encode"), 0.0)
         for seed in range(_PEOPLE):
+            rng = np.random.default_rng(seed)
             clock = _Clock(spent)
             one = cast(studio, seed)
             clock.stop("paint")
             posed = one.person.pose(one.pose)
             camera = one.camera(posed.points, SIZE)
             clock.stop("body")
-            place = sample_backdrop(np.random.default_rng(seed))
-            for vertices, points in zip(posed.vertices, posed.points, strict=True):
+            plate = draw_backdrop(sample_backdrop(rng), camera, one.light)
+            clock.stop("backdrop")
+            layers = []
+            for vertices in posed.vertices:
                 surface = one.person.surface(vertices)
                 clock.stop("surface")
-                background = draw_backdrop(place, camera, points[:4])
+                behind = plate.shaded(shadow.cast(surface, one.light))
                 clock.stop("backdrop")
-                drawn = engine.render(Scene(surface, camera, one.light, background))
+                layers.append(engine.render(Scene(surface, camera, one.light, behind)))
                 clock.stop("raster")
-                simplejpeg.encode_jpeg(drawn.rgb, 92, "RGB", "444", fastdct=False)
-                depth, normals = drawn.depth.astype(np.float16), drawn.normals.astype(np.float16)
-                np.savez_compressed(io.BytesIO(), mask=drawn.mask, depth=depth, normals=normals, part=drawn.part)
-                clock.stop("encode")
+            rgb, mask = np.stack([drawn.rgb for drawn in layers]), np.stack([drawn.mask for drawn in layers])
+            filmed = effects.apply(effects.sample_effects(rng, 0.25), rgb, mask, camera.project(posed.points), 8.0, rng)
+            clock.stop("effects")
+            for picture in filmed:
+                simplejpeg.encode_jpeg(np.ascontiguousarray(picture), 92, "RGB", "444", fastdct=False)
+            depth, normals, part = (np.stack([getattr(drawn, of) for drawn in layers]) for of in _STORED)
+            labels = {"depth": depth.astype(np.float16), "normals": normals.astype(np.float16), "part": part}
+            np.savez_compressed(io.BytesIO(), mask=mask, **labels)
+            clock.stop("encode")
         return {name: value / (_PEOPLE * FRAMES) for name, value in spent.items()}
 
     return measure
