@@ -162,9 +162,7 @@ def _completed(recorded: Pose, drawn: Pose) -> Pose:
 
 def _to_the_front(pose: Pose, facing: float) -> Pose:
     """Turn a motion about the vertical so that on the whole it faces the front, to within `_FACING`, else `facing`."""
-    root = pose.rotations.get("root")
-    if root is None:
-        return pose
+    root = pose.rotations["root"]
     ahead = (root @ np.array([0, -1, 0], np.float32)).mean(0)
     away = np.degrees(np.arctan2(ahead[0], -ahead[1]))
     if abs(away) <= _FACING:

@@ -10,9 +10,12 @@ import pytest
 
 from pipelines.engine import Engine
 from pipelines.errors import UsageError, WorkError
-from pipelines.manifest import Row, read
+from pipelines.manifest import Row, Status, read
 from pipelines.stage import run_stage
+from pipelines.synthesis import motions
+from pipelines.synthesis.body import Pose
 from pipelines.synthesis.pairs import STAGE, PairsConfig
+from pipelines.synthesis.recorded import Recorded
 from pipelines.workspace import Workspace
 from tests.pairs_inputs import EMPTY, publish
 
@@ -140,6 +143,21 @@ def test_the_users_pictures_are_used_and_a_changed_one_is_noticed(workspace: Wor
     assert not run_stage(STAGE, workspace, config, Engine(), quiet=True).recomputed
     cv2.imwrite(str(mine / "0.png"), np.zeros((64, 64, 3), np.uint8))
     assert run_stage(STAGE, workspace, config, Engine(), quiet=True).recomputed
+
+
+def test_recorded_motions_of_a_split_are_followed_in_it(workspace: Workspace) -> None:
+    rows: list[Row] = []
+    for number, split in enumerate(("train", "test")):
+        turn = np.zeros((60, 3, 3), np.float32) + np.eye(3, dtype=np.float32)
+        place = np.zeros((60, 3), np.float32) + number
+        with workspace.publish(f"motions/files/{split}.npz") as path:
+            Recorded(Pose({"root": turn, "head": turn}, place, {}), 30.0).save(path)
+        about = {"split": split, "path": f"motions/files/{split}.npz", "seconds": 59 / 30}
+        rows.append({"id": f"motion-{split}", "parent_id": None, "status": Status.KEPT, **about})
+    publish(workspace, EMPTY | {motions.STAGE: rows})
+    run_stage(STAGE, workspace, PairsConfig(**{**vars(SMALL), "recorded_share": 1.0}), Engine(), quiet=True)
+    assert {row["source"] for row in rows_of(workspace)} == {"motion-train", "motion-test"}
+    assert all(row["source"] == f"motion-{row['split']}" for row in rows_of(workspace))
 
 
 @pytest.mark.parametrize(
