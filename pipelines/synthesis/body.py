@@ -98,8 +98,13 @@ class BodyModel(ABC):
 
 
 def quantise(name: str, values: NDArray[Any], steps: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Rows as integers of row-wise steps: `name` int16 and `name.step` float32."""
-    steps = np.maximum(steps, np.abs(values).reshape(len(values), -1).max(1) / 32767).astype(np.float32)
+    """Rows as integers of row-wise steps: `name` int16 and `name.step` float32.
+
+    Steps are rounded up to seven bits, so that what linear algebra leaves open in their last digits is in no file.
+    """
+    steps = np.maximum(steps, np.abs(values).reshape(len(values), -1).max(1) / 32767)
+    mantissa, exponent = np.frexp(steps)
+    steps = np.ldexp(np.ceil(mantissa * 128) / 128, exponent).astype(np.float32)
     shaped = steps.reshape(-1, *[1] * (values.ndim - 1))
     return {name: np.rint(values / shaped).astype(np.int16), f"{name}.step": steps}
 

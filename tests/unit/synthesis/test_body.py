@@ -8,7 +8,7 @@ import pytest
 
 from pipelines import keypoints
 from pipelines.errors import WorkError
-from pipelines.synthesis.body import ASSET, AnnyBody, Pose
+from pipelines.synthesis.body import ASSET, AnnyBody, Pose, quantise
 from pipelines.synthesis.identity import sample_identity
 from pipelines.synthesis.motion import sample_motion
 from pipelines.synthesis.person import Studio
@@ -94,6 +94,15 @@ def test_damaged_file_is_a_work_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "body.npz").write_bytes(content)
     with pytest.raises(WorkError, match="build_body_asset"):
         AnnyBody(tmp_path / "body.npz")
+
+
+def test_noise_in_the_last_digits_of_steps_leaves_no_trace() -> None:
+    rng = np.random.default_rng(0)
+    values, steps = rng.normal(size=(200, 9)), rng.uniform(1e-6, 1e-3, 200)
+    first, second = quantise("a", values, steps), quantise("a", values, steps * (1 + 1e-10))
+    assert all((first[name] == second[name]).all() for name in ("a", "a.step"))
+    restored = first["a"] * first["a.step"][:, None]
+    assert (np.abs(restored - values).max(1) <= 0.51 * np.maximum(steps, np.abs(values).max(1) / 32767)).all()
 
 
 @pytest.mark.slow
