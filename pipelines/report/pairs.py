@@ -155,7 +155,7 @@ def distributions(groups: Sequence[Row]) -> tuple[ChartGroup, ...]:
         ChartGroup(
             "Cameras",
             (
-                shares("Framing", [group["framing"] for group in groups]),
+                shares("Framing", [view["framing"] for view in views]),
                 shares("Movement", [view["move"] for view in views]),
                 histogram("Distance (m)", numbers("distance")),
                 histogram("Height (m)", numbers("height")),

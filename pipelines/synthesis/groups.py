@@ -31,6 +31,9 @@ SPLITS = ("train", "validation", "test")
 PROCEDURAL = "procedural"
 _FRAMING_SHARES = (0.4, 0.3, 0.15, 0.15)
 _MARGIN = 0.2  # seconds of a motion that are drawn but not used, so that filters act alike on all its frames
+# Share of the views of an `upper` group that show the whole body: what is added then (legs) is quiet, so that a closer
+# view still tells all that moves.
+_WIDER_SHARE = 0.3
 _FACING = 40.0  # degrees: the most that a recorded motion may be turned from the front, as procedural ones
 # How far behind the surface (metres) a point may lie and still count as visible: joints are inside the body.
 _DEPTH_SLACK = {"body": 0.16, "left_hand": 0.03, "right_hand": 0.03, "face": 0.012}
@@ -193,7 +196,8 @@ def _view(
     posed = person.pose(pose)
     light = sample_light(rng)
     backdrop = sample_backdrop(rng, pictures.draw(rng, split, recipe.pictures))
-    shot = sample_shot(rng, posed.points, framing, recipe.size, recipe.fps)
+    shown = "full" if framing == "upper" and rng.random() < _WIDER_SHARE else framing
+    shot = sample_shot(rng, posed.points, shown, recipe.size, recipe.fps)
     effects = sample_effects(rng, recipe.clean)
     picture = pictures.load(backdrop.picture) if backdrop.picture else None
     layers, plate = [], None

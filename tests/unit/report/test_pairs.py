@@ -47,7 +47,15 @@ def test_shares_are_sorted_and_told_in_words() -> None:
 
 def view(identity: str, **more: object) -> dict[str, object]:
     names = ("age", "stature", "skin", "distance", "height", "focal", "yaw", "pitch", "roll", "visible")
-    about = {"identity": identity, "sex": "woman", "move": "tripod", "place": "room", "codec": "jpeg", "clean": False}
+    about = {
+        "identity": identity,
+        "sex": "woman",
+        "framing": "full",
+        "move": "tripod",
+        "place": "room",
+        "codec": "jpeg",
+        "clean": False,
+    }
     return {**about, **dict.fromkeys(names, 0.5), **more}
 
 
@@ -57,7 +65,6 @@ def test_identities_are_counted_once_and_views_each() -> None:
             "views": [view("a"), view("b", sex="man", clean=True, codec="none")],
             "arm_raise": [10.0, 90.0],
             "facing": [0.0, 5.0],
-            "framing": "full",
             "source": source,
         }
         for source in ("procedural", "0a1b")

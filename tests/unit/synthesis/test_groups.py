@@ -31,7 +31,7 @@ def test_group_has_what_was_asked_for(groups: list[Group]) -> None:
             assert len(view.layers) == len(view.shot.cameras) == len(view.extrinsics) == 3
             for drawn in view.layers:
                 assert drawn.rgb.shape == (64, 64, 3)
-                assert 0.02 < drawn.mask.mean() < 0.95
+                assert 0.01 < drawn.mask.mean() < 0.95
 
 
 def test_points_project_onto_their_pixels(groups: list[Group]) -> None:

@@ -46,8 +46,8 @@ def test_no_two_faces_are_twins(studio: Studio, posed: list[Posed]) -> None:
     shapes = np.stack([_shape(made.vertices[0, face]) for made in posed])
     distance = np.sqrt(np.square(shapes[:, None] - shapes[None]).sum(-1).mean(-1))
     np.fill_diagonal(distance, np.inf)
-    # Millimetres on a face of ordinary size; phenotypes alone leave pairs below half a millimetre.
-    assert distance.min() > 1.2e-3
+    # Millimetres on a face of ordinary size; phenotypes alone leave a pair at 0.2.
+    assert distance.min() > 1.5e-3
 
 
 def _shape(vertices: Floats) -> Floats:
