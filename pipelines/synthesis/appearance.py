@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipelines.synthesis import garments, hair, worn
 from pipelines.synthesis.atlas import Atlas, VertexFields
 from pipelines.synthesis.body import PARTS, BodyModel
-from pipelines.synthesis.face_shape import FaceBasis
+from pipelines.synthesis.face_shape import displacement
 from pipelines.synthesis.identity import Identity, Look
 from pipelines.synthesis.landmarks import ASPECT
 from pipelines.synthesis.mesh import compact, least, most
@@ -136,8 +136,7 @@ def _patches(look: Look, wardrobe: Wardrobe, atlas: Atlas) -> list[tuple[str, Pa
     made += [("shoe", patch) for patch in worn.shoes(look, wardrobe, texels // 2)]
     for i, patch in enumerate(worn.headwear(look, wardrobe.scalp, texels // 2)):
         made.append((("hat", "brim")[i], patch))
-    for patch in worn.glasses(look):
-        made.append(("lens" if len(patch.points) == 3 else "frame", patch))
+    made += worn.glasses(look)
     if look.collar:
         made.append(("collar", worn.collar(look.top.colour, 0.35 if look.top.kind == "shirt" else 0.6)))
     if look.top.kind == "hoodie":
@@ -150,7 +149,7 @@ def _patches(look: Look, wardrobe: Wardrobe, atlas: Atlas) -> list[tuple[str, Pa
 def _displaced(patches: list[Patch], face: tuple[float, ...]) -> tuple[Patch, ...]:
     """Patches where the identity's face puts them."""
     flat = [patch.points.reshape(-1, 3) for patch in patches]
-    moved = np.split(FaceBasis.of(np.concatenate(flat)).of_all(face), np.cumsum([len(points) for points in flat])[:-1])
+    moved = np.split(displacement(face, np.concatenate(flat)), np.cumsum([len(points) for points in flat])[:-1])
     pairs = zip(patches, moved, strict=True)
     return tuple(replace(patch, points=patch.points + by.reshape(patch.points.shape)) for patch, by in pairs)
 

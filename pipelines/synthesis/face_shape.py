@@ -91,6 +91,14 @@ class FaceBasis:
         return whole
 
 
+def displacement(coefficients: tuple[float, ...], points: Floats) -> Floats:
+    """The same for points (N, 3) that are needed once, (N, 3)."""
+    moved = np.zeros(points.shape, np.float32)
+    near = np.flatnonzero(points[:, 2] > _LOWEST)
+    moved[near] = np.tensordot(np.array([*coefficients, 1], np.float32), _pushes(points[near]), 1)
+    return moved
+
+
 def _pushes(at: Floats) -> Floats:
     """Displacements (D + 1, N, 3) of points (N, 3) for coefficients of 1."""
     folded = at.copy()

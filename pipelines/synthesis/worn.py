@@ -211,8 +211,8 @@ def _brim(colour: Colour, scalp: Scalp, last: Floats, azimuth: NDArray[np.floati
     return Patch.stiff("head", points, False, flat_paint(_darker(colour, 0.9)), "head")
 
 
-def glasses(look: Look) -> list[Patch]:
-    """Rims, bridge and temples as thin tubes; dark lenses for sunglasses."""
+def glasses(look: Look) -> list[tuple[str, Patch]]:
+    """Rims, bridge and temples as thin tubes (`frame`); the dark glass of sunglasses (`lens`)."""
     if look.glasses == "none":
         return []
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
@@ -226,7 +226,7 @@ def glasses(look: Look) -> list[Patch]:
     made = []
 
     def add(path: NDArray[np.floating], radius: float, loop: bool = False) -> None:
-        made.append(Patch.stiff("head", tube(path, radius, 5, loop), True, frame, "head"))
+        made.append(("frame", Patch.stiff("head", tube(path, radius, 5, loop), True, frame, "head")))
 
     for mirror in (1, -1):
         x = 0.0325 + wide * rounded(np.cos(angle))
@@ -238,7 +238,7 @@ def glasses(look: Look) -> list[Patch]:
         if look.glasses == "sun":
             middle = np.broadcast_to([mirror * 0.0325, -0.1575, 0.7265], rim.shape)
             lens = np.stack([middle, 0.5 * (rim + middle) - (0, 0.0005, 0), rim])
-            made.append(Patch.stiff("head", lens, True, flat_paint((0.06, 0.06, 0.07)), "head"))
+            made.append(("lens", Patch.stiff("head", lens, True, flat_paint((0.06, 0.06, 0.07)), "head")))
         hinge = np.array([mirror * (0.0325 + wide), -0.1600 + 4.0 * (0.0325 + wide) ** 2, 0.734])
         ear = np.array([mirror * 0.0835, -0.045, 0.740])
         out = np.array([mirror * 0.0785, -0.115, 0.737])
