@@ -27,12 +27,14 @@ def top_field(look: Look, at: Texels | VertexFields) -> Floats:
     top, front = look.top, step(-0.02 - y, 0.02)
     # The neck's foot is higher at the back.
     foot = _NECK[0] + 0.026 * step(y, 0.025)
-    depth = (0.0 if look.collar or top.kind == "hoodie" else 0.008) + look.neckline * (top.kind != "hoodie")
+    # Under a collar and a hood the neckline is close.
+    depth = 0.0 if look.collar or top.kind == "hoodie" else 0.008 + look.neckline
+    radius = _NECK[1] - 0.008 * look.collar
     if look.v_neck and not look.collar:
         collar = np.hypot(x, 1.3 * (z - foot)) - _NECK[1] - 0.005
         collar = np.minimum(collar, np.where(front > 0.5, 0.7 * np.abs(x) + 0.7 * (0.56 - depth - z), 1.0))
     else:
-        collar = np.hypot(x, 1.3 * (z - foot)) - (_NECK[1] + depth * front)
+        collar = np.hypot(x, 1.3 * (z - foot)) - (radius + depth * front)
     hem = _TUCKED if look.bottom.kind == "skirt" else top.hem
     field = np.minimum(np.minimum(z - hem, collar), 0.600 - z)
     field = np.where(at.is_arm > 0.5, np.minimum((top.length - at.arm) * ARM_LENGTH, field), field)
@@ -77,8 +79,9 @@ def bottom_offset(look: Look, at: VertexFields) -> Floats:
     flare = 0.5 + 0.7 * down if look.bottom.kind in {"wide_trousers", "shorts"} else 0.9 + 0.1 * down
     between = 1 - 0.6 * bump(x, 0.05) * step(0.05 - z, 0.05) * step(z + 0.25, 0.1)
     bent = 0.35 + 0.8 * bump(z + 0.37, 0.09) + 0.8 * bump(z + 0.72, 0.06)
-    # The waistband lies close, below the top's hem.
-    close = step(0.01 - z, 0.05)
+    # The waistband lies close, below the top's hem; so do the ends that are in boots.
+    tucked = look.shoe == "boots" and look.bottom.length < 0.9 and look.bottom.kind != "shorts"
+    close = step(0.01 - z, 0.05) * (1 - 0.9 * tucked * step(leg_end(look.bottom) + 0.05 - z, 0.04))
     loose = look.bottom.looseness * flare * between * close * (1 + 0.2 * at.noise[:, 1] * np.minimum(bent, 1))
     return np.asarray(0.002 + loose, np.float32)
 

@@ -172,6 +172,7 @@ _WOMEN_HAIR = (0.0, 0.02, 0.08, 0.05, 0.03, 0.05, 0.0, 0.27, 0.28, 0.13, 0.09)
 _SLEEVES = {"t_shirt": (0.28, 0.55), "tank_top": (0.0, 0.0)}
 _LOOSE = {"jacket": (0.014, 0.022), "sweater": (0.012, 0.02), "hoodie": (0.016, 0.026), "tank_top": (0.005, 0.009)}
 _LEGS = {"shorts": (0.3, 0.5), "skirt": (0.28, 0.9)}
+_IN_BOOTS = 0.88  # length of trousers that end in boots
 _LEG_LOOSE = {"leggings": (0.003, 0.004), "wide_trousers": (0.018, 0.034), "shorts": (0.012, 0.022)}
 
 
@@ -205,6 +206,9 @@ def _sample_look(rng: np.random.Generator, sex: str, races: np.ndarray, years: f
         _between(rng, _LEGS.get(bottom, (0.95, 1.0))),
         _between(rng, _LEG_LOOSE.get(bottom, (0.006, 0.014))),
     )
+    shoe = str(rng.choice(SHOES, p=[0.45, 0.2, 0.35] if woman else [0.65, 0.3, 0.05]))
+    if shoe == "boots" and bottom in {"trousers", "jeans", "leggings"}:
+        lower = replace(lower, length=_IN_BOOTS)
     dress = bottom == "skirt" and top in {"t_shirt", "long_sleeve", "tank_top"} and rng.random() < 0.6
     if dress:
         lower = replace(lower, colour=upper.colour, second=upper.second, pattern=upper.pattern, scale=upper.scale)
@@ -240,7 +244,7 @@ def _sample_look(rng: np.random.Generator, sex: str, races: np.ndarray, years: f
         collar=top == "shirt" or (top == "jacket" and bool(rng.random() < 0.5)),
         bottom=lower,
         dress=dress,
-        shoe=str(rng.choice(SHOES, p=[0.45, 0.2, 0.35] if woman else [0.65, 0.3, 0.05])),
+        shoe=shoe,
         shoes=_cloth_colour(rng),
         soles=_mix(_cloth_colour(rng), (0.93, 0.93, 0.92), 0.6),
         socks=_mix(_cloth_colour(rng), (0.93, 0.93, 0.92), float(rng.random() < 0.5)),

@@ -153,9 +153,9 @@ def collar(colour: Colour, open_by: float) -> Patch:
     rows = []
     for off, up in profile:
         tips = 1 + 1.6 * np.exp(-np.square(front / 0.35)) * (up < 0)
-        across = 0.057 + off + 0.006 * np.sin(angle) ** 2
+        across = 0.059 + 1.5 * off + 0.008 * np.sin(angle) ** 2
         ahead = -0.024 - across * np.cos(angle) - 0.006 * (1 - back)
-        rows.append(np.stack([across * np.sin(angle), ahead, 0.556 + 0.042 * back**0.7 + up * tips], 1))
+        rows.append(np.stack([across * np.sin(angle), ahead, 0.564 + 0.042 * back**0.7 + up * tips], 1))
     return Patch.stiff("chest", np.stack(rows), False, flat_paint(colour), "neck")
 
 
