@@ -1,6 +1,5 @@
 """The user's own SMPL-X model file (.npz), read without pickles."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,9 @@ def read_smplx(path: Path) -> SmplxFile:
                     f"{path}: has no {missing[0]}; use the SMPL-X .npz (not SMPL or SMPL-H) of its authors"
                 )
             found = {key: np.asarray(file[key]) for key in _KEYS}
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # what numpy makes of a damaged header is of many kinds
         raise UsageError(f"{path}: is not a readable npz of numbers ({error}); download it again") from error
     count, directions = len(found["v_template"]), found["shapedirs"].shape[-1]
     shapes = {

@@ -7,7 +7,6 @@ axes have no names.
 """
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +89,9 @@ def _read(path: Path) -> tuple[dict[str, Array], set[str]]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: np.asarray(file[key], np.float64) for key in file.files if key in _WANTED}
             others = set(file.files) - set(arrays)
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except DataError:
+        raise
+    except Exception as error:  # what numpy makes of a damaged header is of many kinds
         raise DataError(f"{path}: is not a readable npz of numbers ({error}); export it again") from error
     for key, values in arrays.items():
         if not np.isfinite(values).all():

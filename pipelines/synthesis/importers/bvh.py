@@ -19,6 +19,7 @@ from pipelines.synthesis.importers.retarget import Array, Source
 
 MOST_BYTES = 400_000_000
 _MOST_JOINTS = 500
+_LONGEST = 1e6  # of an offset, in any unit
 _CHANNELS = {f"{axis}{kind}" for axis in "xyz" for kind in ("position", "rotation")}
 
 
@@ -106,13 +107,17 @@ def _fail() -> None:
 
 
 def _expect(words: Iterator[str], *wanted: str) -> None:
-    if any(next(words) != word for word in wanted):
-        _fail()
+    for word in wanted:
+        if next(words) != word:
+            _fail()
 
 
 def _offset(words: Iterator[str]) -> tuple[float, float, float]:
     _expect(words, "OFFSET")
-    return float(next(words)), float(next(words)), float(next(words))
+    x, y, z = (float(word) for word in [next(words), next(words), next(words)])
+    if not max(abs(x), abs(y), abs(z)) < _LONGEST:
+        _fail()
+    return x, y, z
 
 
 def _end_site(words: Iterator[str]) -> tuple[float, float, float]:
@@ -122,7 +127,10 @@ def _end_site(words: Iterator[str]) -> tuple[float, float, float]:
 
 def _channels(words: Iterator[str]) -> tuple[str, ...]:
     _expect(words, "CHANNELS")
-    channels = tuple(next(words).lower() for _ in range(int(next(words))))
+    count = int(next(words))
+    if not 0 <= count <= len(_CHANNELS):
+        _fail()
+    channels = tuple([next(words).lower() for _ in range(count)])
     if not set(channels) <= _CHANNELS or len(set(channels)) != len(channels):
         _fail()
     return channels

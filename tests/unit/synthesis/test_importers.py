@@ -2,9 +2,12 @@
 
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from pipelines.errors import DataError
@@ -238,8 +241,10 @@ def edited(text: str, old: str, new: str) -> str:
         ("Frame Time: 0.03", "Frame Time: 0.000000", "Frame Time"),
         ("Zrotation", "Wrotation", "hierarchy or header is damaged"),
         ("{", "{ {", "hierarchy or header is damaged"),
+        ("CHANNELS 3", "CHANNELS 4000000000", "hierarchy or header is damaged"),
         ("End Site", "JOINT", "hierarchy or header is damaged"),
         ("OFFSET 0", "OFFSET nowhere", "hierarchy or header is damaged"),
+        ("OFFSET 0", "OFFSET nan 0 0 #", "hierarchy or header is damaged"),
     ],
 )
 def test_bad_bvh_is_one_sentence(skeleton: Skeleton, tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -265,3 +270,46 @@ def test_torn_or_poisoned_numbers_are_refused(skeleton: Skeleton, tmp_path: Path
 def test_other_suffixes_are_named(skeleton: Skeleton, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"moves\.fbx: .* use \.bvh or \.npz"):
         read_motion(tmp_path / "moves.fbx", skeleton, 30)
+
+
+LINES = (
+    "", "{", "}", "End Site", "JOINT x", "CHANNELS 3 X Y Z", "OFFSET 1e300 0 0", "OFFSET nan 0 0", "Frames: -1", "nan",
+    "CHANNELS 1 Zrotation", "MOTION",
+)  # fmt: skip
+
+
+def read_or_refused(skeleton: Skeleton, path: Path) -> None:
+    try:
+        pose = read_motion(path, skeleton, 30).pose
+    except DataError as error:
+        refusal = str(error)
+    else:
+        refusal = str(path)
+        assert all(np.isfinite(values).all() for values in (pose.translation, *pose.rotations.values()))
+    assert refusal.startswith(str(path))
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from(LINES)), min_size=1, max_size=3))
+def test_lines_changed_at_random_are_read_or_refused(skeleton: Skeleton, changes: list[tuple[int, str]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "bad.bvh"
+        write_bvh(path, skeleton, moving(skeleton, 2), dialect("xsens"))
+        lines = path.read_text().split("\n")
+        for number, line in changes:
+            lines[number % len(lines)] = line
+        path.write_text("\n".join(lines))
+        read_or_refused(skeleton, path)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), min_size=1, max_size=5))
+def test_bytes_changed_at_random_are_read_or_refused(skeleton: Skeleton, changes: list[tuple[int, int]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "bad.npz"
+        write_amass(path, skeleton, moving(skeleton, 2), SMPLH)
+        content = bytearray(path.read_bytes())
+        for place, value in changes:
+            content[place % len(content)] = value
+        path.write_bytes(content)
+        read_or_refused(skeleton, path)
