@@ -115,7 +115,7 @@ def _expect(words: Iterator[str], *wanted: str) -> None:
 def _offset(words: Iterator[str]) -> tuple[float, float, float]:
     _expect(words, "OFFSET")
     x, y, z = (float(word) for word in [next(words), next(words), next(words)])
-    if not max(abs(x), abs(y), abs(z)) < _LONGEST:
+    if not (abs(x) < _LONGEST and abs(y) < _LONGEST and abs(z) < _LONGEST):
         _fail()
     return x, y, z
 

@@ -244,7 +244,7 @@ def edited(text: str, old: str, new: str) -> str:
         ("CHANNELS 3", "CHANNELS 4000000000", "hierarchy or header is damaged"),
         ("End Site", "JOINT", "hierarchy or header is damaged"),
         ("OFFSET 0", "OFFSET nowhere", "hierarchy or header is damaged"),
-        ("OFFSET 0", "OFFSET nan 0 0 #", "hierarchy or header is damaged"),
+        ("OFFSET 0", "OFFSET 0 nan 0 #", "hierarchy or header is damaged"),
     ],
 )
 def test_bad_bvh_is_one_sentence(skeleton: Skeleton, tmp_path: Path, old: str, new: str, message: str) -> None:
