@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipelines.errors import WorkError
 from pipelines.synthesis.engines import glsl
+from pipelines.synthesis.engines.box import Box
 from pipelines.synthesis.scene import (
-    NEAR,
     PART_LABELS,
     SAMPLES_PER_SIDE,
     Camera,
@@ -25,47 +25,6 @@ from pipelines.synthesis.scene import (
     Surface,
     sampling,
 )
-
-
-@dataclass(frozen=True)
-class _Box:
-    """Columns from left to right and rows from top to bottom, ends excluded."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @classmethod
-    def of(cls, vertices: Floats, camera: Camera) -> "_Box":
-        """The pixels that a mesh may touch; all where it reaches behind the camera."""
-        if float((vertices @ camera.rotation[2]).min() + camera.translation[2]) < NEAR:
-            return cls(0, 0, camera.size, camera.size)
-        places = camera.project(vertices)
-        low = np.clip(np.floor(places.min(0)) - 1, 0, camera.size - 1).astype(int)
-        high = np.clip(np.ceil(places.max(0)) + 1, low + 1, camera.size).astype(int)
-        return cls(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def rows_columns(self) -> tuple[slice, slice]:
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    def samples(self, size: int) -> "_Box":
-        """Where the samples of these pixels lie, as `scene.sampling` says."""
-        return _Box(
-            2 * self.left + self.top,
-            size - self.right + 2 * self.top,
-            2 * self.right + self.bottom,
-            size - self.left + 2 * self.bottom,
-        )
 
 
 @dataclass(frozen=True)
@@ -143,7 +102,7 @@ class GlEngine:
 
     def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
         with self._context:
-            box, targets = _Box.of(vertices, camera), self._target(camera.size)
+            box, targets = Box.of(vertices, camera), self._target(camera.size)
             buffer = self._context.buffer(np.ascontiguousarray(vertices, np.float32).tobytes())
             index = self._context.buffer(np.ascontiguousarray(faces, np.int32).tobytes())
             array = self._context.vertex_array(self._outline, [(buffer, "3f", "in_position")], index)
@@ -158,7 +117,7 @@ class GlEngine:
 
     def _render(self, scene: Scene) -> Layers:
         surface, camera, light, size = scene.surface, scene.camera, scene.light, scene.camera.size
-        box, targets = _Box.of(surface.vertices, camera), self._target(size)
+        box, targets = Box.of(surface.vertices, camera), self._target(size)
         mesh = self._hold(surface)
         moving = np.concatenate([surface.vertices, surface.normals], 1)[mesh.rows]
         mesh.vertices.write(moving.astype(np.float32, copy=False))
@@ -191,7 +150,7 @@ class GlEngine:
         depth[box.rows_columns] = geometry.reshape(shape)[..., 3]
         return Layers(rgb, depth > 0, depth, normals, part)
 
-    def _draw(self, program: Any, array: Any, camera: Camera, box: _Box) -> None:
+    def _draw(self, program: Any, array: Any, camera: Camera, box: Box) -> None:
         """Draw the samples of the pixels in the box."""
         targets, at = self._target(camera.size), box.samples(camera.size)
         side = SAMPLES_PER_SIDE * camera.size
@@ -205,7 +164,7 @@ class GlEngine:
         self._context.enable_only(self._moderngl.DEPTH_TEST)
         array.render()
 
-    def _resolve(self, program: Any, box: _Box, targets: _Targets, size: int) -> None:
+    def _resolve(self, program: Any, box: Box, targets: _Targets, size: int) -> None:
         """Make pixels of the samples, those of the box from the frame buffer's corner on."""
         at = box.samples(size)
         program["size"].value, program["origin"].value = size, (box.left, box.top)

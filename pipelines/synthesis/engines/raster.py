@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipelines.synthesis.engines.box import Box
 from pipelines.synthesis.scene import (
     GAMMA,
     GLOSS,
@@ -87,30 +88,40 @@ class RasterEngine:
     name = "raster"
 
     def render(self, scene: Scene) -> Layers:
-        surface, camera = scene.surface, scene.camera
-        places = sample_places(camera.size)
-        fine = sampling(camera)
+        surface, camera, size = scene.surface, scene.camera, scene.camera.size
+        box, fine = Box.of(surface.vertices, camera), sampling(camera)
         found = rasterise(surface.vertices, surface.faces, fine)
         normals = _facing_normals(scene, camera, found)
-        colour, shape = torch.zeros(fine.size**2, 3), torch.zeros(fine.size**2, 4)
-        part = torch.zeros(fine.size**2, dtype=torch.uint8)
-        eight_bit = (_shade(scene.light, camera, normals, _texture(scene, found)) * 255).round()
-        colour[found.pixels] = eight_bit
-        shape[found.pixels] = torch.cat([normals @ torch.from_numpy(camera.rotation).T, found.depth[:, None]], 1)
-        part[found.pixels] = torch.from_numpy(surface.parts)[found.faces]
+        colours = (_shade(scene.light, camera, normals, _texture(scene, found)) * 255).round().numpy()
 
-        covered = (part.numpy() > 0)[places][..., None]
-        samples = np.where(covered, colour.numpy()[places], scene.background)
-        middle = shape.numpy()[places[0]]
-        depth = middle[..., 3].copy()
-        rgb = np.rint(samples.mean(0)).astype(np.uint8)
-        return Layers(rgb, depth > 0, depth, middle[..., :3].copy(), part.numpy()[places[0]])
+        which = _which(found, fine.size, size, box)
+        rgb, part = scene.background.copy(), np.zeros((size, size), np.uint8)
+        depth, normal_map = np.zeros((size, size), np.float32), np.zeros((size, size, 3), np.float32)
+        # One more colour, which -1 takes, stands for the background.
+        samples = np.concatenate([colours, np.zeros((1, 3), np.float32)])[which].sum(0)
+        samples += (which < 0).sum(0)[..., None] * rgb[box.rows_columns].astype(np.float32)
+        rgb[box.rows_columns] = np.rint(samples / len(which))
+        mask = np.zeros((size, size), bool)
+        mask[box.rows_columns] = which[0] >= 0
+        middle = which[0][which[0] >= 0]
+        part[mask] = surface.parts[found.faces.numpy()[middle]]
+        depth[mask] = found.depth.numpy()[middle]
+        normal_map[mask] = normals.numpy()[middle] @ camera.rotation.T
+        return Layers(rgb, mask, depth, normal_map, part)
 
     def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
-        fine = sampling(camera)
-        covered = np.zeros(fine.size**2, np.float32)
-        covered[rasterise(vertices, faces, fine).pixels.numpy()] = 1
-        return np.asarray(covered[sample_places(camera.size)].mean(0), np.float32)
+        box, fine = Box.of(vertices, camera), sampling(camera)
+        share = np.zeros((camera.size, camera.size), np.float32)
+        which = _which(rasterise(vertices, faces, fine), fine.size, camera.size, box)
+        share[box.rows_columns] = (which >= 0).mean(0)
+        return share
+
+
+def _which(found: Fragments, side: int, size: int, box: Box) -> NDArray[np.int32]:
+    """Which fragment is at each sample of the box's pixels, -1 for none, (5, height, width)."""
+    numbers = np.full(side * side, -1, np.int32)
+    numbers[found.pixels.numpy()] = np.arange(len(found.pixels))
+    return np.asarray(numbers[sample_places(size)[:, *box.rows_columns]])
 
 
 def _interpolate(values: Floats, scene: Scene, found: Fragments) -> torch.Tensor:
