@@ -156,7 +156,8 @@ def _displaced(patches: list[Patch], face: tuple[float, ...]) -> tuple[Patch, ..
 
 def _put(texture: NDArray[np.uint8], name: str, paint: Floats) -> None:
     height = len(texture)
-    left, top, wide, high = (round(value * height) for value in _PLACES[name])
+    left, top = (int(value * height) for value in _PLACES[name][:2])
+    wide, high = (max(1, round(value * height)) for value in _PLACES[name][2:])
     import cv2
 
     eight_bit = np.rint(np.clip(paint, 0, 1) * 255).astype(np.uint8)
@@ -209,7 +210,7 @@ def _join(
         own, corner_point, place = grid_mesh(rows, columns, patch.closed)
         left, top, wide, high = _PLACES[name]
         # Half a texel inside, so that no neighbour shows.
-        inset = np.array([0.5 / (wide * height), 0.5 / (high * height)])
+        inset = np.minimum(0.5, [0.5 / (wide * height), 0.5 / (high * height)])
         u, v = (inset + place * (1 - 2 * inset)).T
         uv = np.stack([(left + u * wide) / WIDTH, 1 - (top + v * high)], 1).astype(np.float32)
         middle = patch.points.reshape(-1, 3)[corner_point][own].mean(1)

@@ -92,6 +92,12 @@ def test_outfits_keep_skin_colour_on_the_face(studio: Studio, people: list[Ident
         assert np.abs(difference).max() < 0.25
 
 
+def test_the_smallest_texture_holds_every_kind_of_thing(people: list[Identity]) -> None:
+    studio = Studio.open(16)
+    for who in people[:24]:
+        assert studio.dress(who).outfit.texture.shape == (16, 40, 3)
+
+
 def test_surfaces_are_sound_meshes(studio: Studio, people: list[Identity], posed: list[Posed]) -> None:
     eyes = int((studio.body.face_part == PARTS.index("eye")).sum())
     for who, made in list(zip(people, posed, strict=True))[:24]:
