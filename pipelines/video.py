@@ -22,8 +22,10 @@ def encode_mp4(frames: Iterable[NDArray[np.uint8]], fps: float, crf: int = 16) -
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
-        # A key frame per second, so that any second can be read without the ones before it.
-        stream.options = {"crf": str(crf), "preset": "medium", "threads": "1", "g": str(max(1, round(fps)))}
+        # A key frame per second, so that any second can be read without the ones before it. x264's look at how blocks
+        # are used later (mbtree) reads memory that nobody wrote: at some sizes equal frames then give other bytes.
+        options = {"crf": str(crf), "preset": "medium", "threads": "1", "x264-params": "mbtree=0"}
+        stream.options = options | {"g": str(max(1, round(fps)))}
         count = 0
         for frame in frames:
             if not count:

@@ -237,5 +237,6 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
+    version=2,
     covers="people",
 )

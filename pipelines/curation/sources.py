@@ -76,4 +76,4 @@ def _make_avatar_renderer(workspace: Workspace, folder: str) -> Worker:
     return render
 
 
-STAGE = Stage(name="sources", config=SourcesConfig, schema=SCHEMA, run=run, per_batch=True)
+STAGE = Stage(name="sources", config=SourcesConfig, schema=SCHEMA, run=run, per_batch=True, version=2)
