@@ -2,6 +2,7 @@
 
 A suite is a module of this package with `run() -> Iterator[Result]`; its results are named `suite.what`. A new one
 needs a line in `SUITES`. Speeds are ratios of two things measured in turn in the same run, medians of several rounds.
+The exit status is 1 where a goal is missed: run it on a machine that does nothing else.
 """
 
 import importlib
