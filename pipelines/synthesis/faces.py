@@ -133,7 +133,7 @@ def _look(rng: np.random.Generator, times: Array, actions: Angles) -> Angles:
         up = eyes[:, 1] / _UP_DEGREES
         actions[f"eyeLookOut{side}"], actions[f"eyeLookIn{side}"] = np.maximum(out, 0), np.maximum(-out, 0)
         actions[f"eyeLookUp{side}"], actions[f"eyeLookDown{side}"] = np.maximum(up, 0), np.maximum(-up, 0)
-        actions[f"eyeBlink{side}"] += 0.35 * np.maximum(-up, 0)
+        actions[f"eyeBlink{side}"] += 0.28 * np.maximum(-up, 0)
         actions[f"eyeWide{side}"] += 0.25 * np.maximum(up, 0)
     return {"head_turn": head[:, 0], "head_bend": -head[:, 1]}
 
