@@ -14,12 +14,15 @@ class ModelConfig:
     size: of the square frames. body_size, part_size: of the driver's crops (person; hand and face).
     *_token: width of the motion tokens. face_tokens: sub-tokens that z_f becomes for cross-attention.
     patch: pixels per side of the retarget decoder's patches. guidance: channels of the motion guidance.
-    heatmap_size, normal_size: of the heads' outputs. codec: `space_to_depth`, or the folder of an AutoencoderKLWan.
-    codec_factor: pixels per side of a latent cell. dit_patch: latent cells per side of a DiT token.
+    heatmap_size, normal_size: of the heads' outputs. codec_factor: pixels per side of a latent cell.
+    pretrained: a Wan pipeline (folder or hub id) that gives autoencoder and DiT; empty for a lossless codec and a DiT
+    from scratch, whose sizes are dit_* (dit_patch: latent cells per side of a token). lora: rank of the adapters by
+    which a pretrained DiT learns; 0 trains all of it.
     prediction: `x` (the clean latents, at small sizes) or `velocity` (pretrained backbones).
     refine: channels of the net behind the copy gate; 0 for neither (they need the lossless codec).
     window, history: frames that are generated at once for a long video, and how many of them repeat the end of what is
-    already there. steps: of Euler's method, unless a caller asks for others.
+    already there. steps: of Euler's method, unless a caller asks for others. shift: how far flow times are moved
+    towards noise, in training and sampling (Esser et al., 2024, eq. 23); larger pictures need more.
     """
 
     size: int = 64
@@ -37,8 +40,9 @@ class ModelConfig:
     guidance: int = 64
     heatmap_size: int = 32
     normal_size: int = 16
-    codec: str = "space_to_depth"
     codec_factor: int = 8
+    pretrained: str = ""
+    lora: int = 0
     dit_patch: int = 1
     dit_width: int = 128
     dit_layers: int = 4
@@ -48,12 +52,15 @@ class ModelConfig:
     window: int = 1
     history: int = 0
     steps: int = 1
+    shift: float = 1.0
 
     def __post_init__(self) -> None:
         if self.prediction not in {"x", "velocity"}:
             raise ValueError(f"prediction is {self.prediction!r}; it must be x or velocity")
-        if self.refine and self.codec != "space_to_depth":
-            raise ValueError("the refine net works on pixels; it needs codec space_to_depth, else set refine to 0")
+        if self.refine and self.pretrained:
+            raise ValueError("the refine net works on pixels, a pretrained model on latents; set refine to 0")
+        if self.lora and not self.pretrained:
+            raise ValueError("lora adapts a pretrained model; name one, or set lora to 0")
         if not 0 <= self.history < self.window:
             raise ValueError(f"history {self.history} must be less than window {self.window}")
         for name in ("patch", "codec_factor"):
@@ -84,7 +91,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the objective's terms; foreground: extra weight of the person's pixels in the flow term."""
+    """Weights of the objective's terms; foreground: extra weight of the person's pixels in the flow term.
+
+    pure_noise: share of samples at flow time 1, high where one Euler step has to do.
+    """
 
     flow: float = 1.0
     heatmaps: float = 0.05
@@ -92,6 +102,7 @@ class LossConfig:
     points: float = 1.0
     displacement: float = 1.0
     foreground: float = 3.0
+    pure_noise: float = 0.8
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,13 @@ def load_animator(folder: Path) -> Animator:
     try:
         config = from_json(ModelConfig, json.loads((folder / CONFIG).read_text("utf-8")))
         animator = Animator(config)
-        # The weights of a frozen pretrained codec are not ours and are loaded from its own folder.
+        # Frozen pretrained weights are not ours and were loaded from their own folder.
+        frozen = {name for name, tensor in animator.named_parameters() if not tensor.requires_grad}
         missing, unexpected = animator.load_state_dict(load_file(folder / WEIGHTS), strict=False)
     except (OSError, ValueError, ValidationError, SafetensorError, RuntimeError) as error:
         raise WorkError(f"{folder}: is not a model ({error}); give a folder that `unimotion train` wrote") from error
-    lost = [name for name in missing if not name.startswith("codec.")]
+    kept = frozen | {name for name, _ in animator.named_buffers()}
+    lost = [name for name in missing if name not in kept]
     if lost or unexpected:
         raise WorkError(f"{folder}: has other weights than its config says ({[*lost, *unexpected][0]}); train it again")
     return animator.eval().requires_grad_(False)

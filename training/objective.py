@@ -15,11 +15,10 @@ from training.augment import augment, draw
 from training.config import Phase, Preset
 from training.data import Batch
 from training.inputs import to_float
-from training.model.animator import Animator
+from training.model.animator import Animator, shifted
 from training.model.codec import group_frames
 from training.model.encoders import MotionTokens
 
-_PURE_NOISE = 0.8  # share of samples at flow time 1
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
 _PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
 
@@ -57,7 +56,8 @@ class Objective(nn.Module):
         if phase.generate:
             target = to_float(batch.target)
             clean = animator.codec.encode(target)
-            noise, time = flow_noise(clean.shape[1:], self.seed, batch.position)
+            noise, time = flow_noise(clean.shape[1:], self.seed, batch.position, weights.pure_noise)
+            time = shifted(time, animator.config.shift)
             known = batch.known[:, :: animator.codec.stride]
             keep = known[:, None, :, None, None]
             noised = torch.lerp(clean, noise, time[:, None, None, None, None])
@@ -141,15 +141,15 @@ def displacement_loss(offsets: Tensor, keypoints: Tensor, reference: Tensor) -> 
     return _mean_per_sample(difference, seen * inside * _point_weights(offsets.device))
 
 
-def flow_noise(shape: torch.Size, seed: int, positions: Tensor) -> tuple[Tensor, Tensor]:
+def flow_noise(shape: torch.Size, seed: int, positions: Tensor, pure: float) -> tuple[Tensor, Tensor]:
     """Noise (B, *shape) and flow times (B,) in [0, 1], each sample's own whatever the batch it is in.
 
-    Times are logit-normal but for most at pure noise, since one or a few large Euler steps are used.
+    Times are logit-normal but for the share `pure` at pure noise.
     """
     noises, times = [], []
     for position in positions.tolist():
         generator = torch.Generator().manual_seed(seed * 1_000_003 + position)
         noises.append(torch.randn(shape, generator=generator))
         time = torch.randn((), generator=generator).add(0.5).sigmoid()
-        times.append(time if torch.rand((), generator=generator) > _PURE_NOISE else torch.ones(()))
+        times.append(time if torch.rand((), generator=generator) >= pure else torch.ones(()))
     return torch.stack(noises).to(positions.device), torch.stack(times).to(positions.device)

@@ -14,6 +14,7 @@ from training.model.encoders import MotionEncoder, MotionTokens
 from training.model.heads import HandNormalHead, HeatmapHead, PointHead
 from training.model.refine import CopyAndRefine, Displacement, warp
 from training.model.retarget import RetargetDecoder
+from training.model.wan import MotionWan
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ class Animator(nn.Module):
         self.refine = CopyAndRefine(config) if config.refine else None
         channels = self.codec.channels
         extra, still = (self.refine.extra, 2 * channels) if self.refine else (0, channels)
-        self.dit = VideoDiT(config, channels, still, self.codec.stride, extra)
+        self.dit: VideoDiT | MotionWan = (
+            MotionWan(config, channels, still, self.codec.stride)
+            if config.pretrained
+            else VideoDiT(config, channels, still, self.codec.stride, extra)
+        )
 
     def encode(self, driver: Driver) -> MotionTokens:
         """driver: float crops with axes (B, T, ...), see `prepare_driver`."""
@@ -129,7 +134,7 @@ class Animator(nn.Module):
         latents, given = noise, 0 if past is None else past.shape[2]
         known = torch.zeros(len(noise), noise.shape[2], device=noise.device)
         known[:, :given] = 1
-        times = torch.linspace(1, 0, steps + 1, device=noise.device)
+        times = shifted(torch.linspace(1, 0, steps + 1, device=noise.device), self.config.shift)
         for now, then in pairwise(times):
             if past is not None:
                 latents = torch.cat([past, latents[:, :, given:]], 2)
@@ -138,3 +143,8 @@ class Animator(nn.Module):
             clean = cleans[0] if len(cleans) == 1 else cleans[1].lerp(cleans[0], guidance_scale)
             latents = clean + (latents - clean) * (then / now)
         return self.codec.decode(latents)
+
+
+def shifted(time: Tensor, shift: float) -> Tensor:
+    """Flow times in [0, 1] moved towards noise (1): Esser et al., 2024 (arXiv 2403.03206), eq. 23."""
+    return shift * time / (1 + (shift - 1) * time)

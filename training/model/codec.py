@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipelines.errors import WorkError
 from training.config import ModelConfig
+from training.model.pretrained import load_part
 
 
 class LatentCodec(Protocol):
@@ -61,15 +63,18 @@ class SpaceToDepth(nn.Module):
 class WanCodec(nn.Module):
     """A pretrained `AutoencoderKLWan` of diffusers, frozen; latents are normalised as Wan's transformer wants them."""
 
-    def __init__(self, folder: str, factor: int) -> None:
+    def __init__(self, source: str, factor: int) -> None:
         super().__init__()
         from diffusers import AutoencoderKLWan
 
-        self.vae = AutoencoderKLWan.from_pretrained(folder, local_files_only=True).requires_grad_(False).eval()
+        self.vae = load_part(AutoencoderKLWan, source, "vae").requires_grad_(False).eval()
         self.channels = int(self.vae.config.z_dim)
         self.stride = int(self.vae.config.scale_factor_temporal)
         if self.vae.config.scale_factor_spatial != factor:
-            raise ValueError(f"{folder}: shrinks by {self.vae.config.scale_factor_spatial}, not codec_factor {factor}")
+            raise WorkError(
+                f"{source}: its VAE shrinks by {self.vae.config.scale_factor_spatial}, not by codec_factor {factor}; "
+                "choose the preset of this model"
+            )
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(self.vae.config.latents_mean).view(1, -1, 1, 1, 1))
@@ -86,6 +91,6 @@ class WanCodec(nn.Module):
 
 
 def make_codec(config: ModelConfig) -> SpaceToDepth | WanCodec:
-    if config.codec == "space_to_depth":
-        return SpaceToDepth(config.codec_factor)
-    return WanCodec(config.codec, config.codec_factor)
+    if config.pretrained:
+        return WanCodec(config.pretrained, config.codec_factor)
+    return SpaceToDepth(config.codec_factor)

@@ -59,6 +59,7 @@ def test_presets_survive_json_and_can_be_built(name: str) -> None:
 
 
 def test_impossible_models_are_refused() -> None:
-    for wrong in ({"prediction": "noise"}, {"codec": "folder"}, {"size": 60}, {"window": 2, "history": 2}):
-        with pytest.raises(ValueError, match=r"must|needs|multiple|less"):
+    pretrained = ({"pretrained": "folder"}, {"lora": 4, "refine": 0})
+    for wrong in ({"prediction": "noise"}, *pretrained, {"size": 60}, {"window": 2, "history": 2}):
+        with pytest.raises(ValueError, match=r"must|set|multiple|less"):
             ModelConfig(**wrong)  # type: ignore[arg-type]

@@ -93,10 +93,10 @@ def test_history_frames_are_given_and_not_judged(objective: Objective, stream: S
 
 
 def test_noise_is_each_samples_own() -> None:
-    noise, time = flow_noise(torch.Size([2, 3]), 0, torch.tensor([4, 5]))
-    alone, when = flow_noise(torch.Size([2, 3]), 0, torch.tensor([5]))
+    noise, time = flow_noise(torch.Size([2, 3]), 0, torch.tensor([4, 5]), 0.8)
+    alone, when = flow_noise(torch.Size([2, 3]), 0, torch.tensor([5]), 0.8)
     assert torch.equal(noise[1:], alone)
     assert time[1] == when[0]
-    _, times = flow_noise(torch.Size([1]), 0, torch.arange(600))
+    _, times = flow_noise(torch.Size([1]), 0, torch.arange(600), 0.8)
     assert 0.75 < (times == 1).float().mean() < 0.85
     assert ((times > 0) & (times <= 1)).all()

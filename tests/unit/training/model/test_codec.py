@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipelines.errors import WorkError
 from training.config import ModelConfig
 from training.model.codec import SpaceToDepth, WanCodec, group_frames, latent_frames, make_codec
 
@@ -22,12 +23,13 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("vae")
-    AutoencoderKLWan(base_dim=8, z_dim=4, latents_mean=[0.1] * 4, latents_std=[2.0] * 4).save_pretrained(folder)
+    vae = AutoencoderKLWan(base_dim=8, z_dim=4, latents_mean=[0.1] * 4, latents_std=[2.0] * 4)
+    vae.save_pretrained(folder / "vae")
     return folder
 
 
 def test_the_wan_codec_groups_frames_as_the_autoencoder_does(vae: Path) -> None:
-    codec = make_codec(ModelConfig(codec=str(vae), refine=0, prediction="velocity"))
+    codec = make_codec(ModelConfig(pretrained=str(vae), refine=0, prediction="velocity"))
     assert isinstance(codec, WanCodec)
     frames = torch.rand(1, 5, 3, 32, 32) * 2 - 1
     latents = codec.encode(frames)
@@ -38,7 +40,7 @@ def test_the_wan_codec_groups_frames_as_the_autoencoder_does(vae: Path) -> None:
     assert torch.allclose(codec.encode(frames[:, :1]), latents[:, :, :1], atol=1e-4)
     with pytest.raises(ValueError, match="1 \\+ a multiple of 4"):
         latent_frames(codec, 4)
-    with pytest.raises(ValueError, match="codec_factor"):
+    with pytest.raises(WorkError, match="codec_factor"):
         WanCodec(str(vae), 16)
 
 

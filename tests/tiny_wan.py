@@ -1,0 +1,51 @@
+"""A Wan pipeline of Wan's own architecture with random weights, small enough for tests."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from training.config import LossConfig, ModelConfig, Preset
+from training.model.pretrained import write_empty_prompt
+from training.presets import PRESETS
+
+CHANNELS = 4
+
+
+def save_tiny_wan(folder: Path) -> Path:
+    """`transformer`, `vae`, `text_encoder`, `tokenizer` and the embedding of the empty prompt."""
+    from diffusers import AutoencoderKLWan, WanTransformer3DModel
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+
+    torch.manual_seed(0)
+    AutoencoderKLWan(
+        base_dim=8, z_dim=CHANNELS, latents_mean=[0.1] * CHANNELS, latents_std=[2.0] * CHANNELS
+    ).save_pretrained(folder / "vae")
+    WanTransformer3DModel(
+        num_attention_heads=2, attention_head_dim=12, in_channels=CHANNELS, out_channels=CHANNELS, text_dim=16,
+        freq_dim=16, ffn_dim=32, num_layers=6,
+    ).save_pretrained(folder / "transformer")  # fmt: skip
+    tokenizer = Tokenizer(WordLevel({"<pad>": 0, "</s>": 1, "<unk>": 2}, unk_token="<unk>"))
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
+    ).save_pretrained(folder / "tokenizer")
+    text = UMT5Config(vocab_size=3, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    UMT5EncoderModel(text).save_pretrained(folder / "text_encoder")
+    write_empty_prompt(str(folder))
+    return folder
+
+
+def wan_model(folder: Path, lora: int = 0) -> ModelConfig:
+    tiny = PRESETS["tiny"].model
+    pretrained = replace(tiny, pretrained=str(folder), lora=lora, refine=0, prediction="velocity")
+    return replace(pretrained, steps=2, window=5, history=1, shift=3.0)
+
+
+def wan_preset(folder: Path, lora: int = 0) -> Preset:
+    tiny = PRESETS["tiny"]
+    phases = tuple(replace(phase, frames=5 if phase.frames > 1 else 1, steps=2) for phase in tiny.phases)
+    return replace(tiny, model=wan_model(folder, lora), phases=phases, loss=LossConfig(pure_noise=0.0))
