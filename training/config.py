@@ -120,17 +120,46 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """How steps are computed and kept. Nothing here changes what is learned but by rounding.
+
+    precision: `fp32`, or `bf16` where there is a GPU. accumulate: passes per step, each with an equal part of the
+    batch. recompute: compute the activations of the DiT's blocks twice instead of keeping them. shard: spread weights,
+    gradients, optimiser state and running means over the workers (FSDP2); else each has all of them (DDP).
+    compile: `torch.compile` for the DiT's blocks. keep: the last checkpoints that stay, beside the best.
+    """
+
+    precision: str = "fp32"
+    accumulate: int = 1
+    recompute: bool = False
+    shard: bool = False
+    compile: bool = False
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        if self.precision not in {"fp32", "bf16"}:
+            raise ValueError(f"precision is {self.precision!r}; it must be fp32 or bf16")
+        if self.accumulate < 1 or self.keep < 1:
+            raise ValueError("accumulate and keep must be at least 1")
+
+
+@dataclass(frozen=True)
 class Preset:
-    """Everything that decides what a run learns but its seed and data."""
+    """Everything that decides what a run learns but its seed and data.
+
+    validation: samples of the validation split that are measured at every checkpoint.
+    """
 
     model: ModelConfig
     phases: tuple[Phase, ...]
     loss: LossConfig = LossConfig()
     data: DataConfig = DataConfig()
+    engine: EngineConfig = EngineConfig()
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema: float = 0.99
     save_every: int = 50
+    validation: int = 32
 
     @property
     def steps(self) -> int:

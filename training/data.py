@@ -5,10 +5,12 @@ It depends neither on the number of workers nor on where a run was cut off; each
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +52,17 @@ class Batch:
     known: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return self._each(lambda value: value.to(device))
+
+    def parts(self, count: int) -> list["Batch"]:
+        """The samples in so many equal parts, in order."""
+        size = len(self.position) // count
+        return [self._each(itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        driver = values.pop("driver").each(change)
+        return Batch(driver=driver, **{name: change(value) for name, value in values.items()})
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,12 @@ class Plan:
         Raises: UsageError for a batch that the workers cannot share equally.
         """
         phase, within = self._preset.phase_at(step)
-        if phase.batch % world:
-            raise UsageError(f"train: batch {phase.batch} of phase {phase.name} cannot be shared by {world} workers")
+        passes = self._preset.engine.accumulate
+        if phase.batch % (world * passes):
+            raise UsageError(
+                f"train: batch {phase.batch} of phase {phase.name} cannot be shared by {world} workers"
+                f"{f' in {passes} passes' if passes > 1 else ''}; choose numbers that divide it"
+            )
         before = 0
         for earlier in self._preset.phases:
             if earlier is phase:
@@ -93,6 +109,15 @@ class Plan:
         part = phase.batch // world
         first = before + within * phase.batch + rank * part
         return phase, range(first, first + part)
+
+    def describe(self, step: int, rank: int, world: int) -> list[dict[str, str | int]]:
+        """Which samples a worker takes of a step's batch, for people."""
+        phase, positions = self.positions(step, rank, world)
+        choices = [(position, self.choose(phase, position)) for position in positions]
+        return [
+            {"position": position, "id": c.ref.id, "shard": c.ref.shard, "driver": c.driver, "target": c.target}
+            for position, c in choices
+        ]
 
     def choose(self, phase: Phase, position: int) -> Choice:
         """Pairs and clips interleave in their set ratio; each kind is gone through in a new order every epoch."""

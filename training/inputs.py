@@ -1,5 +1,6 @@
 """From a driving video and its keypoints to what the encoders see: the same crops in training and in use."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -36,8 +37,9 @@ class Driver:
     def stack(drivers: "list[Driver]") -> "Driver":
         return Driver(*(torch.stack([getattr(d, f.name) for d in drivers]) for f in fields(Driver)))
 
-    def to(self, device: torch.device) -> "Driver":
-        return Driver(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(Driver)))
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Driver":
+        """The same with every tensor changed."""
+        return Driver(*(change(getattr(self, f.name)) for f in fields(Driver)))
 
     def plain(self) -> "Driver":
         """The crops as the encoders take them, without augmentation."""

@@ -4,9 +4,12 @@ import torch
 from torch import nn
 
 from pipelines.cluster import connect
-from pipelines.errors import WorkError
+from pipelines.errors import UsageError, WorkError
 from pipelines.workspace import Workspace
-from training.loop import Alone, Job, fit
+from training.config import EngineConfig
+from training.loop import Alone, Job, divergence, fit
+from training.model.animator import Animator
+from training.parallel import shard
 
 
 class _RayTeam:
@@ -21,9 +24,11 @@ class _RayTeam:
         self.world: int = context.get_world_size()
         self.device: torch.device = ray.train.torch.get_device()
 
-    def wrap(self, module: nn.Module) -> nn.Module:
+    def wrap(self, module: nn.Module, animator: Animator, engine: EngineConfig) -> nn.Module:
         import ray.train.torch
 
+        if engine.shard:
+            return shard(module, animator, engine, self.device)
         # The warm-up leaves the DiT out.
         options = {"find_unused_parameters": True}
         wrapped: nn.Module = ray.train.torch.prepare_model(module, parallel_strategy_kwargs=options)
@@ -48,14 +53,28 @@ def launch(job: Job, workers: int, max_failures: int, address: str | None) -> No
     on from its last checkpoint. address: of a Ray cluster, None for one on this machine.
     Raises: WorkError where training cannot go on.
     """
+    workspace = Workspace(job.workspace_url)
     if workers == 0:
         fit(job, Alone())
-        return
+    else:
+        _launch_on_ray(job, workers, max_failures, address)
+    if reason := divergence(workspace, job.run):
+        raise WorkError(reason)
+
+
+def _launch_on_ray(job: Job, workers: int, max_failures: int, address: str | None) -> None:
     connect(address, workers * job.threads)
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    workspace = Workspace(job.workspace_url)
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if workspace.is_local and len(nodes) > 1:
+        raise UsageError(
+            f"workspace {workspace.url}: is a folder of one machine, and the cluster has {len(nodes)}; "
+            "use a URL that all of them reach, such as s3://bucket/prefix"
+        )
     resources = ray.cluster_resources()
     use_gpu = resources.get("GPU", 0) >= workers
     # A cluster that the data stages started may have fewer CPUs than threads would like; asking for more would hang.
@@ -68,7 +87,7 @@ def launch(job: Job, workers: int, max_failures: int, address: str | None) -> No
         run_config=RunConfig(
             # Our checkpoints decide where a run goes on, not Ray's: the name only has to be the run's own.
             name=job.run.rsplit("/", 1)[-1],
-            storage_path=str(Workspace(job.workspace_url).local_root / "train" / "ray"),
+            storage_path=str(workspace.local_root / "train" / "ray"),
             failure_config=FailureConfig(max_failures=max_failures),
         ),
     )

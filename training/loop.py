@@ -1,8 +1,12 @@
 """The training loop of one worker: resume, step, record, save. It knows its team only as a few functions."""
 
+import json
+import statistics
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -13,12 +17,16 @@ from torch import nn
 from pipelines.shards.read import Reader, ShardIndex
 from pipelines.workspace import Workspace
 from training import checkpoint
-from training.config import Preset
+from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
 from training.model.animator import Animator
 from training.objective import Objective
 from training.records import Records
 from training.step import Learner, train_step
+from training.validate import Validation
+
+_DIVERGED = "diverged.json"
+_USUAL, _FAR = 100, 20.0  # a loss of so many times the median of so many steps is no accident
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,11 @@ class Team(Protocol):
     world: int
     device: torch.device
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """Make a module average its gradients over the team."""
+    def wrap(self, module: nn.Module, animator: Animator, engine: EngineConfig) -> nn.Module:
+        """Make a module, which contains the animator, share its gradients with the team."""
 
     def mean(self, values: dict[str, float]) -> dict[str, float]:
-        """Average numbers over the team."""
+        """Average numbers over the team, once all have come so far."""
 
 
 class Alone:
@@ -52,7 +60,7 @@ class Alone:
 
     rank, world, device = 0, 1, torch.device("cpu")
 
-    def wrap(self, module: nn.Module) -> nn.Module:
+    def wrap(self, module: nn.Module, animator: Animator, engine: EngineConfig) -> nn.Module:  # noqa: ARG002
         return module
 
     def mean(self, values: dict[str, float]) -> dict[str, float]:
@@ -60,37 +68,94 @@ class Alone:
 
 
 def fit(job: Job, team: Team) -> None:
-    """Train to the last step, from the last whole checkpoint on."""
+    """Train to the last step, from the last whole checkpoint on.
+
+    A run that diverges ends early, and says why in `diverged.json`: going on from a checkpoint would only repeat it.
+    """
     torch.set_num_threads(job.threads)
-    workspace = Workspace(job.workspace_url)
-    preset = job.preset
+    workspace, preset = Workspace(job.workspace_url), job.preset
     torch.manual_seed(job.seed)
-    learner = Learner.fresh(Animator(preset.model).to(team.device), preset)
+    animator = Animator(preset.model).to(team.device)
+    if preset.engine.recompute:
+        animator.dit.transformer.enable_gradient_checkpointing()
+    if preset.engine.compile:
+        for block in animator.dit.transformer.blocks:
+            block.compile()
+    objective = team.wrap(Objective(animator, preset, job.seed), animator, preset.engine)
+    learner = Learner.fresh(animator, preset)
+    if team.rank == 0:
+        checkpoint.sweep(workspace, job.run)
+        workspace.remove(f"{job.run}/{_DIVERGED}")
+    team.mean({"ready": 1.0})
     if steps := checkpoint.complete_steps(workspace, job.run):
         checkpoint.load(workspace, job.run, learner, steps[-1])
-    objective = team.wrap(Objective(learner.animator, preset, job.seed))
     plan = Plan(ShardIndex.load(workspace, "train"), preset, job.seed)
     records = Records(Reader(workspace), preset.model, preset.data.cache_mb * 2**20)
     stream = Stream(plan, records, preset, team.rank, team.world)
+    held_out = ShardIndex.load(workspace, "validation")
+    validation = Validation.of(held_out, records, preset, team.rank, team.world)
+    writers = team.world if preset.engine.shard else 1
+    saver = checkpoint.Saver(workspace, job.run, team.rank, writers, preset.engine.keep)
     rows: list[dict[str, Any]] = []
+    usual: deque[float] = deque(maxlen=_USUAL)
     began, waited = time.monotonic(), 0.0
     for step, batch in stream.batches(learner.step):
-        values = team.mean(train_step(objective, learner, batch.to(team.device), preset))
+        try:
+            values = team.mean(train_step(objective, learner, batch.to(team.device), preset))
+            _check(step, values["loss"], usual, preset)
+        except FloatingPointError as error:
+            saver.wait()
+            if team.rank == 0:
+                _publish_divergence(workspace, job.run, str(error), plan, step, team.world)
+            return
         now = time.monotonic()
         rows.append({"step": step, **values, "seconds": now - began, "waited": stream.waited - waited})
-        began, waited = now, stream.waited
         if learner.step % preset.save_every == 0 or learner.step == preset.steps:
-            if team.rank == 0:
-                _publish_history(workspace, job.run, rows)
-                _track(job, rows)
-                checkpoint.save(workspace, job.run, learner)
-            rows = []
+            value = None
+            if validation:
+                value = team.mean({"loss": validation.loss(objective, learner, preset, team.device)})["loss"]
+                rows[-1]["validation_loss"] = value
+            saver.save(learner, value, partial(_record, workspace, job, rows))
+            rows, now = [], time.monotonic()
+        began, waited = now, stream.waited
+    saver.wait()
+    team.mean({"done": 1.0})
 
 
-def _publish_history(workspace: Workspace, run: str, rows: list[dict[str, Any]]) -> None:
-    """One part per checkpoint, and before it: a resumed run finds the history of all that it does not repeat."""
-    with workspace.publish(f"{run}/history/{rows[0]['step']:08d}.parquet") as path:
+def _check(step: int, loss: float, usual: deque[float], preset: Preset) -> None:
+    """Raises: FloatingPointError for a loss far from those of the steps before in the same phase."""
+    if preset.phase_at(step)[1] == 0:
+        usual.clear()
+    if len(usual) == _USUAL and loss > _FAR * statistics.median(usual):
+        raise FloatingPointError(f"step {step}: loss {loss:.4g} after a median of {statistics.median(usual):.4g}")
+    usual.append(loss)
+
+
+def _publish_divergence(workspace: Workspace, run: str, reason: str, plan: Plan, step: int, world: int) -> None:
+    samples = [sample for rank in range(world) for sample in plan.describe(step, rank, world)]
+    with workspace.publish(f"{run}/{_DIVERGED}") as path:
+        path.write_text(json.dumps({"reason": reason, "step": step, "samples": samples}, indent=1))
+
+
+def divergence(workspace: Workspace, run: str) -> str | None:
+    """Why a run ended early, in a sentence; None where it did not."""
+    if not workspace.exists(f"{run}/{_DIVERGED}"):
+        return None
+    found = json.loads(workspace.local(f"{run}/{_DIVERGED}").read_text())
+    return (
+        f"training diverged at {found['reason']}; the {len(found['samples'])} samples of that step are listed in "
+        f"{run}/{_DIVERGED}; look at them, or lower the learning rate"
+    )
+
+
+def _record(workspace: Workspace, job: Job, rows: list[dict[str, Any]]) -> None:
+    """One part of the history per checkpoint, and before it: a resumed run finds all that it does not repeat."""
+    with workspace.publish(f"{job.run}/history/{rows[0]['step']:08d}.parquet") as path:
         pq.write_table(pa.Table.from_pylist(rows, schema=_schema(rows)), path)
+    if job.tracking:
+        from training.tracking import log_history
+
+        log_history(workspace, job.tracking, rows)
 
 
 def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
@@ -106,10 +171,3 @@ def read_history(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
     for row in pa.concat_tables(tables, promote_options="default").to_pylist():
         rows[row["step"]] = row
     return [rows[step] for step in sorted(rows)]
-
-
-def _track(job: Job, rows: list[dict[str, Any]]) -> None:
-    if job.tracking:
-        from training.tracking import log_history
-
-        log_history(Workspace(job.workspace_url), job.tracking, rows)

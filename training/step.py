@@ -1,6 +1,7 @@
 """One training step; knows nothing of trackers, clusters or files."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from training.config import Phase, Preset
 from training.data import Batch
 from training.model.animator import Animator
+from training.parallel import autocast, deferred, rows_here, whole
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Learner:
             {"params": [p for p in weights.values() if p.ndim >= 2], "weight_decay": preset.weight_decay},
             {"params": [p for p in weights.values() if p.ndim < 2], "weight_decay": 0.0},
         ]
+        groups = [group for group in groups if group["params"]]
         optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), foreach=True)
         return Learner(animator, optimizer, {name: p.detach().clone() for name, p in weights.items()})
 
@@ -55,16 +58,28 @@ def train_step(objective: nn.Module, learner: Learner, batch: Batch, preset: Pre
     for group in learner.optimizer.param_groups:
         group["lr"] = rate
     learner.optimizer.zero_grad(set_to_none=True)
-    losses = objective(batch, phase)
-    losses.total.backward()
-    norm = nn.utils.clip_grad_norm_(trainable(learner.animator).values(), preset.clip_norm)
-    if not (torch.isfinite(losses.total) and torch.isfinite(norm)):
-        raise FloatingPointError(f"step {learner.step}: loss {losses.total.item()}, gradient norm {norm.item()}")
+    values = _backward(objective, batch, phase, preset)
+    norm = whole(nn.utils.clip_grad_norm_(trainable(learner.animator).values(), preset.clip_norm))
+    if not (math.isfinite(values["loss"]) and torch.isfinite(norm)):
+        raise FloatingPointError(f"step {learner.step}: loss {values['loss']}, gradient norm {norm.item()}")
     learner.optimizer.step()
     _average(learner, preset.ema)
     learner.step += 1
-    terms = {name: term.item() for name, term in losses.terms.items()}
-    return {"loss": losses.total.item(), **terms, "gradient_norm": norm.item(), "rate": rate}
+    return {**values, "gradient_norm": norm.item(), "rate": rate}
+
+
+def _backward(objective: nn.Module, batch: Batch, phase: Phase, preset: Preset) -> dict[str, float]:
+    """Gradients of the batch in as many passes as the engine is told, and the means of its losses."""
+    parts = batch.parts(preset.engine.accumulate)
+    sums: dict[str, float] = {}
+    for number, part in enumerate(parts):
+        with deferred(objective) if number + 1 < len(parts) else nullcontext():
+            with autocast(preset.engine, part.position.device):
+                losses = objective(part, phase)
+            (losses.total / len(parts)).backward()
+        for name, term in {"loss": losses.total, **losses.terms}.items():
+            sums[name] = sums.get(name, 0.0) + term.item() / len(parts)
+    return sums
 
 
 @torch.no_grad()
@@ -72,4 +87,5 @@ def _average(learner: Learner, decay: float) -> None:
     # A short memory at first: the mean must not remember the random start.
     decay = min(decay, (1 + learner.step) / (10 + learner.step))
     weights = trainable(learner.animator)
-    torch._foreach_lerp_([learner.ema[name] for name in weights], list(weights.values()), 1 - decay)
+    means = [rows_here(learner.ema[name]) for name in weights]
+    torch._foreach_lerp_(means, [rows_here(p) for p in weights.values()], 1 - decay)

@@ -62,8 +62,8 @@ def _run(context: Context) -> list[Row]:
     launch(job, config.workers, config.max_failures, context.engine.address)
     history = read_history(context.workspace, run)
     path = _publish_history(context.workspace, run, history)
-    learner_folder = checkpoint.folder_of(run, preset.steps)
-    ema = checkpoint.load_ema(context.workspace, run, preset.steps)
+    best = checkpoint.best_step(context.workspace, run)
+    ema = checkpoint.load_ema(context.workspace, run, best)
     sha256 = write_model(context.workspace, f"{run}/export", preset.model, ema)
     timing = _timing(history)
     tracking.finish_run(context.workspace, run_id, history, timing)
@@ -83,7 +83,8 @@ def _run(context: Context) -> list[Row]:
             "loss_last": history[-1]["loss"],
             "parameters": sum(tensor.numel() for tensor in ema.values()),
             "history_path": path,
-            "checkpoint_path": learner_folder,
+            "best_step": best,
+            "checkpoint_path": checkpoint.folder_of(run, best),
             "export_path": f"{run}/export",
             "weights_path": f"{run}/export/{WEIGHTS}",
             "weights_sha256": sha256,
@@ -119,6 +120,7 @@ STAGE = Stage(
         preset=pa.string(),
         seed=pa.int64(),
         steps=pa.int64(),
+        best_step=pa.int64(),
         loss_first=pa.float64(),
         loss_last=pa.float64(),
         parameters=pa.int64(),

@@ -24,6 +24,13 @@ def fresh(preset: Preset) -> tuple[Objective, Learner]:
     return Objective(animator, preset, 0), Learner.fresh(animator, preset)
 
 
+def save(workspace: Workspace, learner: Learner, value: float | None = None) -> str:
+    saver = checkpoint.Saver(workspace, "run", rank=0, writers=1, keep=2)
+    saver.save(learner, value)
+    saver.wait()
+    return checkpoint.folder_of("run", learner.step)
+
+
 def train(shards: Workspace, preset: Preset, objective: Objective, learner: Learner, until: int) -> Iterator[float]:
     for step, batch in make_stream(shards, preset).batches(learner.step):
         if step == until:
@@ -37,7 +44,7 @@ def test_a_resumed_run_has_the_same_losses_to_the_bit(shards: Workspace, workspa
     first_objective, first = fresh(tiny)
     # In the middle of the second phase: the optimizer knows some weights and not others.
     head = list(train(shards, tiny, first_objective, first, 4))
-    checkpoint.save(workspace, "run", first)
+    save(workspace, first)
     again_objective, again = fresh(tiny)
     checkpoint.load(workspace, "run", again, 4)
     assert again.step == 4
@@ -48,7 +55,7 @@ def test_a_resumed_run_has_the_same_losses_to_the_bit(shards: Workspace, workspa
 
 def test_a_checkpoint_without_its_marker_does_not_exist(workspace: Workspace, tiny: Preset) -> None:
     _, learner = fresh(tiny)
-    folder = checkpoint.save(workspace, "run", learner)
+    folder = save(workspace, learner)
     assert checkpoint.complete_steps(workspace, "run") == [0]
     workspace.remove(f"{folder}/complete.json")
     assert checkpoint.complete_steps(workspace, "run") == []
@@ -57,23 +64,23 @@ def test_a_checkpoint_without_its_marker_does_not_exist(workspace: Workspace, ti
 def test_the_last_two_checkpoints_are_kept(workspace: Workspace, tiny: Preset) -> None:
     _, learner = fresh(tiny)
     for learner.step in (2, 4, 6):
-        checkpoint.save(workspace, "run", learner)
+        save(workspace, learner)
     assert checkpoint.complete_steps(workspace, "run") == [4, 6]
-    assert not workspace.exists("run/checkpoints/step-00000002/weights.safetensors")
+    assert not workspace.exists("run/checkpoints/step-00000002/weights-00000-of-00001.safetensors")
 
 
 @pytest.mark.parametrize("name", ["weights", "ema", "optimizer"])
 def test_a_damaged_checkpoint_is_refused(workspace: Workspace, tiny: Preset, name: str) -> None:
     _, learner = fresh(tiny)
-    folder = checkpoint.save(workspace, "run", learner)
-    path = workspace.local(f"{folder}/{name}.safetensors")
+    folder = save(workspace, learner)
+    path = workspace.local(f"{folder}/{name}-00000-of-00001.safetensors")
     path.write_bytes(path.read_bytes()[:-1] + b"\x00\x01")
-    with pytest.raises(WorkError, match="SHA-256 differs"):
+    with pytest.raises(WorkError, match="another SHA-256"):
         checkpoint.load(workspace, "run", learner, 0)
 
 
 def test_a_checkpoint_of_another_model_is_refused(workspace: Workspace, tiny: Preset) -> None:
-    checkpoint.save(workspace, "run", fresh(tiny)[1])
+    save(workspace, fresh(tiny)[1])
     other = fresh(replace(tiny, model=replace(tiny.model, dit_layers=2)))[1]
     with pytest.raises(WorkError, match="other weights"):
         checkpoint.load(workspace, "run", other, 0)
@@ -107,9 +114,10 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
 
 
 def test_checkpoints_hold_plain_tensors_only(workspace: Workspace, tiny: Preset) -> None:
-    folder = checkpoint.save(workspace, "run", fresh(tiny)[1])
+    folder = save(workspace, fresh(tiny)[1])
     names = workspace.children(folder)
-    assert names == ["complete.json", "ema.safetensors", "optimizer.safetensors", "weights.safetensors"]
+    kinds = [f"{kind}-00000-of-00001.safetensors" for kind in ("ema", "optimizer", "weights")]
+    assert names == ["complete.json", *kinds[:2], "rank-00000-of-00001.json", kinds[2]]
     about = json.loads(workspace.local(f"{folder}/complete.json").read_text())
     assert about["step"] == 0
-    assert load_file(workspace.local(f"{folder}/ema.safetensors")).keys() == fresh(tiny)[1].ema.keys()
+    assert load_file(workspace.local(f"{folder}/ema-00000-of-00001.safetensors")).keys() == fresh(tiny)[1].ema.keys()

@@ -94,7 +94,9 @@ def test_it_trains_saves_resumes_exports_and_samples(
     whole = run(learner(), preset.steps)
     first = learner()
     assert run(first, 4) == whole[:4]
-    checkpoint.save(workspace, "run", first)
+    saver = checkpoint.Saver(workspace, "run", rank=0, writers=1, keep=2)
+    saver.save(first)
+    saver.wait()
     second = learner()
     checkpoint.load(workspace, "run", second, 4)
     assert run(second, preset.steps) == whole[4:]
