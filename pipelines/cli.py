@@ -4,6 +4,7 @@ This module and what it imports inside its functions is where the floors of the 
 on the way to `--help`. Exit codes: 0 done, 1 work failed (in whole or for some files), 2 wrong use.
 """
 
+import dataclasses
 import functools
 import json
 import os
@@ -232,12 +233,39 @@ for _name, _stage_name, _help in (
     ("motions", "motions", "Read your BVH, AMASS and SMPL-X files, and fit clips: motion for pairs to follow."),
     ("pairs", "pairs", "Render cross-identity pairs: one motion on several people, with exact truth."),
     ("shards", "shards", "Pack clips and pairs into indexed webdataset tars."),
-    ("train", "train", "Train the network on the shards, with Ray."),
     ("register", "model", "Register the trained weights as a version in MLflow."),
     ("evaluate", "evaluation", "Judge the model on test pairs with known truth; promote it where it passes the gate."),
     ("report", "report", "Write the page about data, training and model: WORKSPACE/report/index.html."),
 ):
     main.command(_name, help=f"{_help}\n\n\b\nExample: unimotion {_name}")(common_options(_single(_stage_name)))
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
+@click.option("--devices", type=click.IntRange(1), help="For --dry-run: how many; default: the workers of params.yaml.")
+@click.option("--device", help="For --dry-run: a100, h100, h200, l40s or rtx4090.")
+@click.option("--price", type=float, help="For --dry-run: of one device for an hour.")
+@common_options
+def train(session: Session, dry_run: bool, devices: int | None, device: str | None, price: float | None) -> None:
+    """Train the network on the shards, with Ray; or say before what it costs.
+
+    \b
+    Examples: unimotion train
+              unimotion train --dry-run --devices 8 --device h100 --price 2.5
+    """
+    if not dry_run:
+        session.finish(session.bring_up_to_date([_stage("train")]))
+        return
+    from training.estimate import describe, estimate
+    from training.presets import PRESETS
+    from training.train import TrainConfig
+
+    config = session.params.section("train", TrainConfig)
+    count = devices or max(1, config.workers)
+    cost = estimate(PRESETS[config.preset], count, device, price)
+    if session.as_json:
+        click.echo(json.dumps(dataclasses.asdict(cost)))
+    session.say(describe(config.preset, cost, count, device))
 
 
 @main.command("stage")

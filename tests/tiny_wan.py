@@ -42,6 +42,7 @@ def save_tiny_wan(folder: Path) -> Path:
 def wan_model(folder: Path, lora: int = 0) -> ModelConfig:
     tiny = PRESETS["tiny"].model
     pretrained = replace(tiny, pretrained=str(folder), lora=lora, refine=0, prediction="velocity")
+    pretrained = replace(pretrained, dit_width=24, dit_heads=2, dit_layers=6, dit_ffn=32)
     return replace(pretrained, steps=2, window=5, history=1, shift=3.0)
 
 

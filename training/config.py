@@ -15,9 +15,9 @@ class ModelConfig:
     *_token: width of the motion tokens. face_tokens: sub-tokens that z_f becomes for cross-attention.
     patch: pixels per side of the retarget decoder's patches. guidance: channels of the motion guidance.
     heatmap_size, normal_size: of the heads' outputs. codec_factor: pixels per side of a latent cell.
-    pretrained: a Wan pipeline (folder or hub id) that gives autoencoder and DiT; empty for a lossless codec and a DiT
-    from scratch, whose sizes are dit_* (dit_patch: latent cells per side of a token). lora: rank of the adapters by
-    which a pretrained DiT learns; 0 trains all of it.
+    dit_*: sizes of the DiT (dit_patch: latent cells per side of a token; dit_ffn: inner width of its feed-forwards).
+    pretrained: a Wan pipeline of these sizes (folder or hub id) that gives autoencoder and DiT; empty for a lossless
+    codec and a DiT from scratch. lora: rank of the adapters by which a pretrained DiT learns; 0 trains all of it.
     prediction: `x` (the clean latents, at small sizes) or `velocity` (pretrained backbones).
     refine: channels of the net behind the copy gate; 0 for neither (they need the lossless codec).
     window, history: frames that are generated at once for a long video, and how many of them repeat the end of what is
@@ -47,6 +47,7 @@ class ModelConfig:
     dit_width: int = 128
     dit_layers: int = 4
     dit_heads: int = 4
+    dit_ffn: int = 512
     prediction: str = "x"
     refine: int = 16
     window: int = 1

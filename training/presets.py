@@ -1,6 +1,51 @@
 """The named presets. They count steps, never seconds, so that a preset gives the same model on any machine."""
 
-from training.config import ModelConfig, Phase, Preset
+from dataclasses import replace
+
+from training.config import DataConfig, EngineConfig, LossConfig, ModelConfig, Phase, Preset
+
+# Everything but the size of the pretrained transformer, whose own presets follow from it.
+_WAN = ModelConfig(
+    size=480,
+    body_size=256,
+    part_size=128,
+    body_token=512,
+    hand_token=256,
+    face_token=512,
+    face_tokens=32,
+    encoder_width=64,
+    patch=16,
+    retarget_width=512,
+    retarget_layers=8,
+    retarget_heads=8,
+    heatmap_size=120,
+    normal_size=64,
+    pretrained="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    dit_patch=2,
+    dit_width=1536,
+    dit_layers=30,
+    dit_heads=12,
+    dit_ffn=8960,
+    prediction="velocity",
+    refine=0,
+    window=17,
+    history=1,
+    steps=30,
+    shift=3.0,
+)
+_WAN_PRESET = Preset(
+    _WAN,
+    (
+        Phase("warm-up", 5000, batch=64, generate=False, rate=1e-4, warm=500),
+        Phase("frames", 20000, batch=64, rate=2e-5, warm=1000),
+        Phase("clips", 15000, batch=32, frames=17, history=1, rate=1e-5, warm=500),
+    ),
+    loss=LossConfig(pure_noise=0.0, foreground=1.0),
+    data=DataConfig(cache_mb=8192),
+    engine=EngineConfig(precision="bf16", recompute=True, shard=True, keep=3),
+    ema=0.999,
+    save_every=500,
+)
 
 PRESETS = {
     # Seconds: every part and every phase of the code, for tests. It learns nothing worth having.
@@ -23,6 +68,7 @@ PRESETS = {
             dit_width=32,
             dit_layers=1,
             dit_heads=2,
+            dit_ffn=128,
             refine=8,
         ),
         (
@@ -50,5 +96,35 @@ PRESETS = {
         ),
         ema=0.995,
         save_every=200,
+    ),
+    # Hours on two cores: the weights that a newcomer gets.
+    "starter": Preset(
+        ModelConfig(),
+        (
+            Phase("warm-up", 1500, generate=False, final=0.5),
+            Phase("frames", 20000),
+            Phase("clips", 2000, batch=4, frames=4, history=1, rate=3e-4),
+        ),
+        ema=0.999,
+        save_every=500,
+    ),
+    # One GPU of 80 to 141 GB: the smallest Wan, whole.
+    "gpu-1": replace(
+        _WAN_PRESET,
+        model=replace(_WAN, size=256, heatmap_size=64),
+        engine=replace(_WAN_PRESET.engine, shard=False, accumulate=4),
+    ),
+    # Eight GPUs and more.
+    "wan-1.3b": _WAN_PRESET,
+    "wan-14b": replace(
+        _WAN_PRESET,
+        model=replace(
+            _WAN,
+            pretrained="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+            dit_width=5120,
+            dit_layers=40,
+            dit_heads=40,
+            dit_ffn=13824,
+        ),
     ),
 }

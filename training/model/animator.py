@@ -32,12 +32,15 @@ class Guidance:
 
 
 class Animator(nn.Module):
-    """All trained parts. Images are (B, 3, H, W) or (B, T, 3, H, W) in [-1, 1]."""
+    """All trained parts. Images are (B, 3, H, W) or (B, T, 3, H, W) in [-1, 1].
 
-    def __init__(self, config: ModelConfig) -> None:
+    weights: False leaves out what is pretrained and gives random numbers of the same shapes.
+    """
+
+    def __init__(self, config: ModelConfig, weights: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.codec = make_codec(config)
+        self.codec = make_codec(config, weights)
         self.encoder = MotionEncoder(config)
         self.retarget = RetargetDecoder(config)
         self.heatmaps = HeatmapHead(config)
@@ -48,7 +51,7 @@ class Animator(nn.Module):
         channels = self.codec.channels
         extra, still = (self.refine.extra, 2 * channels) if self.refine else (0, channels)
         self.dit: VideoDiT | MotionWan = (
-            MotionWan(config, channels, still, self.codec.stride)
+            MotionWan(config, channels, still, self.codec.stride, weights)
             if config.pretrained
             else VideoDiT(config, channels, still, self.codec.stride, extra)
         )

@@ -63,11 +63,12 @@ class SpaceToDepth(nn.Module):
 class WanCodec(nn.Module):
     """A pretrained `AutoencoderKLWan` of diffusers, frozen; latents are normalised as Wan's transformer wants them."""
 
-    def __init__(self, source: str, factor: int) -> None:
+    def __init__(self, source: str, factor: int, weights: bool = True) -> None:
         super().__init__()
         from diffusers import AutoencoderKLWan
 
-        self.vae = load_part(AutoencoderKLWan, source, "vae").requires_grad_(False).eval()
+        vae = load_part(AutoencoderKLWan, source, "vae") if weights else AutoencoderKLWan(scale_factor_spatial=factor)
+        self.vae = vae.requires_grad_(False).eval()
         self.channels = int(self.vae.config.z_dim)
         self.stride = int(self.vae.config.scale_factor_temporal)
         if self.vae.config.scale_factor_spatial != factor:
@@ -90,7 +91,7 @@ class WanCodec(nn.Module):
         return frames.transpose(1, 2)
 
 
-def make_codec(config: ModelConfig) -> SpaceToDepth | WanCodec:
+def make_codec(config: ModelConfig, weights: bool = True) -> SpaceToDepth | WanCodec:
     if config.pretrained:
-        return WanCodec(config.pretrained, config.codec_factor)
+        return WanCodec(config.pretrained, config.codec_factor, weights)
     return SpaceToDepth(config.codec_factor)

@@ -31,7 +31,7 @@ class VideoDiT(nn.Module):
             out_channels=channels + extra,
             text_dim=config.face_token,
             freq_dim=64,
-            ffn_dim=4 * config.dit_width,
+            ffn_dim=config.dit_ffn,
             num_layers=config.dit_layers,
         )
         for parameter in self.transformer.proj_out.parameters():

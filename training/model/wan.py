@@ -5,13 +5,15 @@ the pretrained one by zero channels. z_f enters by cross-attention adapters besi
 zero (as the face adapters of Wan-Animate, arXiv 2509.14055). The text is always the empty prompt.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipelines.errors import WorkError
 from training.config import ModelConfig
-from training.model.pretrained import empty_prompt, load_part
+from training.model.pretrained import TEXT_LENGTH, empty_prompt, load_part
 
 _MILLI = 1000  # Wan's transformer takes flow time in thousandths.
 _ADAPT_EVERY = 5  # blocks per face adapter
@@ -46,24 +48,46 @@ class FaceAdapter(nn.Module):
         return added
 
 
+def _transformer(config: ModelConfig, channels: int, weights: bool) -> Any:
+    """The pretrained transformer, or one of its shape with random weights."""
+    from diffusers import WanTransformer3DModel
+
+    if not weights:
+        return WanTransformer3DModel(
+            patch_size=(1, config.dit_patch, config.dit_patch),
+            num_attention_heads=config.dit_heads,
+            attention_head_dim=config.dit_width // config.dit_heads,
+            in_channels=channels,
+            out_channels=channels,
+            ffn_dim=config.dit_ffn,
+            num_layers=config.dit_layers,
+        )
+    found = load_part(WanTransformer3DModel, config.pretrained, "transformer")
+    about = found.config
+    if (about.in_channels, about.out_channels) != (channels, channels):
+        raise WorkError(
+            f"{config.pretrained}: its transformer takes {about.in_channels} channels, the VAE has {channels}; "
+            "give a text-to-video Wan, not an image-to-video one"
+        )
+    shape = (about.num_attention_heads * about.attention_head_dim, about.num_layers, about.ffn_dim)
+    if shape != (config.dit_width, config.dit_layers, config.dit_ffn):
+        raise WorkError(
+            f"{config.pretrained}: has width, layers and feed-forward width {shape}, "
+            f"not {(config.dit_width, config.dit_layers, config.dit_ffn)}; choose the preset of this model"
+        )
+    return found
+
+
 class MotionWan(nn.Module):
     """The same inputs and outputs as `VideoDiT`.
 
     Raises: WorkError where the pretrained transformer does not fit the codec.
     """
 
-    def __init__(self, config: ModelConfig, channels: int, still: int, stride: int) -> None:
+    def __init__(self, config: ModelConfig, channels: int, still: int, stride: int, weights: bool = True) -> None:
         super().__init__()
-        from diffusers import WanTransformer3DModel
-
-        transformer = load_part(WanTransformer3DModel, config.pretrained, "transformer")
-        about = transformer.config
-        if (about.in_channels, about.out_channels) != (channels, channels):
-            raise WorkError(
-                f"{config.pretrained}: its transformer takes {about.in_channels} channels, the VAE has {channels}; "
-                "give a text-to-video Wan, not an image-to-video one"
-            )
-        width = about.num_attention_heads * about.attention_head_dim
+        transformer = _transformer(config, channels, weights)
+        about, width = transformer.config, config.dit_width
         if config.lora:
             from peft import LoraConfig, inject_adapter_in_model
 
@@ -84,7 +108,10 @@ class MotionWan(nn.Module):
             }
         )
         self.prompt: Tensor
-        self.register_buffer("prompt", empty_prompt(config.pretrained, about.text_dim), persistent=False)
+        prompt = (
+            empty_prompt(config.pretrained, about.text_dim) if weights else torch.zeros(TEXT_LENGTH, about.text_dim)
+        )
+        self.register_buffer("prompt", prompt, persistent=False)
 
     def forward(
         self, latents: Tensor, time: Tensor, known: Tensor, guidance: Tensor, reference: Tensor, face: Tensor

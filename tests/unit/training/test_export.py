@@ -51,7 +51,8 @@ def test_what_is_no_model_is_refused(workspace: Workspace, tiny: Preset, tmp_pat
 def test_presets_survive_json_and_can_be_built(name: str) -> None:
     preset = PRESETS[name]
     assert from_json(Preset, json.loads(json.dumps(to_json(preset)))) == preset
-    assert sum(p.numel() for p in Animator(preset.model).parameters()) > 0
+    with torch.device("meta"):
+        assert sum(p.numel() for p in Animator(preset.model, weights=False).parameters()) > 0
     assert preset.phase_at(0)[0] is preset.phases[0]
     assert preset.phase_at(preset.steps - 1)[0] is preset.phases[-1]
     with pytest.raises(ValueError, match="no such step"):

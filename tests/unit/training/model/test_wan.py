@@ -143,6 +143,8 @@ def test_a_pipeline_that_does_not_fit_is_refused_in_a_sentence(pipeline: Path, t
         Animator(wan_model(tmp_path / "nowhere"))
     with pytest.raises(WorkError, match="not by codec_factor 16"):
         Animator(replace(wan_model(pipeline), codec_factor=16, patch=16))
+    with pytest.raises(WorkError, match=r"choose the preset of this model"):
+        Animator(replace(wan_model(pipeline), dit_layers=5))
     copy = Path(shutil.copytree(pipeline, tmp_path / "copy"))
     (copy / "empty_prompt.safetensors").unlink()
     with pytest.raises(WorkError, match=r"run `python -m training.model.pretrained"):

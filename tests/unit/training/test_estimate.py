@@ -1,0 +1,64 @@
+"""What a dry run says must be what a run then is."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pipelines.errors import UsageError
+from training.config import EngineConfig, Preset
+from training.data import Stream
+from training.estimate import DEVICES, describe, estimate
+from training.model.animator import Animator
+from training.objective import Objective
+from training.presets import PRESETS
+
+
+def test_it_counts_what_a_real_step_does(tiny: Preset, stream: Stream) -> None:
+    cost = estimate(tiny, 1, None, None)
+    torch.manual_seed(0)
+    animator = Animator(tiny.model)
+    assert cost.parameters == cost.trained == sum(p.numel() for p in animator.parameters())
+    found = []
+    for step in (0, 3, 6):
+        objective, phase = Objective(animator, tiny, 0), tiny.phase_at(step)[0]
+        with FlopCounterMode(display=False) as counter:
+            objective(stream.batch(step), phase).total.backward()
+        found.append(counter.get_total_flops())
+    assert cost.step_flops == pytest.approx(max(found), rel=0.1)
+    wanted = sum(flops * phase.steps for flops, phase in zip(found, tiny.phases, strict=True))
+    assert cost.run_flops == pytest.approx(wanted, rel=0.1)
+
+
+def test_rows_and_recomputing_save_memory(tiny: Preset) -> None:
+    plain = estimate(tiny, 2, None, None)
+    saved = estimate(replace(tiny, engine=EngineConfig(shard=True, recompute=True)), 2, None, None)
+    for name in ("weights", "gradients", "optimiser", "running means"):
+        assert saved.memory[name] == plain.memory[name] / 2, name
+    assert saved.memory["activations"] < plain.memory["activations"]
+    assert saved.step_flops == pytest.approx(plain.step_flops * 4 / 3)
+
+
+def test_no_weights_are_needed_for_the_largest() -> None:
+    cost = estimate(PRESETS["wan-14b"], 32, "h100", 2.0)
+    assert 14e9 < cost.parameters < 16e9
+    assert cost.hours is not None
+    assert cost.money == pytest.approx(cost.hours * 64)
+    text = describe("wan-14b", cost, 32, "h100")
+    assert "32 h100s" in text
+    assert "GB per device" in text
+
+
+def test_too_little_memory_is_said() -> None:
+    whole = replace(PRESETS["wan-14b"], engine=EngineConfig(precision="bf16", recompute=True))
+    text = describe("wan-14b", estimate(whole, 8, "rtx4090", None), 8, "rtx4090")
+    assert "more than the 24 GB of one" in text
+
+
+def test_wrong_use_is_one_sentence(tiny: Preset) -> None:
+    with pytest.raises(UsageError, match=r"device 'tpu'.*a100"):
+        estimate(tiny, 1, "tpu", None)
+    with pytest.raises(UsageError, match="cannot be shared by 3 workers"):
+        estimate(tiny, 3, "h100", None)
+    assert all(speed > 100 for speed, _ in DEVICES.values())

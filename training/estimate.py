@@ -1,0 +1,179 @@
+"""What a preset costs, before anyone pays: parameters, memory, arithmetic, hours. Nothing is trained or downloaded.
+
+The network is built without memory (PyTorch's meta device) and one forward pass is traced: its operations are counted,
+and so are the tensors that it keeps for the backward pass.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from pipelines.errors import UsageError
+from training.config import ModelConfig, Phase, Preset
+from training.inputs import Driver
+from training.model.animator import Animator
+from training.model.codec import latent_frames
+from training.step import trainable
+
+# Dense bf16 TFLOP/s and memory in GB, from the makers' data sheets.
+DEVICES = {
+    "a100": (312.0, 80.0),
+    "h100": (989.0, 80.0),
+    "h200": (989.0, 141.0),
+    "l40s": (362.0, 48.0),
+    "rtx4090": (165.0, 24.0),
+}
+_MFU = 0.35  # share of the peak that a transformer of this kind reaches in bf16; torchtitan reports .35 to .45
+_GB = 1e9
+
+
+@dataclass(frozen=True)
+class Cost:
+    """parameters, trained: of the network, the frozen autoencoder counted in the first. tokens: of the DiT per step of
+    the costliest phase. flops: of that step, and of the whole run. memory: bytes per device, by what they hold.
+    hours, money: None where no device (price) was named."""
+
+    parameters: int
+    trained: int
+    steps: int
+    tokens: int
+    step_flops: float
+    run_flops: float
+    memory: dict[str, float]
+    device_memory: float | None
+    hours: float | None
+    money: float | None
+
+
+def estimate(preset: Preset, workers: int, device: str | None, price: float | None) -> Cost:
+    """workers: devices that train together. device: of `DEVICES`. price: per device and hour.
+
+    Raises: UsageError for an unknown device or a batch that the workers cannot share.
+    """
+    if device is not None and device not in DEVICES:
+        raise UsageError(f"device {device!r}: is not one of {', '.join(DEVICES)}; choose one of these")
+    with torch.device("meta"):
+        animator = Animator(preset.model, weights=False)
+    if preset.engine.recompute:
+        animator.dit.transformer.enable_gradient_checkpointing()
+    share = workers * preset.engine.accumulate
+    for phase in preset.phases:
+        if phase.batch % share:
+            raise UsageError(f"batch {phase.batch} of phase {phase.name} cannot be shared by {workers} workers")
+    traces = [_trace(animator, phase, phase.batch // share) for phase in preset.phases]
+    # Backward does twice the work of forward; what is recomputed is done once more.
+    passes = 4.0 if preset.engine.recompute else 3.0
+    flops = [(passes * trace.flops + trace.frozen_flops) * share for trace in traces]
+    costliest = max(range(len(flops)), key=flops.__getitem__)
+    run = sum(f * phase.steps for f, phase in zip(flops, preset.phases, strict=True))
+    weights = sum(p.numel() for p in animator.parameters())
+    trained = sum(p.numel() for p in trainable(animator).values())
+    half = preset.engine.precision == "bf16"
+    spread = workers if preset.engine.shard else 1
+    memory = {
+        "weights": 4.0 * weights / spread,
+        "gradients": 4.0 * trained / spread,
+        "optimiser": 8.0 * trained / spread,
+        "running means": 4.0 * trained / spread,
+        "activations": max(trace.kept for trace in traces) / (2 if half else 1),
+    }
+    speed, room = DEVICES[device] if device else (None, None)
+    hours = run / (speed * 1e12 * _MFU * workers) / 3600 if speed else None
+    return Cost(
+        weights,
+        trained,
+        preset.steps,
+        _tokens(preset.model, preset.phases[costliest]),
+        flops[costliest],
+        run,
+        memory,
+        room * _GB if room else None,
+        hours,
+        hours * workers * price if hours is not None and price is not None else None,
+    )
+
+
+def describe(preset: str, cost: Cost, workers: int, device: str | None) -> str:
+    """The estimate for people."""
+    total = sum(cost.memory.values())
+    parts = ", ".join(f"{name} {size / _GB:.1f}" for name, size in cost.memory.items())
+    lines = [
+        f"preset {preset} on {workers} {device or 'device'}{'s' if workers > 1 else ''}",
+        f"parameters   {cost.parameters / 1e6:,.1f} M, {cost.trained / 1e6:,.1f} M of them trained",
+        f"steps        {cost.steps:,}; at most {cost.tokens:,} DiT tokens and {cost.step_flops / 1e12:,.2f} TFLOP each",
+        f"memory       {total / _GB:.1f} GB per device ({parts})",
+        f"arithmetic   {cost.run_flops / 1e15:,.2f} PFLOP in all",
+    ]
+    if cost.device_memory is not None and total > cost.device_memory:
+        lines.append(
+            f"             more than the {cost.device_memory / _GB:.0f} GB of one; use more devices or a smaller batch"
+        )
+    if cost.hours is not None:
+        lines.append(f"time         {cost.hours:,.1f} hours at {_MFU:.0%} of the peak")
+    if cost.money is not None:
+        lines.append(f"cost         {cost.money:,.0f}")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """Of a forward pass. frozen_flops: of the autoencoder, which has no backward pass. kept: bytes for that pass."""
+
+    flops: float
+    frozen_flops: float
+    kept: float
+
+
+def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
+    """One worker's forward pass of a phase."""
+    config, frames = animator.config, phase.frames
+    kept: dict[int, tuple[object, int]] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        # Holding the storage keeps its number its own.
+        kept[storage._cdata] = (storage, storage.nbytes())
+        return tensor
+
+    frozen = FlopCounterMode(display=False)
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, saved_tensors_hooks(pack, lambda t: t):
+        driver = _driver(config, batch, frames)
+        reference = torch.empty(batch, 3, config.size, config.size)
+        tokens = animator.encode(driver)
+        guidance = animator.guide(reference, tokens)
+        outputs: list[Tensor] = [animator.heatmaps(guidance.features), animator.points(tokens)]
+        hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
+        outputs.append(animator.normals(guidance.features, hands, torch.empty(batch, frames, 2, 4)))
+        if phase.generate:
+            target = torch.empty(batch, frames, 3, config.size, config.size)
+            with frozen:
+                clean = animator.codec.encode(target)
+            known = torch.empty(batch, latent_frames(animator.codec, frames))
+            outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, reference)[0])
+    parameters = {p.untyped_storage()._cdata for p in animator.parameters()}
+    outside = frozen.get_total_flops()
+    held = sum(size for key, (_, size) in kept.items() if key not in parameters)
+    return _Trace(counter.get_total_flops() - outside, outside, held)
+
+
+def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
+    body, part = config.body_size, config.part_size
+    return Driver(
+        torch.empty(batch, frames, 3, body, body),
+        torch.empty(batch, frames, 2, 3, part, part),
+        torch.empty(batch, frames, 3, part, part),
+        torch.empty(batch, frames, 2, dtype=torch.bool),
+        torch.empty(batch, frames, dtype=torch.bool),
+        torch.empty(batch, frames, 3),
+    )
+
+
+def _tokens(config: ModelConfig, phase: Phase) -> int:
+    if not phase.generate:
+        return 0
+    stride = 4 if config.pretrained else 1
+    side = config.size // config.codec_factor // config.dit_patch
+    return phase.batch * (1 + (phase.frames - 1) // stride) * side * side
