@@ -144,11 +144,18 @@ def clip_sample(seed: int, split: str, frames: int = 12, size: int = 96) -> dict
     return {"mp4": video.getvalue(), "keypoints.npy": array.getvalue(), "json": json.dumps(about).encode()}
 
 
-def write_toy_shards(workspace: Workspace, pairs: int = 4, clips: int = 2, test_pairs: int = 2) -> None:
+def write_toy_shards(
+    workspace: Workspace, pairs: int = 4, clips: int = 2, test_pairs: int = 2, validation_pairs: int = 2
+) -> None:
     """Publish shards of both kinds and the `shards` manifest."""
     groups = [
         ("pair", "train", [(f"p{i}", pair_sample(i, "train")) for i in range(pairs)]),
         ("clip", "train", [(f"c{i}", clip_sample(i, "train")) for i in range(clips)]),
+        (
+            "pair",
+            "validation",
+            [(f"p{i}", pair_sample(i, "validation")) for i in range(10**5, 10**5 + validation_pairs)],
+        ),
         ("pair", "test", [(f"p{i}", pair_sample(i, "test")) for i in range(10**6, 10**6 + test_pairs)]),
     ]
     rows = []

@@ -5,6 +5,7 @@ and so are the tensors that it keeps for the backward pass.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -48,6 +49,26 @@ class Cost:
     money: float | None
 
 
+@dataclass(frozen=True)
+class PhaseCost:
+    """Of one step of a phase, over all workers. tokens: of the DiT. flops: forward and backward."""
+
+    tokens: int
+    flops: float
+
+
+@cache
+def phase_costs(preset: Preset) -> dict[str, PhaseCost]:
+    """By the phase's name."""
+    animator = _blank(preset)
+    found = {}
+    for phase in preset.phases:
+        trace = _trace(animator, phase, 1)
+        flops = phase.batch * (_passes(preset) * trace.flops + trace.frozen_flops)
+        found[phase.name] = PhaseCost(_tokens(preset.model, phase), flops)
+    return found
+
+
 def estimate(preset: Preset, workers: int, device: str | None, price: float | None) -> Cost:
     """workers: devices that train together. device: of `DEVICES`. price: per device and hour.
 
@@ -55,30 +76,23 @@ def estimate(preset: Preset, workers: int, device: str | None, price: float | No
     """
     if device is not None and device not in DEVICES:
         raise UsageError(f"device {device!r}: is not one of {', '.join(DEVICES)}; choose one of these")
-    with torch.device("meta"):
-        animator = Animator(preset.model, weights=False)
-    if preset.engine.recompute:
-        animator.dit.transformer.enable_gradient_checkpointing()
     share = workers * preset.engine.accumulate
     for phase in preset.phases:
         if phase.batch % share:
             raise UsageError(f"batch {phase.batch} of phase {phase.name} cannot be shared by {workers} workers")
-    traces = [_trace(animator, phase, phase.batch // share) for phase in preset.phases]
-    # Backward does twice the work of forward; what is recomputed is done once more.
-    passes = 4.0 if preset.engine.recompute else 3.0
-    flops = [(passes * trace.flops + trace.frozen_flops) * share for trace in traces]
-    costliest = max(range(len(flops)), key=flops.__getitem__)
-    run = sum(f * phase.steps for f, phase in zip(flops, preset.phases, strict=True))
+    animator, costs = _blank(preset), phase_costs(preset)
+    costliest = max(costs.values(), key=lambda cost: cost.flops)
+    run = sum(costs[phase.name].flops * phase.steps for phase in preset.phases)
     weights = sum(p.numel() for p in animator.parameters())
     trained = sum(p.numel() for p in trainable(animator).values())
-    half = preset.engine.precision == "bf16"
     spread = workers if preset.engine.shard else 1
+    kept = max(_trace(animator, phase, phase.batch // share).kept for phase in preset.phases)
     memory = {
         "weights": 4.0 * weights / spread,
         "gradients": 4.0 * trained / spread,
         "optimiser": 8.0 * trained / spread,
         "running means": 4.0 * trained / spread,
-        "activations": max(trace.kept for trace in traces) / (2 if half else 1),
+        "activations": kept / (2 if preset.engine.precision == "bf16" else 1),
     }
     speed, room = DEVICES[device] if device else (None, None)
     hours = run / (speed * 1e12 * _MFU * workers) / 3600 if speed else None
@@ -86,14 +100,27 @@ def estimate(preset: Preset, workers: int, device: str | None, price: float | No
         weights,
         trained,
         preset.steps,
-        _tokens(preset.model, preset.phases[costliest]),
-        flops[costliest],
+        costliest.tokens,
+        costliest.flops,
         run,
         memory,
         room * _GB if room else None,
         hours,
         hours * workers * price if hours is not None and price is not None else None,
     )
+
+
+def _blank(preset: Preset) -> Animator:
+    with torch.device("meta"):
+        animator = Animator(preset.model, weights=False)
+    if preset.engine.recompute:
+        animator.dit.transformer.enable_gradient_checkpointing()
+    return animator
+
+
+def _passes(preset: Preset) -> float:
+    """Backward does twice the work of forward; what is recomputed is done once more."""
+    return 4.0 if preset.engine.recompute else 3.0
 
 
 def describe(preset: str, cost: Cost, workers: int, device: str | None) -> str:

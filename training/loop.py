@@ -4,14 +4,17 @@ import json
 import statistics
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
+from simplejpeg import encode_jpeg
 from torch import nn
 
 from pipelines.shards.read import Reader, ShardIndex
@@ -19,6 +22,7 @@ from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
+from training.meter import throughput
 from training.model.animator import Animator
 from training.objective import Objective
 from training.records import Records
@@ -74,15 +78,7 @@ def fit(job: Job, team: Team) -> None:
     """
     torch.set_num_threads(job.threads)
     workspace, preset = Workspace(job.workspace_url), job.preset
-    torch.manual_seed(job.seed)
-    animator = Animator(preset.model).to(team.device)
-    if preset.engine.recompute:
-        animator.dit.transformer.enable_gradient_checkpointing()
-    if preset.engine.compile:
-        for block in animator.dit.transformer.blocks:
-            block.compile()
-    objective = team.wrap(Objective(animator, preset, job.seed), animator, preset.engine)
-    learner = Learner.fresh(animator, preset)
+    learner, objective = _set_up(job, team)
     if team.rank == 0:
         checkpoint.sweep(workspace, job.run)
         workspace.remove(f"{job.run}/{_DIVERGED}")
@@ -99,6 +95,7 @@ def fit(job: Job, team: Team) -> None:
     rows: list[dict[str, Any]] = []
     usual: deque[float] = deque(maxlen=_USUAL)
     began, waited = time.monotonic(), 0.0
+    stop_watching = _watch(job, team)
     for step, batch in stream.batches(learner.step):
         try:
             values = team.mean(train_step(objective, learner, batch.to(team.device), preset))
@@ -107,19 +104,45 @@ def fit(job: Job, team: Team) -> None:
             saver.wait()
             if team.rank == 0:
                 _publish_divergence(workspace, job.run, str(error), plan, step, team.world)
-            return
+            break
         now = time.monotonic()
         rows.append({"step": step, **values, "seconds": now - began, "waited": stream.waited - waited})
         if learner.step % preset.save_every == 0 or learner.step == preset.steps:
-            value = None
+            value = picture = None
             if validation:
-                value = team.mean({"loss": validation.loss(objective, learner, preset, team.device)})["loss"]
+                found = validation.measure(objective, learner, team.device)
+                value, picture = team.mean({"loss": found.loss})["loss"], found.picture
                 rows[-1]["validation_loss"] = value
-            saver.save(learner, value, partial(_record, workspace, job, rows))
+            rates = partial(throughput, rows, preset, team.world, team.device)
+            saver.save(learner, value, partial(_record, workspace, job, rows, rates, picture))
             rows, now = [], time.monotonic()
         began, waited = now, stream.waited
     saver.wait()
+    stop_watching()
     team.mean({"done": 1.0})
+
+
+def _set_up(job: Job, team: Team) -> tuple[Learner, nn.Module]:
+    """A fresh learner, and the objective around its animator as the team shares it."""
+    engine = job.preset.engine
+    torch.manual_seed(job.seed)
+    animator = Animator(job.preset.model).to(team.device)
+    if engine.recompute:
+        animator.dit.transformer.enable_gradient_checkpointing()
+    if engine.compile:
+        for block in animator.dit.transformer.blocks:
+            block.compile()
+    objective = team.wrap(Objective(animator, job.preset, job.seed), animator, engine)
+    return Learner.fresh(animator, job.preset), objective
+
+
+def _watch(job: Job, team: Team) -> Callable[[], None]:
+    """Log what the machine does meanwhile, until what is returned is called."""
+    if team.rank or not job.tracking:
+        return lambda: None
+    from training.tracking import watch_machine
+
+    return watch_machine(Workspace(job.workspace_url), job.tracking)
 
 
 def _check(step: int, loss: float, usual: deque[float], preset: Preset) -> None:
@@ -148,14 +171,25 @@ def divergence(workspace: Workspace, run: str) -> str | None:
     )
 
 
-def _record(workspace: Workspace, job: Job, rows: list[dict[str, Any]]) -> None:
-    """One part of the history per checkpoint, and before it: a resumed run finds all that it does not repeat."""
+def _record(
+    workspace: Workspace,
+    job: Job,
+    rows: list[dict[str, Any]],
+    rates: Callable[[], dict[str, float]],
+    picture: NDArray[np.uint8] | None,
+) -> None:
+    """Store and log what came since the checkpoint before, ahead of the checkpoint: a resumed run finds all of it."""
     with workspace.publish(f"{job.run}/history/{rows[0]['step']:08d}.parquet") as path:
         pq.write_table(pa.Table.from_pylist(rows, schema=_schema(rows)), path)
+    shown = None
+    if picture is not None:
+        shown = f"{job.run}/samples/{rows[-1]['step'] + 1:08d}.jpg"
+        with workspace.publish(shown) as path:
+            path.write_bytes(encode_jpeg(picture, quality=92))
     if job.tracking:
-        from training.tracking import log_history
+        from training.tracking import log_progress
 
-        log_history(workspace, job.tracking, rows)
+        log_progress(workspace, job.tracking, rows, rates(), None if shown is None else workspace.local(shown))
 
 
 def _schema(rows: list[dict[str, Any]]) -> pa.Schema:

@@ -69,6 +69,13 @@ class Objective(nn.Module):
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         return Losses(total, terms)
 
+    @torch.no_grad()
+    def sample(self, batch: Batch) -> Tensor:
+        """What the model makes of the batch's drivers and references, (B, T, 3, S, S) in [-1, 1]."""
+        generator = torch.Generator().manual_seed(self.seed)
+        tokens = self.animator.encode(batch.driver.plain())
+        return self.animator.generate(to_float(batch.reference), tokens, generator=generator)
+
     def _normals(self, batch: Batch, tokens: MotionTokens, features: Tensor) -> Tensor:
         hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
         predicted = self.animator.normals(features, hands, batch.hand_boxes)

@@ -35,7 +35,7 @@ def shard(module: nn.Module, animator: Animator, engine: EngineConfig, device: t
     module: contains the animator. The DiT's blocks are gathered one by one as they are used, the rest at once.
     """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     lower = torch.bfloat16 if uses_bf16(engine, device) else None
@@ -43,6 +43,7 @@ def shard(module: nn.Module, animator: Animator, engine: EngineConfig, device: t
     for block in animator.dit.transformer.blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy)
     fully_shard(module, mesh=mesh, mp_policy=policy)
+    register_fsdp_forward_method(module, "sample")
     return module
 
 

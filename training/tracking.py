@@ -9,7 +9,7 @@ import os
 import statistics
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -131,6 +131,38 @@ def log_history(workspace: Workspace, run_id: str, rows: Sequence[Mapping[str, A
     ]
     for first in range(0, len(metrics), _MOST_METRICS):
         client.log_batch(run_id, metrics=metrics[first : first + _MOST_METRICS])
+
+
+def log_progress(
+    workspace: Workspace,
+    run_id: str,
+    rows: Sequence[Mapping[str, Any]],
+    rates: Mapping[str, float],
+    picture: Path | None,
+) -> None:
+    """Log some steps, the rates over them, and a picture of what the model makes."""
+    from mlflow.entities import Metric
+
+    log_history(workspace, run_id, rows)
+    client, step = _client(workspace), rows[-1]["step"]
+    start = int(client.get_run(run_id).info.start_time)
+    client.log_batch(run_id, metrics=[Metric(f"rate.{key}", value, start + step, step) for key, value in rates.items()])
+    if picture is not None:
+        client.log_artifact(run_id, str(picture), "samples")
+
+
+def watch_machine(workspace: Workspace, run_id: str) -> Callable[[], None]:
+    """Log processor, memory, disk and GPU of this machine to the run, until what is returned is called."""
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    _client(workspace)
+    monitor = SystemMetricsMonitor(run_id, sampling_interval=10, samples_before_logging=3, resume_logging=True)
+    monitor.start()
+
+    def stop() -> None:
+        monitor.finish()
+
+    return stop
 
 
 def finish_run(

@@ -3,46 +3,76 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from pipelines.shards.read import ShardIndex
 from training.config import Preset
-from training.data import Plan, Stream
+from training.data import Batch, Plan, Stream
+from training.inputs import to_pixels
 from training.parallel import autocast, rows_here
 from training.records import Records
 from training.step import Learner, trainable
 
+_SHOWN = 4
+_SCALE = 128  # pixels per side below which pictures are enlarged
+
+
+@dataclass(frozen=True)
+class Found:
+    """loss: over this worker's samples. picture (H, W, 3): a row per sample of reference, driver, output and truth."""
+
+    loss: float
+    picture: NDArray[np.uint8]
+
 
 @dataclass(frozen=True)
 class Validation:
-    """This worker's part of the validation samples, in batches."""
+    """This worker's part of the validation samples, in batches of the last phase's kind."""
 
     stream: Stream
+    preset: Preset
     batches: int
 
     @staticmethod
     def of(index: ShardIndex, records: Records, preset: Preset, rank: int, world: int) -> "Validation | None":
         """None where there is nothing to validate on."""
-        last = preset.phases[-1]
         if not index.samples or not preset.validation:
             return None
         # Every worker takes part, so there are whole batches only.
-        batches = max(1, preset.validation // last.batch)
-        stream = Stream(Plan(index, preset, 0), records, preset, rank, world)
-        return Validation(stream, batches)
+        batches = max(1, preset.validation // preset.phases[-1].batch)
+        return Validation(Stream(Plan(index, preset, 0), records, preset, rank, world), preset, batches)
 
     @torch.no_grad()
-    def loss(self, objective: nn.Module, learner: Learner, preset: Preset, device: torch.device) -> float:
-        """Mean loss of the last phase's objective with the running means as weights, over this worker's samples."""
-        total = 0.0
-        first = preset.steps - preset.phases[-1].steps
-        with _means_in_place(learner), autocast(preset.engine, device):
-            for number in range(self.batches):
-                batch = self.stream.batch(first + number % preset.phases[-1].steps)
-                total += float(objective(batch.to(device), preset.phases[-1]).total) / self.batches
-        return total
+    def measure(self, objective: nn.Module, learner: Learner, device: torch.device) -> Found:
+        """The last phase's objective with the running means as weights."""
+        last, losses = self.preset.phases[-1], []
+        batches = [self.stream.batch(self.preset.steps - last.steps + n % last.steps) for n in range(self.batches)]
+        with _means_in_place(learner), autocast(self.preset.engine, device):
+            for batch in batches:
+                losses.append(float(objective(batch.to(device), last).total))
+            shown = batches[0].parts(max(1, len(batches[0].position) // _SHOWN))[0].to(device)
+            made = _bare(objective).sample(shown)
+        return Found(sum(losses) / len(losses), _picture(shown, made))
+
+
+def _bare(objective: nn.Module) -> Any:
+    """The objective inside a wrapper that would average gradients."""
+    return getattr(objective, "module", objective)
+
+
+def _picture(batch: Batch, made: torch.Tensor) -> NDArray[np.uint8]:
+    """Of the last frame of every sample."""
+    size = made.shape[-1]
+    driver = nn.functional.interpolate(batch.driver.body[:, -1, :3].float(), size=(size, size), mode="area").byte()
+    columns = torch.stack([batch.reference, driver, to_pixels(made[:, -1].float()), batch.target[:, -1]], 1)
+    rows = columns.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).cpu().numpy()
+    enlarge = max(1, _SCALE // size)
+    return np.asarray(rows.repeat(enlarge, 0).repeat(enlarge, 1), np.uint8)
 
 
 @contextmanager
