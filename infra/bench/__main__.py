@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.bench.results import Result, merge, table
 
-SUITES = ("synthesis",)
+SUITES = ("synthesis", "shards")
 OUT = Path("build/bench.json")
 
 

@@ -6,12 +6,12 @@ by the file itself. One row per sample; the member table has offset, size and CR
 
 import json
 import tarfile
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from isal.isal_zlib import crc32
 
 from pipelines.errors import WorkError
 from pipelines.shards.write import KEY, NAME, ShardRecord
@@ -75,7 +75,7 @@ def _header(path: Path, block: bytes) -> tarfile.TarInfo:
 def _crc32(file: BinaryIO, size: int) -> int:
     crc = 0
     while size > 0 and (chunk := file.read(min(size, 1 << 20))):
-        crc = zlib.crc32(chunk, crc)
+        crc = crc32(chunk, crc)
         size -= len(chunk)
     return crc
 
