@@ -60,6 +60,7 @@ def _run(context: Context) -> list[Row]:
     context.progress.say(f"{preset.steps} steps, preset {config.preset}{f', from step {done[-1]}' if done else ''}")
     job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id)
     launch(job, config.workers, config.max_failures, context.engine.address)
+    shown = _show_augmentations(context.workspace, run, preset, config.seed)
     history = read_history(context.workspace, run)
     path = _publish_history(context.workspace, run, history)
     best = checkpoint.best_step(context.workspace, run)
@@ -83,6 +84,8 @@ def _run(context: Context) -> list[Row]:
             "loss_last": history[-1]["loss"],
             "parameters": sum(tensor.numel() for tensor in ema.values()),
             "history_path": path,
+            "augmentations_path": shown,
+            "samples_folder": f"{run}/samples",
             "best_step": best,
             "checkpoint_path": checkpoint.folder_of(run, best),
             "export_path": f"{run}/export",
@@ -90,6 +93,23 @@ def _run(context: Context) -> list[Row]:
             "weights_sha256": sha256,
         }
     ]
+
+
+def _show_augmentations(workspace: Workspace, run: str, preset: Preset, seed: int) -> str:
+    """A picture of what the driving encoders see, for the report."""
+    from simplejpeg import encode_jpeg
+
+    from pipelines.shards.read import Reader, ShardIndex
+    from training.data import Plan, Stream
+    from training.gallery import augmentations
+    from training.records import Records
+
+    records = Records(Reader(workspace), preset.model, preset.data.cache_mb * 2**20)
+    stream = Stream(Plan(ShardIndex.load(workspace, "train"), preset, seed), records, preset)
+    relative = f"{run}/augmentations.jpg"
+    with workspace.publish(relative) as path:
+        path.write_bytes(encode_jpeg(augmentations(stream, preset.data.augment, seed), quality=90))
+    return relative
 
 
 def _params(config: TrainConfig, preset: Preset) -> dict[str, Any]:
@@ -125,6 +145,8 @@ STAGE = Stage(
         loss_last=pa.float64(),
         parameters=pa.int64(),
         history_path=pa.string(),
+        augmentations_path=pa.string(),
+        samples_folder=pa.string(),
         checkpoint_path=pa.string(),
         export_path=pa.string(),
         weights_path=pa.string(),

@@ -1,0 +1,39 @@
+"""Pictures of what the driving encoders see, beside what was filmed."""
+
+from dataclasses import fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.augment import augment, draw
+from training.data import Stream
+from training.inputs import Driver, to_pixels
+
+_SAMPLES, _DRAWS, _SIDE = 4, 5, 96
+
+
+def augmentations(stream: Stream, strength: float, seed: int) -> NDArray[np.uint8]:
+    """(H, W, 3): a row per part (body, left hand, right hand, face) of some samples: the crop, then as it is seen at
+    several draws. A part that is not visible is dark."""
+    driver = stream.batch(0).driver
+    count = min(_SAMPLES, len(driver.body))
+    rows = []
+    for sample in range(count):
+        one = Driver(*(getattr(driver, field.name)[sample : sample + 1, :1] for field in fields(Driver)))
+        seen = [augment(one, draw(seed, torch.tensor([number])), strength) for number in range(_DRAWS)]
+        plain = one.plain()
+        rows += [_row([part[k] for part in map(_parts, (plain, *seen))]) for k in range(len(_parts(plain)))]
+    return np.concatenate(rows)
+
+
+def _parts(driver: Driver) -> list[Tensor]:
+    """Four pictures (3, S, S) in [-1, 1] of a driver with one sample of one frame."""
+    hands = [torch.where(driver.hand_visible[0, 0, side], driver.hands[0, 0, side], -1.0) for side in (0, 1)]
+    return [driver.body[0, 0], *hands, torch.where(driver.face_visible[0, 0], driver.face[0, 0], -1.0)]
+
+
+def _row(pictures: list[Tensor]) -> NDArray[np.uint8]:
+    scaled = torch.nn.functional.interpolate(torch.stack(pictures), size=(_SIDE, _SIDE), mode="nearest")
+    return np.asarray(to_pixels(scaled).permute(2, 0, 3, 1).flatten(1, 2).numpy(), np.uint8)
