@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import toy_shards
 from tiny_training import TINY
 
 from pipelines.workspace import Workspace
 from training import checkpoint
-from training.config import Phase, Preset
+from training.config import Phase
 from training.loop import Alone, Job, fit, read_history
 
 LONG = replace(
@@ -26,19 +27,24 @@ SCRIPT = """
 import sys
 from test_training_on_ray import job
 from training.launch import launch
-launch(job(sys.argv[1]), workers=2, max_failures=2, address=None)
+launch(job(sys.argv[1], sys.argv[2]), workers=2, max_failures=40, address=None)
 """
+LONGER = replace(LONG, phases=(LONG.phases[0], replace(LONG.phases[1], steps=380)), save_every=10)
+PRESETS = {"long": LONG, "longer": LONGER}
+KILLS = 20
 
 
-def job(url: str, preset: Preset = LONG) -> Job:
-    return Job(url, "train/run", preset, 0, 1, None)
+def job(url: str, preset: str = "long") -> Job:
+    return Job(url, "train/run", PRESETS[preset], 0, 1, None)
 
 
-def start(workspace: Workspace) -> "subprocess.Popen[bytes]":
+def start(workspace: Workspace, preset: str = "long") -> "subprocess.Popen[bytes]":
     here = Path(__file__).resolve()
     paths = os.pathsep.join(map(str, (here.parent, here.parents[1], here.parents[2])))
     environment = os.environ | {"PYTHONPATH": paths}
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, workspace.url], env=environment, start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, workspace.url, preset], env=environment, start_new_session=True
+    )
 
 
 def steps(workspace: Workspace) -> list[int]:
@@ -77,8 +83,28 @@ def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Wo
     )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_worker_killed_twenty_times_costs_nothing_but_time(workspace: Workspace, tmp_path: Path) -> None:
+    toy_shards.write_toy_shards(workspace)
+    random, process = np.random.default_rng(0), start(workspace, "longer")
+    for kill in range(KILLS):
+        wait_for(workspace, (steps(workspace) or [0])[-1] + 10, process)
+        time.sleep(random.uniform(0, 1))
+        if kill + 1 < KILLS or steps(workspace)[-1] < LONGER.steps:
+            os.kill(train_worker(process.pid), signal.SIGKILL)
+    assert process.wait(300) == 0
+    unbroken = Workspace(str(tmp_path / "unbroken"))
+    toy_shards.write_toy_shards(unbroken)
+    assert start(unbroken, "longer").wait(300) == 0
+    killed, whole = (read_history(place, "train/run") for place in (workspace, unbroken))
+    # Which samples a step takes follows from its number: every step once is every sample once.
+    assert [row["step"] for row in killed] == list(range(LONGER.steps))
+    assert losses(killed) == pytest.approx(losses(whole), abs=1e-4)
+
+
 def train_worker(driver: int) -> int:
-    """A training worker below a driver: Ray names its processes after their actor class."""
+    """The last started training worker below a driver: Ray names its processes after their actor class."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     table = {int(pid): (int(parent), " ".join(rest)) for pid, parent, *rest in map(str.split, listed.splitlines())}
 
@@ -89,4 +115,4 @@ def train_worker(driver: int) -> int:
 
     found = [pid for pid, (_, name) in table.items() if "RayTrainWorker" in name and below(pid)]
     assert found, [name for _, name in table.values() if "ray::" in name]
-    return found[0]
+    return max(found)
