@@ -47,6 +47,15 @@ def shard(module: nn.Module, animator: Animator, engine: EngineConfig, device: t
     return module
 
 
+def forget_gathered(module: nn.Module) -> None:
+    """Free what was gathered of a sharded module's weights, so that the next pass gathers them as they then are."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
+
+
 def uses_bf16(engine: EngineConfig, device: torch.device) -> bool:
     """CPUs without matrix units multiply bf16 more slowly than fp32."""
     return engine.precision == "bf16" and device.type == "cuda"

@@ -14,7 +14,7 @@ from pipelines.shards.read import ShardIndex
 from training.config import Preset
 from training.data import Batch, Plan, Stream
 from training.inputs import to_pixels
-from training.parallel import autocast, rows_here
+from training.parallel import autocast, forget_gathered, rows_here
 from training.records import Records
 from training.step import Learner, trainable
 
@@ -57,6 +57,8 @@ class Validation:
                 losses.append(float(objective(batch.to(device), last).total))
             shown = batches[0].parts(max(1, len(batches[0].position) // _SHOWN))[0].to(device)
             made = _bare(objective).sample(shown)
+        # A pass without gradients leaves the running means gathered.
+        forget_gathered(objective)
         return Found(sum(losses) / len(losses), _picture(shown, made))
 
 

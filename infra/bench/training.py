@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,8 +43,8 @@ def run() -> Iterator[Result]:
             "training.step_vs_bare_loop",
             bare / ours,
             "x",
-            f"a plain PyTorch loop (forward, backward, clip, AdamW) with the same model, batch and one thread on a batch "
-            f"in memory: {1000 * ours:.0f} against {1000 * bare:.0f} ms per step of preset smoke",
+            f"a plain PyTorch loop (forward, backward, clip, AdamW), same model, one thread, batch in memory: "
+            f"{1000 * ours:.0f} against {1000 * bare:.0f} ms per step of preset smoke",
             "higher",
             0.95,
         )
@@ -193,7 +194,6 @@ def _hold(rank: int, engine: EngineConfig, answer: str) -> None:
     moments = [v for state in learner.optimizer.state.values() for name, v in state.items() if name != "step"]
     tensors = [*weights, *(p.grad for p in weights if p.grad is not None), *moments, *learner.ema.values()]
     if rank == 0:
-        with open(answer, "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write(str(sum(rows_here(tensor).nbytes for tensor in tensors)))
+        Path(answer).write_text(str(sum(rows_here(tensor).nbytes for tensor in tensors)), "ascii")
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
