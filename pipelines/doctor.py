@@ -54,7 +54,7 @@ def _gpu() -> Finding:
 
 
 def _renderer() -> Finding:
-    from pipelines.synthesis.engines import choose_engine
+    from pipelines.synthesis.scenes.engines import choose_engine
 
     engine, reason = choose_engine("auto")
     return Finding("renderer", True, f"{engine.name}: {reason}")

@@ -4,10 +4,10 @@ from pipelines import manifest
 from pipelines.shards.index import write_index
 from pipelines.shards.stage import STAGE
 from pipelines.shards.write import write_shard
-from pipelines.synthesis.engines import choose_engine
 from pipelines.synthesis.groups import Recipe, render_group
-from pipelines.synthesis.person import Studio
+from pipelines.synthesis.people.person import Studio
 from pipelines.synthesis.sample import members
+from pipelines.synthesis.scenes.engines import choose_engine
 from pipelines.workspace import Workspace
 
 

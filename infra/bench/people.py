@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.synthesis.body import Pose
-from pipelines.synthesis.identity import sample_identity
-from pipelines.synthesis.motion import sample_motion
-from pipelines.synthesis.person import Person, Studio
-from pipelines.synthesis.scene import Camera, Floats, Light, look_at
+from pipelines.synthesis.body.model import Pose
+from pipelines.synthesis.movement.motion import sample_motion
+from pipelines.synthesis.people.identity import sample_identity
+from pipelines.synthesis.people.person import Person, Studio
+from pipelines.synthesis.scenes.scene import Camera, Floats, Light, look_at
 
 FRAMES = 8  # of one person, as far apart as in a video with 8 frames per second
 _CLOSE = 3  # every third person is seen from the hips up

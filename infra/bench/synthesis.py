@@ -98,9 +98,9 @@ def _drawing(name: str) -> Callable[..., Any]:
     pixels by a person, `truth` the same from many samples (not by pyrender)."""
     from infra.bench.people import FRAMES, casts
     from infra.bench.usual_pyrender import UsualPyrender
-    from pipelines.synthesis.engines import choose_engine
-    from pipelines.synthesis.person import Studio
-    from pipelines.synthesis.scene import Scene
+    from pipelines.synthesis.people.person import Studio
+    from pipelines.synthesis.scenes.engines import choose_engine
+    from pipelines.synthesis.scenes.scene import Scene
 
     studio = Studio.open(TEXTURE)
     renderer: Any = UsualPyrender(SIZE) if name == "pyrender" else choose_engine(name)[0]
@@ -155,7 +155,7 @@ class _Clock:
 
 def _coverage(engine: Any, surface: Any, camera: Any) -> Any:
     """The share of each pixel that a surface covers, from 5 x `_FINE`^2 samples, by tiles."""
-    from pipelines.synthesis.scene import Camera
+    from pipelines.synthesis.scenes.scene import Camera
 
     fine = camera.scaled(_FINE)
     whole = np.zeros((fine.size, fine.size), np.float32)
@@ -173,11 +173,11 @@ def _whole_path() -> Callable[[], dict[str, float]]:
     import simplejpeg
 
     from infra.bench.people import FRAMES, cast
-    from pipelines.synthesis import effects, shadow
-    from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop
-    from pipelines.synthesis.engines import choose_engine
-    from pipelines.synthesis.person import Studio
-    from pipelines.synthesis.scene import Scene
+    from pipelines.synthesis.people.person import Studio
+    from pipelines.synthesis.scenes import effects, shadow
+    from pipelines.synthesis.scenes.backdrop import draw_backdrop, sample_backdrop
+    from pipelines.synthesis.scenes.engines import choose_engine
+    from pipelines.synthesis.scenes.scene import Scene
 
     studio, (engine, _) = Studio.open(TEXTURE), choose_engine("auto")
 
@@ -218,9 +218,9 @@ def _whole_path() -> Callable[[], dict[str, float]]:
 def _long_run() -> Callable[[], tuple[int, int]]:
     """A process that draws many frames and gives its resident bytes early and late."""
     from infra.bench.people import cast
-    from pipelines.synthesis.engines import choose_engine
-    from pipelines.synthesis.person import Studio
-    from pipelines.synthesis.scene import Scene
+    from pipelines.synthesis.people.person import Studio
+    from pipelines.synthesis.scenes.engines import choose_engine
+    from pipelines.synthesis.scenes.scene import Scene
 
     studio, (engine, _) = Studio.open(128), choose_engine("auto")
     background = np.full((_SMALL, _SMALL, 3), 90, np.uint8)
@@ -252,10 +252,10 @@ def _resident() -> int:
 
 def _groups() -> Callable[[int, int], None]:
     """A process that makes groups, as the stage `pairs` does."""
-    from pipelines.synthesis.engines import choose_engine
     from pipelines.synthesis.groups import Recipe, render_group
-    from pipelines.synthesis.person import Studio
+    from pipelines.synthesis.people.person import Studio
     from pipelines.synthesis.sample import members
+    from pipelines.synthesis.scenes.engines import choose_engine
 
     studio, (engine, _) = Studio.open(256), choose_engine("auto")
     recipe = Recipe(identities=3, frames=4, fps=3.0, size=128)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.synthesis.scene import FAR, NEAR, Floats, Scene
+from pipelines.synthesis.scenes.scene import FAR, NEAR, Floats, Scene
 
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # pyrender looks along -z with y up
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop
-from pipelines.synthesis.engines import choose_engine
-from pipelines.synthesis.framing import FRAMINGS, sample_camera
-from pipelines.synthesis.identity import sample_identity
-from pipelines.synthesis.lights import sample_light
-from pipelines.synthesis.motion import sample_motion
-from pipelines.synthesis.person import Studio
-from pipelines.synthesis.scene import Scene
-from pipelines.synthesis.shadow import cast
+from pipelines.synthesis.movement.motion import sample_motion
+from pipelines.synthesis.people.identity import sample_identity
+from pipelines.synthesis.people.person import Studio
+from pipelines.synthesis.scenes.backdrop import draw_backdrop, sample_backdrop
+from pipelines.synthesis.scenes.engines import choose_engine
+from pipelines.synthesis.scenes.framing import FRAMINGS, sample_camera
+from pipelines.synthesis.scenes.lights import sample_light
+from pipelines.synthesis.scenes.scene import Scene
+from pipelines.synthesis.scenes.shadow import cast
 from pipelines.video import encode_mp4
 
 __all__ = ["FRAMINGS", "render_avatar_video"]

@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 from pipelines import keypoints
 from pipelines.manifest import digest_of
-from pipelines.synthesis.backdrop import Backdrop, draw_backdrop, sample_backdrop
-from pipelines.synthesis.body import Pose
-from pipelines.synthesis.effects import CLEAN_SHARE, Effects, apply, sample_effects
-from pipelines.synthesis.engines import RenderEngine
-from pipelines.synthesis.framing import FRAMINGS, Shot, sample_shot
-from pipelines.synthesis.identity import Identity, sample_identity
-from pipelines.synthesis.lights import sample_light
-from pipelines.synthesis.motion import sample_motion
-from pipelines.synthesis.person import Person, Studio
-from pipelines.synthesis.pictures import Pictures
-from pipelines.synthesis.recorded import LibraryMotion, MotionLibrary
-from pipelines.synthesis.scene import Camera, Floats, Layers, Light, Scene
-from pipelines.synthesis.shadow import cast
+from pipelines.synthesis.body.model import Pose
+from pipelines.synthesis.movement.motion import sample_motion
+from pipelines.synthesis.movement.recorded import LibraryMotion, MotionLibrary
+from pipelines.synthesis.people.identity import Identity, sample_identity
+from pipelines.synthesis.people.person import Person, Studio
+from pipelines.synthesis.scenes.backdrop import Backdrop, draw_backdrop, sample_backdrop
+from pipelines.synthesis.scenes.effects import CLEAN_SHARE, Effects, apply, sample_effects
+from pipelines.synthesis.scenes.engines import RenderEngine
+from pipelines.synthesis.scenes.framing import FRAMINGS, Shot, sample_shot
+from pipelines.synthesis.scenes.lights import sample_light
+from pipelines.synthesis.scenes.pictures import Pictures
+from pipelines.synthesis.scenes.scene import Camera, Floats, Layers, Light, Scene
+from pipelines.synthesis.scenes.shadow import cast
 
 SPLITS = ("train", "validation", "test")
 PROCEDURAL = "procedural"

@@ -21,8 +21,8 @@ from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace, file_sha256
 
 if TYPE_CHECKING:
-    from pipelines.synthesis.recorded import Recorded
-    from pipelines.synthesis.skeleton import Skeleton
+    from pipelines.synthesis.movement.recorded import Recorded
+    from pipelines.synthesis.movement.skeleton import Skeleton
 
 _SUFFIXES = (".bvh", ".npz")
 
@@ -124,8 +124,8 @@ def _collapse_duplicates(rows: list[Row]) -> list[Row]:
 
 
 def _make_worker(workspace: Workspace, config: MotionsConfig, folder: str) -> Worker:
-    from pipelines.synthesis.body import AnnyBody
-    from pipelines.synthesis.skeleton import Skeleton
+    from pipelines.synthesis.body.model import AnnyBody
+    from pipelines.synthesis.movement.skeleton import Skeleton
 
     skeleton = Skeleton.of(AnnyBody())
     read = {"file": _read_file, "clip": _fit_clip}
@@ -155,7 +155,7 @@ def _make_worker(workspace: Workspace, config: MotionsConfig, folder: str) -> Wo
 def _read_file(
     workspace: Workspace, config: MotionsConfig, skeleton: "Skeleton", item: Row
 ) -> tuple["Recorded", dict[str, Any]]:
-    from pipelines.synthesis.importers import read_motion
+    from pipelines.synthesis.movement.importers import read_motion
 
     relative = fetch(workspace, item["url"], "motions/fetched")
     path = workspace.local(relative) if relative else Path(item["url"])
@@ -171,7 +171,7 @@ def _fit_clip(
 ) -> tuple["Recorded", dict[str, Any]]:
     import numpy as np
 
-    from pipelines.synthesis.fit import fit
+    from pipelines.synthesis.movement.fit import fit
 
     keypoints = np.load(workspace.local(item["keypoints"]), allow_pickle=False)
     try:

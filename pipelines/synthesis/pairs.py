@@ -17,9 +17,9 @@ from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.shards.write import Sample, write_shard
 from pipelines.stage import Context, Stage
-from pipelines.synthesis import pictures
-from pipelines.synthesis.bodies import DEFAULT
+from pipelines.synthesis.body.bodies import DEFAULT
 from pipelines.synthesis.sample import VIEW
+from pipelines.synthesis.scenes import pictures
 from pipelines.workspace import Workspace, file_sha256
 
 
@@ -114,11 +114,11 @@ def _shards(config: PairsConfig, folder: str, props: list[Row]) -> Iterator[Row]
 
 
 def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], motions: list[Row]) -> Worker:
-    from pipelines.synthesis.engines import choose_engine
     from pipelines.synthesis.groups import Props, Recipe, render_group
-    from pipelines.synthesis.person import Studio
-    from pipelines.synthesis.recorded import MotionLibrary
+    from pipelines.synthesis.movement.recorded import MotionLibrary
+    from pipelines.synthesis.people.person import Studio
     from pipelines.synthesis.sample import members, pose_row, view_row
+    from pipelines.synthesis.scenes.engines import choose_engine
 
     engine, _ = choose_engine(config.engine)
     studio = Studio.open(config.texture, config.body)

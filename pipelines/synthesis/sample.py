@@ -27,10 +27,10 @@ import pyarrow as pa
 
 from pipelines import keypoints
 from pipelines.manifest import Row
-from pipelines.synthesis.identity import stature
+from pipelines.synthesis.people.identity import stature
 
 if TYPE_CHECKING:
-    from pipelines.synthesis.body import Pose
+    from pipelines.synthesis.body.model import Pose
     from pipelines.synthesis.groups import Group, View
 
 _JPEG_QUALITY = 92

@@ -12,16 +12,16 @@ from pipelines.curation.landmarks import LandmarkConfig, Landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.people import PeopleConfig
 from pipelines.engine import pin_threads
-from pipelines.synthesis.backdrop import draw_backdrop, sample_backdrop
-from pipelines.synthesis.body import Pose
-from pipelines.synthesis.engines import choose_engine
-from pipelines.synthesis.framing import sample_camera
-from pipelines.synthesis.identity import sample_identity
-from pipelines.synthesis.lights import sample_light
-from pipelines.synthesis.motion import sample_motion
-from pipelines.synthesis.person import Studio
-from pipelines.synthesis.scene import Camera, Floats, Scene, look_at
-from pipelines.synthesis.shadow import cast
+from pipelines.synthesis.body.model import Pose
+from pipelines.synthesis.movement.motion import sample_motion
+from pipelines.synthesis.people.identity import sample_identity
+from pipelines.synthesis.people.person import Studio
+from pipelines.synthesis.scenes.backdrop import draw_backdrop, sample_backdrop
+from pipelines.synthesis.scenes.engines import choose_engine
+from pipelines.synthesis.scenes.framing import sample_camera
+from pipelines.synthesis.scenes.lights import sample_light
+from pipelines.synthesis.scenes.scene import Camera, Floats, Scene, look_at
+from pipelines.synthesis.scenes.shadow import cast
 from pipelines.workspace import Workspace
 
 PEOPLE, SIZE, LEAST = 40, 512, 0.95

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipelines.report.charts import WIDTH, histogram, shares
 from pipelines.report.pairs import distributions, moving_uri, part_colours
-from pipelines.synthesis.scene import PART_LABELS
+from pipelines.synthesis.scenes.scene import PART_LABELS
 
 
 def test_preview_moves_in_time_and_is_small() -> None:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from pipelines.engine import pin_threads
-from pipelines.synthesis.body import AnnyBody
-from pipelines.synthesis.engines import RenderEngine, choose_engine
-from pipelines.synthesis.engines.raster import RasterEngine
-from pipelines.synthesis.person import Studio
-from pipelines.synthesis.scene import Camera, Floats, Light, Scene, Surface, look_at
-from pipelines.synthesis.skeleton import Skeleton
+from pipelines.synthesis.body.model import AnnyBody
+from pipelines.synthesis.movement.skeleton import Skeleton
+from pipelines.synthesis.people.person import Studio
+from pipelines.synthesis.scenes.engines import RenderEngine, choose_engine
+from pipelines.synthesis.scenes.engines.raster import RasterEngine
+from pipelines.synthesis.scenes.scene import Camera, Floats, Light, Scene, Surface, look_at
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from pipelines.synthesis.body import Pose
-from pipelines.synthesis.skeleton import Skeleton
+from pipelines.synthesis.body.model import Pose
+from pipelines.synthesis.movement.skeleton import Skeleton
 
 Array = np.ndarray
 # Our bone of each joint that files have, parents first.

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.synthesis.body import PARTS, AnnyBody, Pose
-from pipelines.synthesis.importers.amass import _parent
-from pipelines.synthesis.skeleton import Skeleton
-from pipelines.synthesis.smplx_body import _AXES, JOINT_NAMES, MEAN
+from pipelines.synthesis.body.model import PARTS, AnnyBody, Pose
+from pipelines.synthesis.body.smplx_body import _AXES, JOINT_NAMES, MEAN
+from pipelines.synthesis.movement.importers.amass import _parent
+from pipelines.synthesis.movement.skeleton import Skeleton
 from tests.unit.synthesis.motion_files import T_POSE
 
 Array = np.ndarray

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pipelines import keypoints
-from pipelines.synthesis.body import Pose
-from pipelines.synthesis.engines.raster import RasterEngine
+from pipelines.synthesis.body.model import Pose
 from pipelines.synthesis.groups import SPLITS, Group, Props, Recipe, View, render_group, visible_keypoints
-from pipelines.synthesis.person import Studio
-from pipelines.synthesis.recorded import LibraryMotion, MotionLibrary, Recorded
-from pipelines.synthesis.scene import Layers
+from pipelines.synthesis.movement.recorded import LibraryMotion, MotionLibrary, Recorded
+from pipelines.synthesis.people.person import Studio
+from pipelines.synthesis.scenes.engines.raster import RasterEngine
+from pipelines.synthesis.scenes.scene import Layers
 from tests.unit.synthesis.conftest import front_camera
 
 RECIPE = Recipe(identities=2, frames=3, fps=4.0, size=64)

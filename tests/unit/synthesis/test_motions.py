@@ -12,13 +12,13 @@ from pipelines.curation import clips, split
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status
 from pipelines.stage import Result, run_stage
-from pipelines.synthesis.body import AnnyBody
+from pipelines.synthesis.body.model import AnnyBody
 from pipelines.synthesis.motions import SCHEMA, STAGE, MotionsConfig, list_files
-from pipelines.synthesis.recorded import MotionLibrary
-from pipelines.synthesis.skeleton import Skeleton
+from pipelines.synthesis.movement.recorded import MotionLibrary
+from pipelines.synthesis.movement.skeleton import Skeleton
 from pipelines.workspace import Workspace
 from tests.unit.synthesis.motion_files import dialect, write_bvh
-from tests.unit.synthesis.test_importers import moving
+from tests.unit.synthesis.movement.test_importers import moving
 
 Bring = Callable[..., Result]
 

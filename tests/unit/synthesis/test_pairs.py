@@ -13,9 +13,9 @@ from pipelines.errors import UsageError, WorkError
 from pipelines.manifest import Row, Status, read
 from pipelines.stage import run_stage
 from pipelines.synthesis import motions
-from pipelines.synthesis.body import Pose
+from pipelines.synthesis.body.model import Pose
+from pipelines.synthesis.movement.recorded import Recorded
 from pipelines.synthesis.pairs import STAGE, PairsConfig
-from pipelines.synthesis.recorded import Recorded
 from pipelines.workspace import Workspace
 from tests.pairs_inputs import EMPTY, publish
 

@@ -1,0 +1,16 @@
+"""Which body identities have: Anny, or the user's SMPL-X file."""
+
+from pathlib import Path
+
+from pipelines.synthesis.body.model import AnnyBody, BodyModel
+
+DEFAULT = "anny"
+
+
+def open_body(name: str) -> BodyModel:
+    """name: `anny`, or the path of a SMPL-X model (.npz). Raises: UsageError where that is not one."""
+    if name == DEFAULT:
+        return AnnyBody()
+    from pipelines.synthesis.body.smplx_body import SmplxBody
+
+    return SmplxBody(Path(name).expanduser())

@@ -1,0 +1,1 @@
+"""What people do: joints, motions, their limits and grounds, and motions of the user's own."""

@@ -1,0 +1,1 @@
+"""Who is rendered: identities, their faces, hair, clothes and paint."""

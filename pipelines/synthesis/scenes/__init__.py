@@ -1,0 +1,1 @@
+"""How people are filmed: scenes, cameras, light, places, effects, and the engines that draw them."""
