@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from pipelines.report.gallery import Tile, picture_uri
 from pipelines.workspace import Workspace
 
 _GRID_SIDE = 520
+_AUGMENTED_SIDE = 1200
 # Metric -> name, unit, which way is better.
 _ABOUT = {
     "foreground_psnr": ("PSNR on the person", "dB", "higher"),
@@ -41,8 +42,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class Training:
+    """pictures: what the network made of held-out samples over the run, and how the drivers are augmented."""
+
     summary: str
     charts: tuple[Chart, ...]
+    pictures: tuple[Tile, ...]
     steps: int
     seconds: float
 
@@ -62,7 +66,7 @@ def training(workspace: Workspace, manifest: Manifest) -> Training:
     """The curves of the run's history: every recorded number over its steps."""
     rows = manifest.rows()
     if not rows:
-        return Training("No run was finished.", (), 0, 0.0)
+        return Training("No run was finished.", (), (), 0, 0.0)
     (run,) = rows
     about = _side(workspace, "train/run.json")
     history = pq.read_table(workspace.local(run["history_path"])).to_pydict()
@@ -76,7 +80,21 @@ def training(workspace: Workspace, manifest: Manifest) -> Training:
         f"{number(run['parameters'])} parameters, {number(about['ms_per_step'])} ms each, "
         f"{about['waiting_share']:.1%} of it waiting for data."
     )
-    return Training(summary, tuple(chart for chart in charts if chart), run["steps"], float(about["training_seconds"]))
+    seconds, drawn = float(about["training_seconds"]), tuple(chart for chart in charts if chart)
+    return Training(summary, drawn, tuple(_pictures(workspace, run)), run["steps"], seconds)
+
+
+def _pictures(workspace: Workspace, run: Row) -> Iterator[Tile]:
+    """Held-out samples at the first, a middle and the last checkpoint; then the augmentations."""
+    made = workspace.children(run["samples_folder"])
+    for place in sorted({0, len(made) // 2, len(made) - 1} if made else ()):
+        step = int(made[place].partition(".")[0])
+        what = f"Held-out samples at step {number(step)}: reference, driver, output and truth"
+        if uri := picture_uri(workspace, f"{run['samples_folder']}/{made[place]}", _GRID_SIDE):
+            yield Tile(uri, what, f"step {number(step)}")
+    if uri := picture_uri(workspace, run["augmentations_path"], _AUGMENTED_SIDE):
+        what = "Body, hands and face of four drivers: as filmed, then as the encoders see them in five draws"
+        yield Tile(uri, what, "augmentations")
 
 
 def _floats(values: Sequence[float | None]) -> list[float]:

@@ -123,10 +123,13 @@ def publish_model(workspace: Workspace, passed: bool) -> None:
     with workspace.publish("train/x/history.parquet") as path:
         pq.write_table(pa.table(history), path)
     run = {"preset": "smoke", "seed": 7, "steps": 50, "parameters": 1234567, "history_path": "train/x/history.parquet"}
+    run |= {"augmentations_path": "train/x/augmentations.jpg", "samples_folder": "train/x/samples", "best_step": 50}
     publish(workspace, TRAIN, [row("run", **run)])
     publish(workspace, MODEL, [row("model", preset="smoke", parameters=1, weights_sha256="ab" * 32, shards_digest="d")])
-    with workspace.publish("evaluation/grids/g.jpg") as path:
-        cv2.imwrite(str(path), np.full((64, 256, 3), 90, np.uint8))
+    pictures = ["evaluation/grids/g.jpg", "train/x/augmentations.jpg"]
+    for picture in (*pictures, *(f"train/x/samples/{step:08d}.jpg" for step in (10, 20, 30, 40))):
+        with workspace.publish(picture) as path:
+            cv2.imwrite(str(path), np.full((64, 256, 3), 90, np.uint8))
     measured = {"sample": "p1000", "frames": 2, "grid_path": "evaluation/grids/g.jpg", "foreground_psnr": 15.25}
     publish(workspace, EVALUATION, [row(m, method=m, **measured) for m in ("model", "copy-reference")])
     means = {"model": {"foreground_psnr": 15.25, "ssim": 0.5}, "copy-reference": {"foreground_psnr": 14.0, "ssim": 0.6}}
@@ -205,6 +208,9 @@ def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> No
     _, page = full
     assert len([svg for svg in page.of("svg") if svg["class"] == "chart"]) == 2
     assert "1,234,567 parameters" in page.text
+    steps = [image["alt"] for image in page.of("img") if image.get("title") in {"step 10", "step 30", "step 40"}]
+    assert len(steps) == 3
+    assert any(image.get("title") == "augmentations" for image in page.of("img"))
     assert "models:/x-unimotion/3" in page.text
     assert "The model beats repeating the reference on 1 of 2 metrics" in page.text
     (shown,) = [row for row in page.cells if row[0].startswith("PSNR on the person")]
