@@ -120,7 +120,7 @@ def pair_sample(seed: int, split: str, identities: int = 3, frames: int = 6, siz
         )
         members[f"i{i}.npz"] = buffer.getvalue()
     about = {"kind": "pair", "id": f"p{seed}", "split": split, "identities": [f"{seed}-{i}" for i in range(identities)]}
-    shape = {"frames": frames, "size": size, "motion": f"m{seed}"}
+    shape = {"frames": frames, "motion_frames": frames - 1, "size": size, "motion": f"m{seed}"}
     members["json"] = json.dumps({**about, **shape, **_DRAWN}).encode()
     return members
 

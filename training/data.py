@@ -127,7 +127,8 @@ class Plan:
         epoch, place = divmod(count, len(refs))
         ref = refs[int(_cached_order(self._seed, epoch, len(refs))[place])]
         rng = np.random.default_rng((self._seed, 1, position))
-        length = int(ref.meta["frames"])
+        # The photo at the end of a pair is for reference only.
+        length, stored = int(ref.meta["motion_frames" if is_pair else "frames"]), int(ref.meta["frames"])
         stride = 1 if is_pair else self._preset.data.clip_stride
         stride = max(1, min(stride, (length - 1) // max(1, phase.frames - 1)))
         start = int(rng.integers(max(1, length - stride * (phase.frames - 1))))
@@ -137,7 +138,7 @@ class Plan:
         if is_pair:
             count = len(ref.meta["identities"])
             driver, target = (int(i) for i in rng.permutation(count)[[0, -1]])
-        others = np.setdiff1d(np.arange(length), frames)
+        others = np.setdiff1d(np.arange(stored), frames)
         reference = int(rng.choice(others)) if len(others) else int(frames[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0
         return Choice(ref, driver, target, frames, reference, history)

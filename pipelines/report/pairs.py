@@ -69,19 +69,19 @@ def _pair_card(reader: Reader, ref: SampleRef) -> PairCard:
     members = reader.read(ref, (*(name for row in names for name in row), *(f"i{i}.npz" for i in shown)))
     try:
         films = [np.stack([simplejpeg.decode_jpeg(members[name], colorspace="RGB") for name in row]) for row in names]
-        rows = tuple(_identity_row(films[i], members[f"i{i}.npz"], i) for i in shown)
+        rows = tuple(_identity_row(films[i], members[f"i{i}.npz"], i, int(meta["motion_frames"])) for i in shown)
     except (ValueError, KeyError, IndexError) as error:
         raise DataError(f"{ref.shard}: pair {ref.id} cannot be shown ({error}); make the pairs again") from error
     beside = np.concatenate(films, 2)
     alt = f"{len(films)} people do the same motion"
-    preview = Tile(moving_uri(beside, float(meta["fps"])), f"{alt}, moving")
+    preview = Tile(moving_uri(beside[: int(meta["motion_frames"])], float(meta["fps"])), f"{alt}, moving")
     still = Tile(data_uri(beside[0], _PREVIEW_SIDE * len(films)), alt)
     source = "recorded motion" if meta["source"] != "procedural" else "drawn motion"
     return PairCard(ref.id, str(meta["split"]), str(meta["motion"]), source, frames, identities, preview, still, rows)
 
 
-def _identity_row(film: NDArray[np.uint8], content: bytes, identity: int) -> tuple[Tile, ...]:
-    """Frames over time, then the layers of the middle one."""
+def _identity_row(film: NDArray[np.uint8], content: bytes, identity: int, moving: int) -> tuple[Tile, ...]:
+    """Frames over time and the photo, then the layers of the middle one."""
     shown = sorted({round(t) for t in np.linspace(0, len(film) - 1, min(_FRAMES, len(film)))})
     t = shown[len(shown) // 2]
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -93,7 +93,8 @@ def _identity_row(film: NDArray[np.uint8], content: bytes, identity: int) -> tup
             "normals": normal_colours(arrays["normals"][t]),
         }
     who = f"identity {identity + 1}"
-    tiles = [Tile(data_uri(film[at]), f"{who}, frame {at}", f"frame {at}") for at in shown]
+    called = {at: f"frame {at}" if at < moving else "photo" for at in shown}
+    tiles = [Tile(data_uri(film[at]), f"{who}, {called[at]}", called[at]) for at in shown]
     tiles += [Tile(data_uri(layer), f"{who}, frame {t}: {name}", name) for name, layer in layers.items()]
     return tuple(tiles)
 

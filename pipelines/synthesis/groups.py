@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines import keypoints
 from pipelines.manifest import digest_of
-from pipelines.synthesis.body.model import Pose
+from pipelines.synthesis.body.model import Pose, Posed
 from pipelines.synthesis.movement.motion import sample_motion
 from pipelines.synthesis.movement.recorded import LibraryMotion, MotionLibrary
 from pipelines.synthesis.people.identity import Identity, sample_identity
@@ -44,8 +44,10 @@ _IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM = range(4)
 class Recipe:
     """What a group is made of.
 
-    identities, frames: how many; frames are 1 / fps seconds apart. size: pixels per side, even. The shares say how many
-    motions are recorded ones and how many backgrounds are pictures, where there are any, and how many views are clean.
+    identities, frames: how many; frames are 1 / fps seconds apart but for the last of several, the photo: the same
+    person in the same place in a pose of its own, as the photo is that a user animates. size: pixels per side, even.
+    The shares say how many motions are recorded ones and how many backgrounds are pictures, where there are any, and
+    how many views are clean.
     """
 
     identities: int
@@ -105,7 +107,7 @@ class View:
 @dataclass(frozen=True)
 class Group:
     """id and motion: content hashes. source: `PROCEDURAL`, or the id of the recorded motion. framing: of `FRAMINGS`.
-    pose: the motion, the same for all views, its frames 1 / fps seconds apart."""
+    takes: the motion, its frames 1 / fps seconds apart, then the pose of the photo; the same for all views."""
 
     id: str
     split: str
@@ -113,7 +115,7 @@ class Group:
     source: str
     framing: str
     fps: float
-    pose: Pose
+    takes: tuple[Pose, ...]
     views: list[View]
 
 
@@ -125,30 +127,43 @@ def render_group(
     stream = [seed, SPLITS.index(split), index]
     rng = np.random.default_rng([*stream, _MOTION_STREAM])
     framing = str(rng.choice(FRAMINGS, p=_FRAMING_SHARES))
-    source, pose = _motion(rng, studio, framing, recipe, props.motions.of(split))
+    moving = max(1, recipe.frames - 1)
+    source, pose = _motion(rng, studio, framing, recipe, moving, props.motions.of(split))
+    takes = (pose,) if recipe.frames == 1 else (pose, _photo(rng, studio, framing))
     views = []
     for number in range(recipe.identities):
         person = studio.dress(sample_identity(np.random.default_rng([*stream, _IDENTITY_STREAM, number])))
         scene, noise = (np.random.default_rng([*stream, kind, number]) for kind in (_SCENE_STREAM, _NOISE_STREAM))
-        views.append(_view(engine, person, pose, framing, scene, noise, recipe, props.pictures, split))
+        views.append(_view(engine, person, takes, framing, scene, noise, recipe, props.pictures, split))
     moved = pose_id(pose)
     name = digest_of("group", moved, [view.identity for view in views], dataclasses.asdict(recipe), stream)
-    return Group(name, split, moved, source, framing, recipe.fps, pose, views)
+    return Group(name, split, moved, source, framing, recipe.fps, takes, views)
+
+
+def _photo(rng: np.random.Generator, studio: Studio, framing: str) -> Pose:
+    """One frame out of a motion of its own."""
+    drawn = sample_motion(rng, studio.skeleton, _MARGIN, framing)
+    return _centred(drawn.at(np.array([rng.uniform(0, _MARGIN)]), studio.skeleton))
 
 
 def _motion(
-    rng: np.random.Generator, studio: Studio, framing: str, recipe: Recipe, recorded: tuple[LibraryMotion, ...]
+    rng: np.random.Generator,
+    studio: Studio,
+    framing: str,
+    recipe: Recipe,
+    frames: int,
+    recorded: tuple[LibraryMotion, ...],
 ) -> tuple[str, Pose]:
     """Where the motion comes from, and its frames."""
-    span = (recipe.frames - 1) / recipe.fps
+    span = (frames - 1) / recipe.fps
     drawn = sample_motion(rng, studio.skeleton, span + _MARGIN, framing)
-    pose = drawn.at(_MARGIN / 2 + np.arange(recipe.frames) / recipe.fps, studio.skeleton)
+    pose = drawn.at(_MARGIN / 2 + np.arange(frames) / recipe.fps, studio.skeleton)
     long_enough = [motion for motion in recorded if motion.seconds >= span]
     if not long_enough or rng.random() >= recipe.recorded:
         return PROCEDURAL, _centred(pose)
     motion = long_enough[rng.integers(len(long_enough))]
     first = rng.uniform(0, motion.seconds - span)
-    found = motion.recorded.at(first + np.arange(recipe.frames) / recipe.fps)
+    found = motion.recorded.at(first + np.arange(frames) / recipe.fps)
     return motion.id, _centred(_to_the_front(_completed(found, pose), float(rng.uniform(-_FACING, _FACING))))
 
 
@@ -185,7 +200,7 @@ def _centred(pose: Pose) -> Pose:
 def _view(
     engine: RenderEngine,
     person: Person,
-    pose: Pose,
+    takes: tuple[Pose, ...],
     framing: str,
     rng: np.random.Generator,
     noise: np.random.Generator,
@@ -193,7 +208,8 @@ def _view(
     pictures: Pictures,
     split: str,
 ) -> View:
-    posed = person.pose(pose)
+    bodies = [person.pose(take) for take in takes]
+    posed = Posed(*(np.concatenate([getattr(body, name) for body in bodies]) for name in ("vertices", "points")))
     light = sample_light(rng)
     backdrop = sample_backdrop(rng, pictures.draw(rng, split, recipe.pictures))
     shown = "full" if framing == "upper" and rng.random() < _WIDER_SHARE else framing
@@ -209,13 +225,20 @@ def _view(
         layers.append(engine.render(Scene(surface, camera, light, behind)))
     seen = [visible_keypoints(c, p, drawn) for c, p, drawn in zip(shot.cameras, posed.points, layers, strict=True)]
     keypoints2d = np.stack(seen)
-    filmed = apply(
-        effects,
-        np.stack([drawn.rgb for drawn in layers]),
-        np.stack([drawn.mask for drawn in layers]),
-        keypoints2d[..., :2] * recipe.size,
-        recipe.fps,
-        noise,
+    # Each take by itself: nothing moves from the motion to the photo.
+    ends = np.cumsum([take.frames for take in takes])
+    filmed = np.concatenate(
+        [
+            apply(
+                effects,
+                np.stack([drawn.rgb for drawn in layers[end - take.frames : end]]),
+                np.stack([drawn.mask for drawn in layers[end - take.frames : end]]),
+                keypoints2d[end - take.frames : end, :, :2] * recipe.size,
+                recipe.fps,
+                noise,
+            )
+            for take, end in zip(takes, ends, strict=True)
+        ]
     )
     layers = [dataclasses.replace(drawn, rgb=rgb) for drawn, rgb in zip(layers, filmed, strict=True)]
     keypoints3d = np.stack([camera.to_camera(p) for camera, p in zip(shot.cameras, posed.points, strict=True)])

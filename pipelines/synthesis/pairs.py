@@ -27,8 +27,9 @@ from pipelines.workspace import Workspace, file_sha256
 class PairsConfig:
     """How many groups of each split, their make-up, and how they are drawn.
 
-    identities, frames: of a group. fps: of its frames; at 2 per second, four frames show a motion from end to end, at
-    12 they are neighbours in a video. size: pixels per side, even. texture: texels in height of the painted surface.
+    identities, frames: of a group, the last frame a photo in a pose of its own. fps: of the other frames; at 1.5 per
+    second, three show a motion from end to end, at 12 they are neighbours in a video. size: pixels per side, even.
+    texture: texels in height of the painted surface.
     backgrounds: the user's own pictures (paths, folders, globs). picture_share: of backgrounds that are pictures, if
     there are any. corpus_backgrounds: the most frames without people to take from the corpus. recorded_share: of groups
     whose motion is a recorded one, where there are any. clean_share: of views without camera effects.
@@ -36,12 +37,12 @@ class PairsConfig:
     engine: auto, gl, raster or pyrender. Pictures are bit-identical per engine; rows say which one drew them.
     """
 
-    train_groups: int = 92
-    validation_groups: int = 4
-    test_groups: int = 16
+    train_groups: int = 112
+    validation_groups: int = 6
+    test_groups: int = 18
     identities: int = 3
     frames: int = 4
-    fps: float = 2.0
+    fps: float = 1.5
     size: int = 128
     groups_per_shard: int = 16
     seed: int = 0
@@ -195,5 +196,5 @@ STAGE = Stage(
     run=run,
     needs=("videos", "people", "motions"),
     outside=lambda config: [pictures.contents(config.backgrounds), body_content(config)],
-    version=2,
+    version=3,
 )

@@ -1,8 +1,9 @@
 """The files of a group's sample in a shard, and what its row in the manifest tells.
 
 `json`         what the group is.
-`motion.npz`   the pose that all identities do: bones (B,), rotations (B, T, 3, 3) float32 (see `body.Pose`),
-               translation (T, 3) metres, actions (A,), values (A, T) in [0, 1].
+`motion.npz`   the motion that all identities do, `motion_frames` long: bones (B,), rotations (B, M, 3, 3) float32
+               (see `body.model.Pose`), translation (M, 3) metres, actions (A,), values (A, M) in [0, 1].
+`photo.npz`    likewise the pose of the last frame, which is not of the motion; missing where there is one frame only.
 `i<N>.json`    identity N: phenotypes, look, camera, light, place and camera effects, as they were drawn.
 `i<N>.npz`     its labels, S pixels per side:
     keypoints (T, 88, 3), keypoints3d (T, 88, 3) metres in camera space, mask (T, S, S) bool,
@@ -106,6 +107,7 @@ def members(group: "Group") -> Iterator[tuple[str, bytes]]:
         "split": group.split,
         "identities": [view.identity for view in group.views],
         "frames": frames,
+        "motion_frames": group.takes[0].frames,
         "fps": group.fps,
         "size": len(group.views[0].layers[0].rgb),
         "motion": group.motion,
@@ -113,7 +115,8 @@ def members(group: "Group") -> Iterator[tuple[str, bytes]]:
         "framing": group.framing,
     }
     yield "json", _json(about)
-    yield "motion.npz", _motion(group.pose)
+    for name, take in zip(("motion.npz", "photo.npz"), group.takes, strict=False):
+        yield name, _motion(take)
     for i, view in enumerate(group.views):
         yield f"i{i}.json", _json(_about(view))
         yield f"i{i}.npz", _arrays(view)

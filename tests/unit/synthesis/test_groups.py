@@ -97,11 +97,11 @@ def test_recorded_motion_is_used_and_stays_in_its_split(studio: Studio, raster: 
         recorded(number, turn=2.8).save(path)
         library[split] = (LibraryMotion(f"motion-{split}", 1.1, path),)
     props = Props(MotionLibrary(library))
-    always = Recipe(identities=1, frames=2, fps=4.0, size=32, recorded=1.0)
+    always = Recipe(identities=1, frames=3, fps=4.0, size=32, recorded=1.0)
     made = {split: render_group(studio, raster, 0, split, 0, always, props) for split in SPLITS}
     sources = {split: group.source for split, group in made.items()}
     assert sources == {"train": "motion-train", "validation": "procedural", "test": "motion-test"}
-    pose = made["train"].pose
+    pose = made["train"].takes[0]
     ahead = pose.rotations["root"] @ np.array([0, -1, 0])
     assert (ahead[:, 1] < -0.7).all()  # a motion that was recorded from behind is turned to the camera
     assert np.abs(pose.translation[:, :2].mean(0)).max() < 1e-5
@@ -109,6 +109,18 @@ def test_recorded_motion_is_used_and_stays_in_its_split(studio: Studio, raster: 
     assert pose.actions
     too_long = Recipe(identities=1, frames=8, fps=4.0, size=32, recorded=1.0)
     assert render_group(studio, raster, 0, "train", 0, too_long, props).source == "procedural"
+
+
+def test_the_last_frame_is_a_photo_of_the_same_person_and_place_in_another_pose(groups: list[Group]) -> None:
+    for group in groups:
+        motion, photo = group.takes
+        assert (motion.frames, photo.frames) == (RECIPE.frames - 1, 1)
+        for view in group.views:
+            assert len(view.layers) == RECIPE.frames
+            points = view.keypoints3d - view.keypoints3d.mean(1, keepdims=True)
+            within = np.linalg.norm(points[1] - points[0], axis=-1).mean()
+            apart = np.linalg.norm(points[-1] - points[0], axis=-1).mean()
+            assert apart > within
 
 
 def test_group_is_a_pure_function(studio: Studio, raster: RasterEngine, groups: list[Group]) -> None:

@@ -69,10 +69,12 @@ def test_shards_keep_the_sample_contract(made: Workspace) -> None:
             assert about["split"] == rows[key]["split"]
             assert about["identities"] == rows[key]["identities"]
             assert about["motion"] == rows[key]["motion"]
-            with np.load(io.BytesIO(files[f"{key}.motion.npz"]), allow_pickle=False) as motion:
-                assert motion["rotations"].shape == (len(motion["bones"]), 2, 3, 3)
-                assert motion["values"].shape == (len(motion["actions"]), 2)
-                assert motion["translation"].shape == (2, 3)
+            assert about["motion_frames"] == 1
+            for take in ("motion", "photo"):
+                with np.load(io.BytesIO(files[f"{key}.{take}.npz"]), allow_pickle=False) as pose:
+                    assert pose["rotations"].shape == (len(pose["bones"]), 1, 3, 3)
+                    assert pose["values"].shape == (len(pose["actions"]), 1)
+                    assert pose["translation"].shape == (1, 3)
             for i in range(2):
                 with np.load(io.BytesIO(files[f"{key}.i{i}.npz"]), allow_pickle=False) as arrays:
                     kinds = {field: (arrays[field].dtype.name, arrays[field].shape) for field in arrays.files}

@@ -58,7 +58,7 @@ def test_a_batch_that_workers_cannot_share_is_refused(shards: Workspace, tiny: P
 
 def fake_index(pairs: int, clips: int) -> ShardIndex:
     def ref(kind: str, number: int) -> SampleRef:
-        meta = {"frames": 5, "identities": ["a", "b", "c"]}
+        meta = {"frames": 5, "motion_frames": 4, "identities": ["a", "b", "c"]}
         return SampleRef(f"{kind}{number}", kind, "", {}, meta, 0)
 
     return ShardIndex(tuple([ref("clip", i) for i in range(clips)] + [ref("pair", i) for i in range(pairs)]))
@@ -87,7 +87,8 @@ def test_a_pair_is_driven_by_another_identity_from_another_frame(position: int, 
     choice = Plan(fake_index(4, 0), TINY, 0).choose(TINY.phases[phase], position)
     assert choice.driver != choice.target
     assert choice.reference not in choice.frames
-    assert ((choice.frames >= 0) & (choice.frames < 5)).all()
+    assert ((choice.frames >= 0) & (choice.frames < 4)).all()
+    assert 0 <= choice.reference < 5
     assert (np.diff(choice.frames) == 1).all()
     assert choice.history in {0, TINY.phases[phase].history}
 
