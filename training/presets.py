@@ -78,12 +78,12 @@ PRESETS = {
         ),
         save_every=2,
     ),
-    # A minute or two on two idle cores: enough to see every part learn, not enough to look good.
+    # Some minutes on two idle cores: enough to see every part learn, not enough to look good.
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 100, generate=False, rate=2e-3, final=0.5),
-            Phase("frames", 180, rate=2e-3),
+            Phase("warm-up", 200, generate=False, rate=2e-3, final=0.5),
+            Phase("frames", 480, rate=2e-3),
             Phase("clips", 20, batch=4, frames=3, history=1, rate=3e-4),
         ),
     ),
