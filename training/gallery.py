@@ -15,17 +15,18 @@ _SAMPLES, _DRAWS, _SIDE = 4, 5, 96
 
 
 def augmentations(stream: Stream, strength: float, seed: int) -> NDArray[np.uint8]:
-    """(H, W, 3): a row per part (body, left hand, right hand, face) of some samples: the crop, then as it is seen at
-    several draws. A part that is not visible is dark."""
+    """(H, W, 3): a block per sample, two beside each other, with a row per part (body, left hand, right hand, face):
+    the crop, then as it is seen at several draws. A part that is not visible is dark."""
     driver = stream.batch(0).driver
     count = min(_SAMPLES, len(driver.body))
-    rows = []
+    blocks = []
     for sample in range(count):
         one = Driver(*(getattr(driver, field.name)[sample : sample + 1, :1] for field in fields(Driver)))
         seen = [augment(one, draw(seed, torch.tensor([number])), strength) for number in range(_DRAWS)]
-        plain = one.plain()
-        rows += [_row([part[k] for part in map(_parts, (plain, *seen))]) for k in range(len(_parts(plain)))]
-    return np.concatenate(rows)
+        columns = [_parts(each) for each in (one.plain(), *seen)]
+        blocks.append(np.concatenate([_row(list(pictures)) for pictures in zip(*columns, strict=True)]))
+    blocks += [np.zeros_like(blocks[0])] * (count % 2)
+    return np.concatenate([np.concatenate(pair, 1) for pair in zip(blocks[::2], blocks[1::2], strict=True)])
 
 
 def _parts(driver: Driver) -> list[Tensor]:
