@@ -56,7 +56,8 @@ shots: {}
 people: {}
 clips: {}
 split: {}
-pairs: {train_groups: 8, validation_groups: 0, test_groups: 4, identities: 2, frames: 2, size: 64, groups_per_shard: 4,
+motions: {}
+pairs: {train_groups: 8, validation_groups: 2, test_groups: 4, identities: 2, frames: 3, size: 64, groups_per_shard: 4,
         engine: raster}
 shards: {}
 train: {preset: tiny}
