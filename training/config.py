@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+PRETRAINED_FACTORS = (8, 16)
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -64,9 +66,31 @@ class ModelConfig:
             raise ValueError("lora adapts a pretrained model; name one, or set lora to 0")
         if not 0 <= self.history < self.window:
             raise ValueError(f"history {self.history} must be less than window {self.window}")
-        for name in ("patch", "codec_factor"):
-            if self.size % getattr(self, name):
-                raise ValueError(f"size {self.size} is not a multiple of {name} {getattr(self, name)}")
+        if self.pretrained and self.codec_factor not in PRETRAINED_FACTORS:
+            raise ValueError(
+                f"codec_factor is {self.codec_factor}; pretrained models have 8 (Wan 2.1) or 16 (Wan 2.2 5B)"
+            )
+        token = self.codec_factor * self.dit_patch
+        for name, value in (("patch", self.patch), ("codec_factor x dit_patch", token)):
+            if self.size % value:
+                raise ValueError(f"size {self.size} is not a multiple of {name} {value}")
+        if self.patch % self.codec_factor:
+            raise ValueError(f"patch {self.patch} is not a multiple of codec_factor {self.codec_factor}")
+        grid = self.size // self.patch
+        if self.heatmap_size % grid:
+            raise ValueError(f"heatmap_size {self.heatmap_size} is not a multiple of size / patch, {grid}")
+        for name, frames in (("window", self.window), ("history", self.history)):
+            self.check_frames(name, frames)
+
+    @property
+    def stride(self) -> int:
+        """Frames per latent frame after the first, which stands alone."""
+        return 4 if self.pretrained else 1
+
+    def check_frames(self, name: str, frames: int) -> None:
+        """Raises: ValueError for a number of frames that the codec cannot take."""
+        if frames and (frames - 1) % self.stride:
+            raise ValueError(f"{name} {frames}: the codec takes 1 + a multiple of {self.stride} frames")
 
 
 @dataclass(frozen=True)
@@ -161,6 +185,11 @@ class Preset:
     ema: float = 0.99
     save_every: int = 50
     validation: int = 32
+
+    def __post_init__(self) -> None:
+        for phase in self.phases:
+            for name, frames in (("frames", phase.frames), ("history", phase.history)):
+                self.model.check_frames(f"phase {phase.name}: {name}", frames)
 
     @property
     def steps(self) -> int:

@@ -201,6 +201,5 @@ def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
 def _tokens(config: ModelConfig, phase: Phase) -> int:
     if not phase.generate:
         return 0
-    stride = 4 if config.pretrained else 1
     side = config.size // config.codec_factor // config.dit_patch
-    return phase.batch * (1 + (phase.frames - 1) // stride) * side * side
+    return phase.batch * (1 + (phase.frames - 1) // config.stride) * side * side

@@ -1,6 +1,6 @@
 """LatentCodec: frames to latents and back."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,24 @@ from torch import Tensor, nn
 from pipelines.errors import WorkError
 from training.config import ModelConfig
 from training.model.pretrained import load_part
+
+# By how much they shrink: what `AutoencoderKLWan` must be told to have the shape of the VAEs of Wan 2.1 (its defaults)
+# and of Wan 2.2 5B (`vae/config.json` of Wan-AI/Wan2.2-TI2V-5B-Diffusers; its patches make 3 channels 12).
+_SHAPES: dict[int, dict[str, Any]] = {
+    8: {},
+    16: {
+        "base_dim": 160,
+        "decoder_base_dim": 256,
+        "z_dim": 48,
+        "latents_mean": [0.0] * 48,
+        "latents_std": [1.0] * 48,
+        "is_residual": True,
+        "in_channels": 12,
+        "out_channels": 12,
+        "patch_size": 2,
+        "scale_factor_spatial": 16,
+    },
+}
 
 
 class LatentCodec(Protocol):
@@ -67,7 +85,7 @@ class WanCodec(nn.Module):
         super().__init__()
         from diffusers import AutoencoderKLWan
 
-        vae = load_part(AutoencoderKLWan, source, "vae") if weights else AutoencoderKLWan(scale_factor_spatial=factor)
+        vae = load_part(AutoencoderKLWan, source, "vae") if weights else AutoencoderKLWan(**_SHAPES[factor])
         self.vae = vae.requires_grad_(False).eval()
         self.channels = int(self.vae.config.z_dim)
         self.stride = int(self.vae.config.scale_factor_temporal)

@@ -16,9 +16,7 @@ class HeatmapHead(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        ratio, rest = divmod(config.heatmap_size * config.patch, config.size)
-        if rest or ratio < 1:
-            raise ValueError(f"heatmap_size {config.heatmap_size} is not a multiple of the decoder's grid")
+        ratio = config.heatmap_size * config.patch // config.size
         self.layers = nn.Sequential(nn.Conv2d(config.retarget_width, COUNT * ratio * ratio, 1), nn.PixelShuffle(ratio))
 
     def forward(self, features: Tensor) -> Tensor:

@@ -36,9 +36,7 @@ class RetargetDecoder(nn.Module):
         self.blocks = nn.TransformerEncoder(
             layer, config.retarget_layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
-        ratio, rest = divmod(config.patch, config.codec_factor)
-        if rest:
-            raise ValueError(f"patch {config.patch} is not a multiple of codec_factor {config.codec_factor}")
+        ratio = config.patch // config.codec_factor
         self.to_guidance = nn.Sequential(nn.Conv2d(width, config.guidance * ratio * ratio, 1), nn.PixelShuffle(ratio))
 
     def forward(self, reference: Tensor, tokens: MotionTokens) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,11 @@
 Guidance, reference and history enter by a second patch embedding that starts at zero, which is the same as widening
 the pretrained one by zero channels. z_f enters by cross-attention adapters beside the text's, with gates that start at
 zero (as the face adapters of Wan-Animate, arXiv 2509.14055). The text is always the empty prompt.
+
+Every token of a sample has the same flow time, history too, which a channel marks as known. Wan 2.2 5B does the same
+for text to video (a time per token, all equal, is the same arithmetic as one per sample), but was taught that the clean
+tokens of a first frame have time 0. With the time of the others they are new to it and must be learned, as they must
+for Wan 2.1, which never saw any.
 """
 
 from typing import Any
@@ -69,11 +74,13 @@ def _transformer(config: ModelConfig, channels: int, weights: bool) -> Any:
             f"{config.pretrained}: its transformer takes {about.in_channels} channels, the VAE has {channels}; "
             "give a text-to-video Wan, not an image-to-video one"
         )
-    shape = (about.num_attention_heads * about.attention_head_dim, about.num_layers, about.ffn_dim)
-    if shape != (config.dit_width, config.dit_layers, config.dit_ffn):
+    heads = about.num_attention_heads
+    shape = (heads * about.attention_head_dim, about.num_layers, heads, about.ffn_dim, about.patch_size[-1])
+    wanted = (config.dit_width, config.dit_layers, config.dit_heads, config.dit_ffn, config.dit_patch)
+    if shape != wanted:
         raise WorkError(
-            f"{config.pretrained}: has width, layers and feed-forward width {shape}, "
-            f"not {(config.dit_width, config.dit_layers, config.dit_ffn)}; choose the preset of this model"
+            f"{config.pretrained}: has width, layers, heads, feed-forward width and patch {shape}, not {wanted}; "
+            "choose the preset of this model"
         )
     return found
 

@@ -50,6 +50,14 @@ def test_no_weights_are_needed_for_the_largest() -> None:
     assert "GB per device" in text
 
 
+def test_the_newer_autoencoder_is_larger_and_leaves_a_quarter_of_the_tokens() -> None:
+    older, newer = (estimate(PRESETS[name], 8, None, None) for name in ("wan-1.3b", "wan-5b"))
+    # Wan2.2-TI2V-5B has 5.0 and its VAE 0.70 billion parameters; what is ours comes on top.
+    assert newer.trained == pytest.approx(5.0e9 + (older.trained - 1.42e9), rel=0.05)
+    assert newer.parameters - newer.trained == pytest.approx(0.70e9, rel=0.01)
+    assert newer.tokens * 4 == older.tokens
+
+
 def test_too_little_memory_is_said() -> None:
     whole = replace(PRESETS["wan-14b"], engine=EngineConfig(precision="bf16", recompute=True))
     text = describe("wan-14b", estimate(whole, 8, "rtx4090", None), 8, "rtx4090")

@@ -6,7 +6,7 @@ import torch
 
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace, file_sha256
-from training.config import ModelConfig, Preset, from_json, to_json
+from training.config import ModelConfig, Phase, Preset, from_json, to_json
 from training.export import load_animator, write_model
 from training.model.animator import Animator
 from training.presets import PRESETS
@@ -60,7 +60,22 @@ def test_presets_survive_json_and_can_be_built(name: str) -> None:
 
 
 def test_impossible_models_are_refused() -> None:
-    pretrained = ({"pretrained": "folder"}, {"lora": 4, "refine": 0})
-    for wrong in ({"prediction": "noise"}, *pretrained, {"size": 60}, {"window": 2, "history": 2}):
-        with pytest.raises(ValueError, match=r"must|set|multiple|less"):
+    wan = {"pretrained": "folder", "refine": 0, "size": 480, "patch": 16, "heatmap_size": 60}
+    for wrong, sentence in (
+        ({"prediction": "noise"}, "must be x or velocity"),
+        ({"pretrained": "folder"}, "set refine to 0"),
+        ({"lora": 4, "refine": 0}, "set lora to 0"),
+        ({"size": 60}, "size 60 is not a multiple of patch 8"),
+        ({"window": 2, "history": 2}, "history 2 must be less than window 2"),
+        ({"patch": 4}, "patch 4 is not a multiple of codec_factor 8"),
+        ({"heatmap_size": 12}, "heatmap_size 12 is not a multiple of size / patch, 8"),
+        (wan | {"size": 240, "codec_factor": 16, "dit_patch": 2}, "size 240 .* codec_factor x dit_patch 32"),
+        (wan | {"codec_factor": 4}, "codec_factor is 4; pretrained models have 8 .* or 16"),
+        (wan | {"window": 16}, r"window 16: the codec takes 1 \+ a multiple of 4 frames"),
+        (wan | {"window": 9, "history": 2}, r"history 2: the codec takes 1 \+ a multiple of 4"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
             ModelConfig(**wrong)  # type: ignore[arg-type]
+    model = ModelConfig(**wan)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="phase clips: frames 3: the codec takes 1"):
+        Preset(model, (Phase("clips", 1, frames=3),))

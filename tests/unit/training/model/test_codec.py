@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_wan import VAES, save_tiny_vae
 
 from pipelines.errors import WorkError
 from training.config import ModelConfig
@@ -16,24 +17,17 @@ def test_space_to_depth_is_lossless() -> None:
     assert torch.equal(codec.decode(latents), frames)
 
 
-@pytest.fixture(scope="module")
-def vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An AutoencoderKLWan of Wan's own architecture, very narrow, with random weights."""
-    from diffusers import AutoencoderKLWan
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("vae")
-    vae = AutoencoderKLWan(base_dim=8, z_dim=4, latents_mean=[0.1] * 4, latents_std=[2.0] * 4)
-    vae.save_pretrained(folder / "vae")
-    return folder
-
-
-def test_the_wan_codec_groups_frames_as_the_autoencoder_does(vae: Path) -> None:
-    codec = make_codec(ModelConfig(pretrained=str(vae), refine=0, prediction="velocity"))
+@pytest.mark.parametrize("factor", VAES)
+def test_the_wan_codec_groups_frames_as_the_autoencoder_does(factor: int, tmp_path: Path) -> None:
+    save_tiny_vae(tmp_path, factor)
+    config = ModelConfig(pretrained=str(tmp_path), refine=0, prediction="velocity", codec_factor=factor, patch=16)
+    codec = make_codec(config)
     assert isinstance(codec, WanCodec)
-    frames = torch.rand(1, 5, 3, 32, 32) * 2 - 1
+    side = 2 * factor
+    frames = torch.rand(1, 5, 3, side, side) * 2 - 1
     latents = codec.encode(frames)
-    assert latents.shape == (1, 4, latent_frames(codec, 5), 4, 4)
+    assert latents.shape == (1, VAES[factor]["z_dim"], latent_frames(codec, 5), 2, 2)
+    assert codec.stride == config.stride
     assert codec.decode(latents).shape == frames.shape
     assert not any(p.requires_grad for p in codec.parameters())
     # It is causal: the first latent is the first frame alone. History frames rely on that.
@@ -41,7 +35,17 @@ def test_the_wan_codec_groups_frames_as_the_autoencoder_does(vae: Path) -> None:
     with pytest.raises(ValueError, match="1 \\+ a multiple of 4"):
         latent_frames(codec, 4)
     with pytest.raises(WorkError, match="codec_factor"):
-        WanCodec(str(vae), 16)
+        WanCodec(str(tmp_path), 24 - factor)
+
+
+@pytest.mark.parametrize(("factor", "channels"), [(8, 16), (16, 48)])
+def test_without_weights_the_shape_is_that_of_the_public_model(factor: int, channels: int) -> None:
+    config = ModelConfig(pretrained="none", refine=0, prediction="velocity", codec_factor=factor, patch=16)
+    with torch.device("meta"):
+        codec = make_codec(config, weights=False)
+        assert codec.channels == channels
+        assert codec.encode(torch.empty(1, 5, 3, 64, 64)).shape == (1, channels, 2, 64 // factor, 64 // factor)
+        assert codec.decode(torch.empty(1, channels, 2, 4, 4)).shape == (1, 5, 3, 4 * factor, 4 * factor)
 
 
 def test_guidance_is_grouped_like_latent_frames() -> None:

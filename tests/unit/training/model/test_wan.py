@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_training import make_stream
-from tiny_wan import save_tiny_wan, wan_model, wan_preset
+from tiny_wan import VAES, save_tiny_wan, wan_model, wan_preset
 
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
@@ -20,42 +20,52 @@ from training.objective import Objective
 from training.step import Learner, train_step
 
 
+@pytest.fixture(scope="module", params=VAES)
+def factor(request: pytest.FixtureRequest) -> int:
+    """Of Wan 2.1 and of Wan 2.2 5B."""
+    return int(request.param)
+
+
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_wan(tmp_path_factory.mktemp("wan"))
+def pipeline(tmp_path_factory: pytest.TempPathFactory, factor: int) -> Path:
+    return save_tiny_wan(tmp_path_factory.mktemp("wan"), factor)
 
 
 def inputs(dit: MotionWan, frames: int = 5) -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    latents = 1 + (frames - 1) // dit.stride
+    latents, channels = 1 + (frames - 1) // dit.stride, dit.transformer.config.in_channels
     return {
-        "latents": torch.randn(2, 4, latents, 4, 4),
+        "latents": torch.randn(2, channels, latents, 4, 4),
         "time": torch.tensor([0.3, 0.9]),
         "known": torch.zeros(2, latents),
         "guidance": torch.randn(2, dit.stride * 8, latents, 4, 4),
-        "reference": torch.randn(2, 4, latents, 4, 4),
+        "reference": torch.randn(2, channels, latents, 4, 4),
         "face": torch.randn(2, frames, 8),
     }
 
 
 @pytest.mark.parametrize("lora", [0, 4])
-def test_at_first_it_is_the_pretrained_model(pipeline: Path, lora: int) -> None:
+def test_at_first_it_is_the_pretrained_model(pipeline: Path, factor: int, lora: int) -> None:
     """Whatever it is told of the motion: all that is new starts at zero."""
     from diffusers import WanTransformer3DModel
 
     torch.manual_seed(0)
-    dit = Animator(wan_model(pipeline, lora)).dit
+    dit = Animator(wan_model(pipeline, factor, lora)).dit
     assert isinstance(dit, MotionWan)
     given = inputs(dit)
     plain = WanTransformer3DModel.from_pretrained(pipeline, subfolder="transformer")
     with torch.no_grad():
         expected = plain(given["latents"], given["time"] * 1000, dit.prompt.expand(2, -1, -1), return_dict=False)[0]
         assert torch.allclose(dit(**given), expected, atol=1e-5)
+        # A time per token, as diffusers gives them to Wan 2.2 5B: all equal, they are the sample's time.
+        each = (given["time"] * 1000)[:, None].expand(-1, 2 * 2 * given["latents"].shape[2])
+        expected = plain(given["latents"], each, dit.prompt.expand(2, -1, -1), return_dict=False)[0]
+        assert torch.allclose(dit(**given), expected, atol=1e-5)
 
 
-def test_what_is_told_enters_and_faces_stay_with_their_frames(pipeline: Path) -> None:
+def test_what_is_told_enters_and_faces_stay_with_their_frames(pipeline: Path, factor: int) -> None:
     torch.manual_seed(0)
-    dit = Animator(wan_model(pipeline)).dit
+    dit = Animator(wan_model(pipeline, factor)).dit
     assert isinstance(dit, MotionWan)
     given = inputs(dit)
     with torch.no_grad():
@@ -78,9 +88,9 @@ def test_what_is_told_enters_and_faces_stay_with_their_frames(pipeline: Path) ->
 
 @pytest.mark.parametrize("lora", [0, 4])
 def test_it_trains_saves_resumes_exports_and_samples(
-    pipeline: Path, shards: Workspace, tmp_path: Path, lora: int
+    pipeline: Path, factor: int, shards: Workspace, tmp_path: Path, lora: int
 ) -> None:
-    preset = wan_preset(pipeline, lora)
+    preset = wan_preset(pipeline, factor, lora)
     workspace = Workspace(str(tmp_path))
 
     def learner() -> Learner:
@@ -116,13 +126,13 @@ def test_it_trains_saves_resumes_exports_and_samples(
     batch = make_stream(shards, preset).batch(preset.steps - 1)
     tokens = saved.encode(batch.driver.plain())
     made = saved.generate(batch.reference / 127.5 - 1, tokens, generator=torch.Generator().manual_seed(0))
-    assert made.shape == (len(batch.reference), 5, 3, 32, 32)
+    assert made.shape == (len(batch.reference), 5, 3, 4 * factor, 4 * factor)
     assert made.isfinite().all()
 
 
-def test_recomputing_activations_changes_nothing(pipeline: Path) -> None:
+def test_recomputing_activations_changes_nothing(pipeline: Path, factor: int) -> None:
     torch.manual_seed(0)
-    dit = Animator(wan_model(pipeline)).dit
+    dit = Animator(wan_model(pipeline, factor)).dit
     assert isinstance(dit, MotionWan)
     given = inputs(dit)
 
@@ -138,21 +148,23 @@ def test_recomputing_activations_changes_nothing(pipeline: Path) -> None:
     assert torch.allclose(gradient(), plain, atol=1e-7)
 
 
-def test_a_pipeline_that_does_not_fit_is_refused_in_a_sentence(pipeline: Path, tmp_path: Path) -> None:
+def test_a_pipeline_that_does_not_fit_is_refused_in_a_sentence(pipeline: Path, factor: int, tmp_path: Path) -> None:
     with pytest.raises(WorkError, match=r"has no usable 'vae'.*Wan pipeline"):
         Animator(wan_model(tmp_path / "nowhere"))
-    with pytest.raises(WorkError, match="not by codec_factor 16"):
-        Animator(replace(wan_model(pipeline), codec_factor=16, patch=16))
-    with pytest.raises(WorkError, match=r"choose the preset of this model"):
-        Animator(replace(wan_model(pipeline), dit_layers=5))
+    other = 24 - factor
+    with pytest.raises(WorkError, match=f"not by codec_factor {other}; choose the preset"):
+        Animator(wan_model(pipeline, other))
+    for field, value in (("dit_layers", 5), ("dit_heads", 3), ("dit_patch", 1)):
+        with pytest.raises(WorkError, match=r"choose the preset of this model"):
+            Animator(replace(wan_model(pipeline, factor), **{field: value}))
     copy = Path(shutil.copytree(pipeline, tmp_path / "copy"))
     (copy / "empty_prompt.safetensors").unlink()
     with pytest.raises(WorkError, match=r"run `python -m training.model.pretrained"):
-        Animator(wan_model(copy))
+        Animator(wan_model(copy, factor))
     config = copy / "transformer" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": 9}))
     with pytest.raises(WorkError, match=r"'transformer'|text-to-video"):
-        Animator(wan_model(copy))
+        Animator(wan_model(copy, factor))
 
 
 def test_shifted_times_keep_their_ends() -> None:
