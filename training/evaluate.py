@@ -79,11 +79,10 @@ def _run(context: Context) -> list[Row]:
 
 def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfig) -> Worker:
     from pipelines.shards.read import Reader, ShardIndex
-    from training.export import CONFIG, WEIGHTS, load_animator
+    from training.export import load_animator, local_model
     from training.records import Records
 
-    workspace.local(f"{export_path}/{WEIGHTS}")
-    animator = load_animator(workspace.local(f"{export_path}/{CONFIG}").parent)
+    animator = load_animator(local_model(workspace, export_path))
     records = Records(Reader(workspace), animator.config, _CACHE_BYTES)
     refs = {ref.id: ref for ref in ShardIndex.load(workspace, "test").samples}
 

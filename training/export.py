@@ -1,11 +1,12 @@
 """The model folder: `config.json` and `model.safetensors` (the EMA weights); all that using a model needs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from pipelines.errors import WorkError
 from pipelines.workspace import Workspace, file_sha256
 from training.config import ModelConfig, from_json, to_json
 from training.model.animator import Animator
+from training.step import trainable
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -26,21 +28,50 @@ def write_model(workspace: Workspace, folder: str, config: ModelConfig, weights:
         return file_sha256(path)
 
 
+def local_model(workspace: Workspace, folder: str) -> Path:
+    """A local folder with a published model. Raises: WorkError where it is not there."""
+    workspace.local(f"{folder}/{WEIGHTS}")
+    return workspace.local(f"{folder}/{CONFIG}").parent
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Raises: WorkError where the folder does not hold a model."""
+    with _no_model(folder):
+        return from_json(ModelConfig, json.loads((folder / CONFIG).read_text("utf-8")))
+
+
+def weight_shapes(folder: Path) -> dict[str, list[int]]:
+    """By name. Raises: WorkError where the folder has no weights, or not all of their file."""
+    with _no_model(folder), safe_open(folder / WEIGHTS, "pt") as file:
+        return {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+
+def load_weights(animator: Animator, folder: Path) -> None:
+    """Raises: WorkError where a folder does not hold exactly the trained weights of an animator."""
+    found = weight_shapes(folder)
+    # Frozen pretrained weights are not ours and are loaded from their own folder.
+    wanted = {name: list(parameter.shape) for name, parameter in trainable(animator).items()}
+    if different := sorted(name for name in found | wanted if found.get(name) != wanted.get(name)):
+        raise WorkError(f"{folder}: has other weights than its config says ({different[0]}); train it again")
+    with _no_model(folder):
+        animator.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+
+
 def load_animator(folder: Path) -> Animator:
     """The model of a folder, ready to generate.
 
     Raises: WorkError where the folder does not hold a whole model.
     """
-    try:
-        config = from_json(ModelConfig, json.loads((folder / CONFIG).read_text("utf-8")))
+    config = read_config(folder)
+    with _no_model(folder):
         animator = Animator(config)
-        # Frozen pretrained weights are not ours and were loaded from their own folder.
-        frozen = {name for name, tensor in animator.named_parameters() if not tensor.requires_grad}
-        missing, unexpected = animator.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+    load_weights(animator, folder)
+    return animator.eval().requires_grad_(False)
+
+
+@contextmanager
+def _no_model(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, ValidationError, SafetensorError, RuntimeError) as error:
         raise WorkError(f"{folder}: is not a model ({error}); give a folder that `unimotion train` wrote") from error
-    kept = frozen | {name for name, _ in animator.named_buffers()}
-    lost = [name for name in missing if name not in kept]
-    if lost or unexpected:
-        raise WorkError(f"{folder}: has other weights than its config says ({[*lost, *unexpected][0]}); train it again")
-    return animator.eval().requires_grad_(False)

@@ -22,6 +22,7 @@ from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
+from training.export import load_weights, local_model
 from training.meter import throughput
 from training.model.animator import Animator
 from training.objective import Objective
@@ -35,7 +36,11 @@ _USUAL, _FAR = 100, 20.0  # a loss of so many times the median of so many steps 
 
 @dataclass(frozen=True)
 class Job:
-    """What to train. run: its folder in the workspace. threads: of each worker. tracking: id of the MLflow run."""
+    """What to train.
+
+    run: its folder in the workspace. threads: of each worker. tracking: id of the MLflow run. started: whether the
+    folder `start` in `run` holds a model to start from.
+    """
 
     workspace_url: str
     run: str
@@ -43,6 +48,7 @@ class Job:
     seed: int
     threads: int
     tracking: str | None
+    started: bool = False
 
 
 class Team(Protocol):
@@ -126,7 +132,10 @@ def _set_up(job: Job, team: Team) -> tuple[Learner, nn.Module]:
     """A fresh learner, and the objective around its animator as the team shares it."""
     engine = job.preset.engine
     torch.manual_seed(job.seed)
-    animator = Animator(job.preset.model).to(team.device)
+    animator = Animator(job.preset.model)
+    if job.started:
+        load_weights(animator, local_model(Workspace(job.workspace_url), f"{job.run}/start"))
+    animator = animator.to(team.device)
     if engine.recompute:
         animator.dit.transformer.enable_gradient_checkpointing()
     if engine.compile:

@@ -16,14 +16,13 @@ class RegisterConfig:
 
 def _run(context: Context) -> list[Row]:
     from training import tracking
-    from training.export import CONFIG, WEIGHTS
+    from training.export import local_model
 
     (run,) = context.inputs["train"].rows()
     shards = context.inputs["shards"].digest
     # One version for one set of weights, whatever else was run again.
     fingerprint = digest_of(tracking.MODEL_NAME, run["weights_sha256"], shards)
-    folder = context.workspace.local(f"{run['export_path']}/{CONFIG}").parent
-    context.workspace.local(f"{run['export_path']}/{WEIGHTS}")
+    folder = local_model(context.workspace, run["export_path"])
     run_id = json.loads(context.workspace.local("train/run.json").read_text())["mlflow_run_id"]
     tags = {"weights_sha256": run["weights_sha256"], "shards_digest": shards, "preset": run["preset"]}
     version = tracking.register(context.workspace, folder, fingerprint, run_id, tags)

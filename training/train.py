@@ -23,7 +23,9 @@ _TIMING = ("seconds", "waited")
 class TrainConfig:
     """preset: see `training.presets`. workers: processes (0: in this one, without Ray), each with so many threads.
 
-    max_failures: how often dead workers are replaced before the stage fails.
+    max_failures: how often dead workers are replaced before the stage fails. start: folder of a trained model
+    (`config.json` and `model.safetensors`) whose weights and running means the run starts from; empty for random ones.
+    Its network must be the preset's, but for window, history, steps and shift.
     """
 
     preset: str = "smoke"
@@ -31,6 +33,7 @@ class TrainConfig:
     workers: int = 2
     threads: int = 1
     max_failures: int = 2
+    start: str = ""
     # Part of the stage's fingerprint, so that a preset that is changed trains anew.
     preset_digest: str = field(init=False, default="")
 
@@ -43,7 +46,7 @@ class TrainConfig:
 
 
 def _run(context: Context) -> list[Row]:
-    from training import checkpoint, tracking
+    from training import checkpoint, start, tracking
     from training.export import WEIGHTS, write_model
     from training.launch import launch
     from training.loop import Job, read_history
@@ -53,12 +56,14 @@ def _run(context: Context) -> list[Row]:
     if not any(row["split"] == "train" for row in context.inputs["shards"].rows()):
         raise UsageError("train: the shards have no training samples; add videos or pairs and run the earlier stages")
     run = f"train/{context.fingerprint}"
+    if config.start:
+        start.take(context.workspace, config.start, preset.model, f"{run}/start")
     run_id = tracking.start_run(
         context.workspace, context.fingerprint, _params(config, preset), context.inputs["shards"].digest
     )
     done = checkpoint.complete_steps(context.workspace, run)
     context.progress.say(f"{preset.steps} steps, preset {config.preset}{f', from step {done[-1]}' if done else ''}")
-    job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id)
+    job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id, bool(config.start))
     launch(job, config.workers, config.max_failures, context.engine.address)
     shown = _show_augmentations(context.workspace, run, preset, config.seed)
     history = read_history(context.workspace, run)
@@ -113,7 +118,14 @@ def _show_augmentations(workspace: Workspace, run: str, preset: Preset, seed: in
 
 
 def _params(config: TrainConfig, preset: Preset) -> dict[str, Any]:
-    return {"preset": config.preset, "seed": config.seed, "workers": config.workers, **to_json(preset)}
+    own = {name: getattr(config, name) for name in ("preset", "seed", "workers", "start")}
+    return own | to_json(preset)
+
+
+def _outside(config: TrainConfig) -> str | None:
+    from training import start
+
+    return start.digest(config.start)
 
 
 def _publish_history(workspace: Workspace, run: str, history: list[Mapping[str, Any]]) -> str:
@@ -154,4 +166,5 @@ STAGE = Stage(
     ),
     run=_run,
     needs=("shards",),
+    outside=_outside,
 )

@@ -16,7 +16,7 @@ from pipelines.evaluation.gate import GateConfig
 from pipelines.stage import Result, run_stage
 from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace
-from training import presets, tracking
+from training import presets, start, tracking
 from training.evaluate import EvaluationConfig
 from training.records import decode_video
 from training.stages import MODEL, TRAINING_STAGES
@@ -118,7 +118,9 @@ def test_the_registered_version_serves_bytes(trained: tuple[Workspace, list[Resu
     import mlflow
 
     workspace, _ = trained
-    assert (tracking.model_folder(workspace, "models:/x-unimotion@champion") / "model.safetensors").exists()
+    folder = tracking.model_folder(workspace, "models:/x-unimotion@champion")
+    # A version's folder is one that a run can start from.
+    start.take(workspace, str(folder), TINY.model, "started")
     with pytest.raises(WorkError, match="is not in the registry"):
         tracking.model_folder(workspace, "models:/x-unimotion/99")
     served = mlflow.pyfunc.load_model("models:/x-unimotion/1")

@@ -12,7 +12,7 @@ from tiny_wan import VAES, save_tiny_wan, wan_model, wan_preset
 
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
-from training import checkpoint
+from training import checkpoint, start
 from training.export import load_animator, write_model
 from training.model.animator import Animator, shifted
 from training.model.wan import MotionWan
@@ -112,7 +112,8 @@ def test_it_trains_saves_resumes_exports_and_samples(
     assert run(second, preset.steps) == whole[4:]
 
     write_model(workspace, "export", preset.model, second.ema)
-    saved = load_animator(tmp_path / "export")
+    start.take(workspace, str(tmp_path / "export"), preset.model, "start")
+    saved = load_animator(tmp_path / "start")
     for name, parameter in second.animator.named_parameters():
         wanted = second.ema[name] if parameter.requires_grad else parameter
         assert torch.equal(dict(saved.named_parameters())[name], wanted), name
