@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace, file_sha256
+from training.config import Preset
+from training.model.animator import Animator
 from training.parallel import first_row, rows_here
 from training.step import Learner, trainable
+from training.tensors import save_tensors
 
 _KINDS = ("weights", "ema", "optimizer")
 _MARKER = "complete.json"
@@ -65,7 +67,11 @@ def _remove(workspace: Workspace, run: str, step: int) -> None:
 
 
 def _read(workspace: Workspace, run: str, step: int) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads(workspace.local(f"{folder_of(run, step)}/{_MARKER}").read_text())
+    path = workspace.local(f"{folder_of(run, step)}/{_MARKER}")
+    try:
+        about: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise WorkError(f"{path}: is damaged; delete its folder and train again") from error
     return about
 
 
@@ -95,6 +101,11 @@ class Saver:
         if self.rank < self.writers:
             self._pending = self._pool.submit(self._write, learner.step, value, _snapshot(learner), before)
 
+    def check(self) -> None:
+        """Without waiting. Raises: whatever went wrong so far."""
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
     def wait(self) -> None:
         """Until all is stored. Raises: whatever went wrong."""
         if self._pending is not None:
@@ -120,7 +131,7 @@ class Saver:
 
     def _publish(self, relative: str, rows: "_Rows") -> str:
         with self.workspace.publish(relative) as path:
-            save_file(rows.tensors, path)
+            save_tensors(rows.tensors, path)
             return file_sha256(path)
 
     def _publish_json(self, relative: str, content: object) -> None:
@@ -131,7 +142,7 @@ class Saver:
         deadline = time.monotonic() + _PATIENCE
         while not self.workspace.exists(relative):
             if time.monotonic() > deadline:
-                raise WorkError(f"{self.workspace.url}/{relative}: another worker did not store its part in time")
+                raise TimeoutError(f"{self.workspace.url}/{relative}: another worker did not store its part in time")
             time.sleep(0.02)
         found: dict[str, Any] = json.loads(self.workspace.local(relative).read_text())
         return found
@@ -175,6 +186,13 @@ def _state(learner: Learner) -> Iterator[dict[str, Tensor]]:
     yield learner.ema
     state = {name: learner.optimizer.state.get(p, {}) for name, p in weights.items()}
     yield {f"{name}:{moment}": value for name, moments in state.items() for moment, value in moments.items()}
+
+
+def room(preset: Preset) -> int:
+    """Bytes of a checkpoint: for every trained weight itself, its running mean and two moments in fp32."""
+    with torch.device("meta"):
+        weights = trainable(Animator(preset.model, weights=False))
+    return 4 * 4 * sum(weight.numel() for weight in weights.values())
 
 
 def load(workspace: Workspace, run: str, learner: Learner, step: int) -> None:
@@ -224,6 +242,8 @@ class _Stored:
         for name, about in sorted(_read(workspace, run, step)["files"].items()):
             if not name.startswith(f"{kind}-"):
                 continue
+            if not workspace.exists(f"{folder}/{name}"):
+                raise ValueError(f"{name} is missing")
             path = workspace.local(f"{folder}/{name}")
             if file_sha256(path) != about["sha256"]:
                 raise ValueError(f"{name} has another SHA-256 than the recorded one")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from pipelines.errors import WorkError
@@ -15,6 +15,7 @@ from pipelines.workspace import Workspace, file_sha256
 from training.config import ModelConfig, from_json, to_json
 from training.model.animator import Animator
 from training.step import trainable
+from training.tensors import save_tensors
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -24,7 +25,7 @@ def write_model(workspace: Workspace, folder: str, config: ModelConfig, weights:
     with workspace.publish(f"{folder}/{CONFIG}") as path:
         path.write_text(json.dumps(to_json(config), indent=1, sort_keys=True))
     with workspace.publish(f"{folder}/{WEIGHTS}") as path:
-        save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path)
+        save_tensors({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path)
         return file_sha256(path)
 
 

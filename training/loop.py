@@ -103,6 +103,7 @@ def fit(job: Job, team: Team) -> None:
     began, waited = time.monotonic(), 0.0
     stop_watching = _watch(job, team)
     for step, batch in stream.batches(learner.step):
+        saver.check()
         try:
             values = team.mean(train_step(objective, learner, batch.to(team.device), preset))
             _check(step, values["loss"], usual, preset)

@@ -86,6 +86,24 @@ def test_a_checkpoint_of_another_model_is_refused(workspace: Workspace, tiny: Pr
         checkpoint.load(workspace, "run", other, 0)
 
 
+def test_a_checkpoint_of_other_shapes_is_refused(workspace: Workspace, tiny: Preset) -> None:
+    save(workspace, fresh(tiny)[1])
+    other = fresh(replace(tiny, model=replace(tiny.model, body_token=24)))[1]
+    with pytest.raises(WorkError, match=r"step-00000000: cannot be used \(.* is \[.*\], not \[.*\]\); delete it"):
+        checkpoint.load(workspace, "run", other, 0)
+
+
+def test_a_checkpoint_that_lacks_a_file_is_refused(workspace: Workspace, tiny: Preset) -> None:
+    _, learner = fresh(tiny)
+    folder = save(workspace, learner)
+    workspace.remove(f"{folder}/ema-00000-of-00001.safetensors")
+    with pytest.raises(WorkError, match=r"step-00000000: cannot be used \(ema-.* is missing\); delete it and train"):
+        checkpoint.load(workspace, "run", learner, 0)
+    workspace.local(f"{folder}/complete.json").write_text("{")
+    with pytest.raises(WorkError, match=r"complete.json: is damaged; delete its folder and train again"):
+        checkpoint.best_step(workspace, "run")
+
+
 def test_no_step_is_done_with_a_loss_that_is_not_finite(shards: Workspace, tiny: Preset) -> None:
     objective, learner = fresh(tiny)
     before = {name: p.clone() for name, p in learner.animator.named_parameters()}

@@ -1,0 +1,20 @@
+"""Tensors in files: what goes wrong with the disk is an `OSError`, as with any other file."""
+
+import os
+import re
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Raises: OSError, which safetensors hides in the text of an error of its own."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
