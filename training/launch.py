@@ -1,10 +1,12 @@
 """Start a training run on Ray Train: as many workers as asked for, on this machine or on a cluster."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from pipelines.cluster import connect
-from pipelines.errors import UsageError, WorkError
+from pipelines.errors import UnimotionError, UsageError, WorkError
 from pipelines.workspace import Workspace
 from training.config import EngineConfig
 from training.loop import Alone, Job, divergence, fit
@@ -42,8 +44,30 @@ class _RayTeam:
         return dict(zip(values, (vector / self.world).tolist(), strict=True))
 
 
-def _train_worker(config: dict[str, Job]) -> None:
-    fit(config["job"], _RayTeam())
+class _Ear:
+    """Hears from workers what went wrong for good. Ray would only begin again, and go wrong again."""
+
+    def __init__(self) -> None:
+        self._error: UnimotionError | None = None
+
+    def tell(self, error: UnimotionError) -> None:
+        self._error = self._error or error
+
+    def heard(self) -> UnimotionError | None:
+        return self._error
+
+
+def _train_worker(config: dict[str, Any]) -> None:
+    import ray
+
+    ear = config["ear"]
+    if ray.get(ear.heard.remote()):
+        return
+    try:
+        fit(config["job"], _RayTeam())
+    except UnimotionError as error:
+        ray.get(ear.tell.remote(error))
+        raise
 
 
 def launch(job: Job, workers: int, max_failures: int, address: str | None) -> None:
@@ -51,7 +75,7 @@ def launch(job: Job, workers: int, max_failures: int, address: str | None) -> No
 
     workers: 0 trains in this process without Ray. max_failures: how often dead workers are replaced; the run then goes
     on from its last checkpoint. address: of a Ray cluster, None for one on this machine.
-    Raises: WorkError where training cannot go on.
+    Raises: WorkError where training cannot go on, and at once whatever else is wrong for good.
     """
     workspace = Workspace(job.workspace_url)
     if workers == 0:
@@ -79,9 +103,10 @@ def _launch_on_ray(job: Job, workers: int, max_failures: int, address: str | Non
     use_gpu = resources.get("GPU", 0) >= workers
     # A cluster that the data stages started may have fewer CPUs than threads would like; asking for more would hang.
     cpus = min(float(job.threads), resources.get("CPU", 1) / workers)
+    ear = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Ear).remote()
     trainer = TorchTrainer(
         _train_worker,
-        train_loop_config={"job": job},
+        train_loop_config={"job": job, "ear": ear},
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu, resources_per_worker={"CPU": cpus}),
         run_config=RunConfig(
@@ -95,4 +120,7 @@ def _launch_on_ray(job: Job, workers: int, max_failures: int, address: str | Non
         trainer.fit()
     except TrainingFailedError as error:
         causes = [str(cause) for cause in getattr(error, "worker_failures", {}).values()] or [str(error)]
-        raise WorkError(f"training failed: {causes[0].strip().splitlines()[-1]}; see {job.run}") from error
+        unknown = WorkError(f"training failed: {causes[0].strip().splitlines()[-1]}; see {job.run}")
+        raise ray.get(ear.heard.remote()) or unknown from error
+    if final := ray.get(ear.heard.remote()):
+        raise final

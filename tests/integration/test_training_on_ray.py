@@ -15,9 +15,11 @@ import pytest
 import toy_shards
 from tiny_training import TINY
 
+from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import Phase
+from training.launch import launch
 from training.loop import Alone, Job, fit, read_history
 
 LONG = replace(
@@ -81,6 +83,17 @@ def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Wo
     assert losses(read_history(workspace, "train/run")) == pytest.approx(
         losses(read_history(unbroken, "train/run")), rel=2e-3
     )
+
+
+def test_what_no_restart_would_mend_is_said_at_once(workspace: Workspace) -> None:
+    toy_shards.write_toy_shards(workspace)
+    shard = workspace.local("shards/pairs/train.tar")
+    content = bytearray(shard.read_bytes())
+    for place in range(1000, len(content), 5000):
+        content[place] ^= 1
+    shard.write_bytes(bytes(content))
+    with pytest.raises(WorkError, match=r"^/.*shards/pairs/train.tar: p\d.* is damaged; delete the folder shards"):
+        launch(job(workspace.url), workers=2, max_failures=40, address=None)
 
 
 @pytest.mark.slow
