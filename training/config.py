@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from pipelines.errors import UsageError
+
 PRETRAINED_FACTORS = (8, 16)
 
 
@@ -194,6 +196,19 @@ class Preset:
     @property
     def steps(self) -> int:
         return sum(phase.steps for phase in self.phases)
+
+    def share(self, phase: Phase, workers: int) -> int:
+        """Samples of a phase's batch that each worker takes.
+
+        Raises: UsageError for a batch that the workers cannot share equally, in as many passes as the engine is told.
+        """
+        passes = self.engine.accumulate
+        if phase.batch % (workers * passes):
+            raise UsageError(
+                f"train: batch {phase.batch} of phase {phase.name} cannot be shared by {workers} workers"
+                f"{f' in {passes} passes' if passes > 1 else ''}; choose numbers that divide it"
+            )
+        return phase.batch // workers
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """The phase of a global step and the step within it."""

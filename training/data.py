@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipelines.errors import UsageError, WorkError
+from pipelines.errors import WorkError
 from pipelines.shards.read import SampleRef, ShardIndex, order
 from training.config import Phase, Preset
 from training.inputs import Driver
@@ -95,18 +95,12 @@ class Plan:
         Raises: UsageError for a batch that the workers cannot share equally.
         """
         phase, within = self._preset.phase_at(step)
-        passes = self._preset.engine.accumulate
-        if phase.batch % (world * passes):
-            raise UsageError(
-                f"train: batch {phase.batch} of phase {phase.name} cannot be shared by {world} workers"
-                f"{f' in {passes} passes' if passes > 1 else ''}; choose numbers that divide it"
-            )
+        part = self._preset.share(phase, world)
         before = 0
         for earlier in self._preset.phases:
             if earlier is phase:
                 break
             before += earlier.steps * earlier.batch
-        part = phase.batch // world
         first = before + within * phase.batch + rank * part
         return phase, range(first, first + part)
 

@@ -76,17 +76,14 @@ def estimate(preset: Preset, workers: int, device: str | None, price: float | No
     """
     if device is not None and device not in DEVICES:
         raise UsageError(f"device {device!r}: is not one of {', '.join(DEVICES)}; choose one of these")
-    share = workers * preset.engine.accumulate
-    for phase in preset.phases:
-        if phase.batch % share:
-            raise UsageError(f"batch {phase.batch} of phase {phase.name} cannot be shared by {workers} workers")
+    passes = [preset.share(phase, workers) // preset.engine.accumulate for phase in preset.phases]
     animator, costs = _blank(preset), phase_costs(preset)
     costliest = max(costs.values(), key=lambda cost: cost.flops)
     run = sum(costs[phase.name].flops * phase.steps for phase in preset.phases)
     weights = sum(p.numel() for p in animator.parameters())
     trained = sum(p.numel() for p in trainable(animator).values())
     spread = workers if preset.engine.shard else 1
-    kept = max(_trace(animator, phase, phase.batch // share).kept for phase in preset.phases)
+    kept = max(_trace(animator, phase, size).kept for phase, size in zip(preset.phases, passes, strict=True))
     memory = {
         "weights": 4.0 * weights / spread,
         "gradients": 4.0 * trained / spread,

@@ -46,7 +46,7 @@ class TrainConfig:
 
 
 def _run(context: Context) -> list[Row]:
-    from training import checkpoint, start, tracking
+    from training import checkpoint, preflight, start, tracking
     from training.export import WEIGHTS, write_model
     from training.launch import launch
     from training.loop import Job, read_history
@@ -56,6 +56,7 @@ def _run(context: Context) -> list[Row]:
     if not any(row["split"] == "train" for row in context.inputs["shards"].rows()):
         raise UsageError("train: the shards have no training samples; add videos or pairs and run the earlier stages")
     run = f"train/{context.fingerprint}"
+    preflight.check(context.workspace, run, preset, config.workers)
     if config.start:
         start.take(context.workspace, config.start, preset.model, f"{run}/start")
     run_id = tracking.start_run(

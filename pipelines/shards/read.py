@@ -84,8 +84,11 @@ class Reader:
     def read(self, ref: SampleRef, names: Iterable[str]) -> dict[str, bytes]:
         """The content of the named members of a sample.
 
-        Raises: KeyError for a name that the sample lacks; WorkError naming the shard where it is damaged.
+        Raises: ValueError for a name that the sample lacks; WorkError naming the shard where it is damaged.
         """
+        names = tuple(names)
+        if lacking := [name for name in names if name not in ref.members]:
+            raise ValueError(f"has no {lacking[0]}")
         file = self._open(ref)
         wanted = {name: ref.members[name] for name in names}
         found: dict[str, bytes] = {}
@@ -103,14 +106,25 @@ class Reader:
     def _open(self, ref: SampleRef) -> BinaryIO:
         file = self._files.get(ref.shard)
         if file is None:
-            path = self.workspace.local(ref.shard)
-            if path.stat().st_size != ref.shard_bytes:
-                raise damaged(path, f"is not {ref.shard_bytes} bytes long")
+            path = _whole(self.workspace, ref)
             if len(self._files) >= _MOST_OPEN_FILES:
                 # Not closed here: another thread may be reading it, and it closes itself when nobody is.
                 self._files.pop(next(iter(self._files)), None)
             file = self._files[ref.shard] = path.open("rb", buffering=0)
         return file
+
+
+def check_lengths(index: ShardIndex, workspace: Workspace) -> None:
+    """Raises: WorkError naming the first shard that is missing or cut off."""
+    for ref in {ref.shard: ref for ref in index.samples}.values():
+        _whole(workspace, ref)
+
+
+def _whole(workspace: Workspace, ref: SampleRef) -> Path:
+    path = workspace.local(ref.shard)
+    if path.stat().st_size != ref.shard_bytes:
+        raise damaged(path, f"is not {ref.shard_bytes} bytes long")
+    return path
 
 
 def _runs(members: dict[str, Member]) -> list[list[str]]:

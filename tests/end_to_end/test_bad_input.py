@@ -1,13 +1,13 @@
 """Whatever is wrong gives one clear line that names it and the remedy; good files beside it still go through."""
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from toy_shards import write_toy_shards
 
 from pipelines import manifest as manifests
 from pipelines.workspace import Workspace
@@ -85,29 +85,12 @@ def test_unwritable_workspace(command: Command, landscape: Path, tmp_path: Path)
     assert "cannot be written to (Not a directory); choose another --workspace" in done.complaints[0]
 
 
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mount a small file system; only root may."""
-    folders: list[Path] = []
-
-    def mount(options: str) -> Path:
-        folder = tmp_path / f"mounted{len(folders)}"
-        folder.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, capture_output=True
-        )
-        if done.returncode:
-            pytest.skip("mounting a small file system needs root")
-        folders.append(folder)
-        return folder
-
-    yield mount
-    for folder in folders:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def test_read_only_workspace(command: Command, landscape: Path, mounted: Callable[[str], Path]) -> None:
-    done = command("ingest", landscape, workspace=mounted("ro,size=1m"))
+@pytest.mark.parametrize("arguments", [("ingest", "landscape"), ("train",)])
+def test_read_only_workspace(
+    command: Command, landscape: Path, mounted: Callable[[str], Path], arguments: tuple[str, ...]
+) -> None:
+    given = [landscape if argument == "landscape" else argument for argument in arguments]
+    done = command(*given, workspace=mounted("ro,size=1m"))
     assert done.code == 2
     assert len(done.complaints) == 1
     assert "cannot be written to (Read-only file system); choose another --workspace" in done.complaints[0]
@@ -145,3 +128,23 @@ def test_wrong_use(command: Command, tmp_path: Path, arguments: tuple[str, ...],
     assert done.code == 2
     assert len(done.complaints) == 1
     assert what in done.complaints[0]
+
+
+def test_training_that_cannot_begin(command: Command, tmp_path: Path) -> None:
+    """What is wrong with it is known before Ray or MLflow start."""
+    write_toy_shards(Workspace(str(tmp_path / "w")))
+    for settings, code, sentence in (
+        (
+            "preset: tiny, workers: 3",
+            2,
+            "train: batch 4 of phase warm-up cannot be shared by 3 workers; choose numbers",
+        ),
+        ("preset: tiny, start: gone", 1, "train: start gone: has no readable model.safetensors (No such file"),
+    ):
+        params = tmp_path / "params.yaml"
+        params.write_text(f"train: {{{settings}}}")
+        done = command("train", "--params", params, workspace=tmp_path / "w")
+        assert (done.code, len(done.complaints)) == (code, 1), done.everything
+        assert sentence in done.complaints[0]
+        assert "Traceback" not in done.everything
+    assert not (tmp_path / "w" / "mlflow").exists()
