@@ -172,9 +172,11 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
         reference = torch.empty(batch, 3, config.size, config.size)
         tokens = animator.encode(driver)
         guidance = animator.guide(reference, tokens)
-        outputs: list[Tensor] = [animator.heatmaps(guidance.features), animator.points(tokens)]
-        hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
-        outputs.append(animator.normals(guidance.features, hands, torch.empty(batch, frames, 2, 4)))
+        outputs: list[Tensor] = []
+        if (heads := animator.heads) is not None and (features := guidance.features) is not None:
+            hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
+            outputs += [heads.heatmaps(features), heads.points(tokens)]
+            outputs.append(heads.normals(features, hands, torch.empty(batch, frames, 2, 4)))
         if phase.generate:
             target = torch.empty(batch, frames, 3, config.size, config.size)
             with frozen:
