@@ -13,6 +13,7 @@ from training.model.encoders import MotionTokens
 from training.model.heads import Heads
 from training.model.motion import Guidance, RetargetedMotion
 from training.model.refine import CopyAndRefine, warp
+from training.model.skeleton import SkeletonMotion
 from training.model.wan import MotionWan
 
 
@@ -26,8 +27,10 @@ class Animator(nn.Module):
         super().__init__()
         self.config = config
         self.codec = make_codec(config, weights)
-        self.motion = RetargetedMotion(config)
-        self.heads = Heads(config)
+        self.motion: RetargetedMotion | SkeletonMotion = (
+            SkeletonMotion(config) if config.motion == "skeleton" else RetargetedMotion(config)
+        )
+        self.heads = Heads(config) if config.heads else None
         self.refine = CopyAndRefine(config) if config.refine else None
         channels = self.codec.channels
         extra, still = (self.refine.extra, 2 * channels) if self.refine else (0, channels)
