@@ -67,13 +67,13 @@ def _run(context: Context) -> list[Row]:
         f"{method}.{name}": value for method, found in verdict.means.items() for name, value in sorted(found.items())
     }
     tracking.log_evaluation(context.workspace, registered["mlflow_run_id"], flat | {"gate": float(verdict.passed)})
-    if verdict.passed:
+    if not verdict.passed:
+        context.progress.say(f"gate closed: {'; '.join(verdict.reasons)}")
+    elif model["variant"]:
+        context.progress.say(f"gate passed; {model['variant']} is for comparison and does not become the champion")
+    else:
         tracking.promote(context.workspace, registered["version"])
-    context.progress.say(
-        f"gate passed: version {registered['version']} is the champion"
-        if verdict.passed
-        else f"gate closed: {'; '.join(verdict.reasons)}"
-    )
+        context.progress.say(f"gate passed: version {registered['version']} is the champion")
     return rows
 
 
