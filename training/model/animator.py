@@ -11,7 +11,7 @@ from training.model.codec import group_frames, latent_frames, make_codec
 from training.model.dit import VideoDiT
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
-from training.model.motion import Guidance, RetargetedMotion
+from training.model.motion import Guidance, Motion, RetargetedMotion
 from training.model.refine import CopyAndRefine, warp
 from training.model.skeleton import SkeletonMotion
 from training.model.wan import MotionWan
@@ -27,9 +27,7 @@ class Animator(nn.Module):
         super().__init__()
         self.config = config
         self.codec = make_codec(config, weights)
-        self.motion: RetargetedMotion | SkeletonMotion = (
-            SkeletonMotion(config) if config.motion == "skeleton" else RetargetedMotion(config)
-        )
+        self.motion: Motion = SkeletonMotion(config) if config.motion == "skeleton" else RetargetedMotion(config)
         self.heads = Heads(config) if config.heads else None
         self.refine = CopyAndRefine(config) if config.refine else None
         channels = self.codec.channels
