@@ -257,15 +257,14 @@ def train(session: Session, dry_run: bool, devices: int | None, device: str | No
         session.finish(session.bring_up_to_date([_stage("train")]))
         return
     from training.estimate import describe, estimate
-    from training.presets import PRESETS
     from training.train import TrainConfig
 
     config = session.params.section("train", TrainConfig)
     count = devices or max(1, config.workers)
-    cost = estimate(PRESETS[config.preset], count, device, price)
+    cost = estimate(config.chosen, count, device, price)
     if session.as_json:
         click.echo(json.dumps(dataclasses.asdict(cost)))
-    session.say(describe(config.preset, cost, count, device))
+    session.say(describe(f"{config.preset} {config.variant}".rstrip(), cost, count, device))
 
 
 @main.command("stage")

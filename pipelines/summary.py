@@ -51,9 +51,10 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
             f"{stage['seconds']:>10.1f}  {stage['digest'][:12]}"
         )
     if training := summary.get("training"):
+        chosen = f"{training['preset']} {training['variant']}".rstrip()
         losses = f"loss {training['loss_first']:.3f} -> {training['loss_last']:.3f}"
         speed = f"{training['ms_per_step']:.0f} ms per step"
-        lines += ["", f"training    {training['steps']} steps ({training['preset']}), {losses}, {speed}"]
+        lines += ["", f"training    {training['steps']} steps ({chosen}), {losses}, {speed}"]
     if model := summary.get("model"):
         lines.append(f"model       {model['uri']}" + "".join(f", {alias}" for alias in model["aliases"]))
     if evaluation := summary.get("evaluation"):

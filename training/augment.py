@@ -4,7 +4,7 @@ Every draw depends on (seed, the sample's position) only. The frames of a sample
 augmentation never looks like motion.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ def augment(driver: Driver, draws: Draws, strength: float) -> Driver:
         return driver.plain()
     crops = (driver.body, driver.hands[:, :, 0], driver.hands[:, :, 1], driver.face)
     body, left, right, face = (_augment_part(part, draws, index, strength) for index, part in enumerate(crops))
-    return Driver(body, torch.stack([left, right], 2), face, driver.hand_visible, driver.face_visible, driver.face_box)
+    return replace(driver, body=body, hands=torch.stack([left, right], 2), face=face)
 
 
 def _augment_part(pixels: Tensor, draws: Draws, part: int, strength: float) -> Tensor:

@@ -16,6 +16,8 @@ class ModelConfig:
     """The network. Sizes are pixels, widths are channels.
 
     size: of the square frames. body_size, part_size: of the driver's crops (person; hand and face).
+    motion: `tokens` (encoders and D) or `skeleton` (the baseline: the driver's keypoints, drawn). heads: whether the
+    heads, which read D, teach it and the encoders. hands: without, every hand has the null token.
     *_token: width of the motion tokens. face_tokens: sub-tokens that z_f becomes for cross-attention.
     patch: pixels per side of the retarget decoder's patches. guidance: channels of the motion guidance.
     heatmap_size, normal_size: of the heads' outputs. codec_factor: pixels per side of a latent cell.
@@ -32,6 +34,9 @@ class ModelConfig:
     size: int = 64
     body_size: int = 64
     part_size: int = 32
+    motion: str = "tokens"
+    heads: bool = True
+    hands: bool = True
     body_token: int = 96
     hand_token: int = 32
     face_token: int = 32
@@ -62,6 +67,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.prediction not in {"x", "velocity"}:
             raise ValueError(f"prediction is {self.prediction!r}; it must be x or velocity")
+        if self.motion not in {"tokens", "skeleton"}:
+            raise ValueError(f"motion is {self.motion!r}; it must be tokens or skeleton")
+        if self.motion == "skeleton" and (self.heads or not self.hands):
+            raise ValueError("a skeleton has no D for heads and no token for hands; set heads to False, hands to True")
         if self.refine and self.pretrained:
             raise ValueError("the refine net works on pixels, a pretrained model on latents; set refine to 0")
         if self.lora and not self.pretrained:
@@ -134,13 +143,15 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """pairs: share of cross-identity samples among all (0 to 1) where both kinds exist.
+    """pairs: share of samples from pairs among all (0 to 1) where both kinds exist.
 
+    cross_identity: one identity of a pair drives another; without, each drives itself, as in a clip.
     clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for
     none. cache_mb: memory for prepared samples, per worker.
     """
 
     pairs: float = 0.75
+    cross_identity: bool = True
     clip_stride: int = 2
     augment: float = 1.0
     cache_mb: int = 1024
@@ -192,6 +203,8 @@ class Preset:
         for phase in self.phases:
             for name, frames in (("frames", phase.frames), ("history", phase.history)):
                 self.model.check_frames(f"phase {phase.name}: {name}", frames)
+        if not self.model.heads and not all(phase.generate for phase in self.phases):
+            raise ValueError("without heads a phase that does not generate learns nothing; set generate or heads")
 
     @property
     def steps(self) -> int:

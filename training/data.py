@@ -132,6 +132,8 @@ class Plan:
         if is_pair:
             count = len(ref.meta["identities"])
             driver, target = (int(i) for i in rng.permutation(count)[[0, -1]])
+            if not self._preset.data.cross_identity:
+                driver = target
         others = np.setdiff1d(np.arange(stored), frames)
         reference = int(rng.choice(others)) if len(others) else int(frames[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0

@@ -13,6 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipelines.errors import UsageError
+from pipelines.keypoints import COUNT
 from training.config import ModelConfig, Phase, Preset
 from training.inputs import Driver
 from training.model.animator import Animator
@@ -168,9 +169,11 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
         reference = torch.empty(batch, 3, config.size, config.size)
         tokens = animator.encode(driver)
         guidance = animator.guide(reference, tokens)
-        outputs: list[Tensor] = [animator.heatmaps(guidance.features), animator.points(tokens)]
-        hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
-        outputs.append(animator.normals(guidance.features, hands, torch.empty(batch, frames, 2, 4)))
+        outputs: list[Tensor] = []
+        if (heads := animator.heads) is not None and (features := guidance.features) is not None:
+            hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
+            outputs += [heads.heatmaps(features), heads.points(tokens)]
+            outputs.append(heads.normals(features, hands, torch.empty(batch, frames, 2, 4)))
         if phase.generate:
             target = torch.empty(batch, frames, 3, config.size, config.size)
             with frozen:
@@ -192,6 +195,7 @@ def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
         torch.empty(batch, frames, 2, dtype=torch.bool),
         torch.empty(batch, frames, dtype=torch.bool),
         torch.empty(batch, frames, 3),
+        torch.empty(batch, frames, COUNT, 3),
     )
 
 

@@ -67,13 +67,13 @@ def _run(context: Context) -> list[Row]:
         f"{method}.{name}": value for method, found in verdict.means.items() for name, value in sorted(found.items())
     }
     tracking.log_evaluation(context.workspace, registered["mlflow_run_id"], flat | {"gate": float(verdict.passed)})
-    if verdict.passed:
+    if not verdict.passed:
+        context.progress.say(f"gate closed: {'; '.join(verdict.reasons)}")
+    elif model["variant"]:
+        context.progress.say(f"gate passed; {model['variant']} is for comparison and does not become the champion")
+    else:
         tracking.promote(context.workspace, registered["version"])
-    context.progress.say(
-        f"gate passed: version {registered['version']} is the champion"
-        if verdict.passed
-        else f"gate closed: {'; '.join(verdict.reasons)}"
-    )
+        context.progress.say(f"gate passed: version {registered['version']} is the champion")
     return rows
 
 
@@ -118,8 +118,8 @@ def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfi
 
 def _generate(
     animator: Any, driver: "Record", target: "Record", config: EvaluationConfig
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Frames (T - 1, S, S, 3) of the target's person, and where D_h places its points."""
+) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+    """Frames (T - 1, S, S, 3) of the target's person, and where D_h places its points (None without D_h)."""
     import torch
 
     from training.inputs import Driver, to_float, to_pixels
@@ -134,8 +134,11 @@ def _generate(
         negative = tokens(target).at(torch.tensor([-1])) if config.guidance_scale != 1 else None
         reference = to_float(target.frames[-1:])
         frames = animator.generate(reference, motion, config.steps, config.guidance_scale, generator, negative)
-        points = heatmap_points(animator.heatmaps(animator.guide(reference, motion).features))
-    return _pixels(to_pixels(frames[0])), points[0].numpy()
+        points = None
+        if animator.heads is not None:
+            logits = animator.heads.heatmaps(animator.guide(reference, motion).features)
+            points = heatmap_points(logits)[0].numpy()
+    return _pixels(to_pixels(frames[0])), points
 
 
 def _pixels(frames: Any) -> NDArray[np.uint8]:
@@ -147,14 +150,16 @@ def _measure(
     image: NDArray[np.uint8],
     truth: NDArray[np.uint8],
     mask: NDArray[np.bool_] | None,
-    points: NDArray[np.float32],
+    points: NDArray[np.float32] | None,
     keypoints: NDArray[np.float32],
 ) -> dict[str, float | None]:
     """Means over frames; None for what cannot be measured."""
     per_frame = {
         "psnr": [metrics.psnr(a, b) for a, b in zip(image, truth, strict=True)],
         "ssim": [metrics.ssim(a, b) for a, b in zip(image, truth, strict=True)],
-        "joint_error": [metrics.joint_error(p, k, truth.shape[1]) for p, k in zip(points, keypoints, strict=True)],
+        "joint_error": []
+        if points is None
+        else [metrics.joint_error(p, k, truth.shape[1]) for p, k in zip(points, keypoints, strict=True)],
         "foreground_psnr": []
         if mask is None
         else [metrics.psnr(a, b, m) for a, b, m in zip(image, truth, mask, strict=True)],

@@ -1,7 +1,7 @@
 """From a driving video and its keypoints to what the encoders see: the same crops in training and in use."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ class Driver:
     body (T, C, S, S), hands (T, 2, C, P, P), face (T, C, P, P): uint8 with C = 4 (RGB and the person's mask, 255 where
     it is not known) as prepared, or float32 in [-1, 1] with C = 3 as the encoders take them. Right hands are mirrored.
     hand_visible (T, 2), face_visible (T,): bool. face_box (T, 3): centre x, y and half side in the person's box.
+    keypoints (T, 88, 3): in the frame; only the skeleton baseline looks at them.
     """
 
     body: Tensor
@@ -32,6 +33,7 @@ class Driver:
     hand_visible: Tensor
     face_visible: Tensor
     face_box: Tensor
+    keypoints: Tensor
 
     @staticmethod
     def stack(drivers: "list[Driver]") -> "Driver":
@@ -44,7 +46,7 @@ class Driver:
     def plain(self) -> "Driver":
         """The crops as the encoders take them, without augmentation."""
         body, hands, face = (to_float(crop[..., :3, :, :]) for crop in (self.body, self.hands, self.face))
-        return Driver(body, hands, face, self.hand_visible, self.face_visible, self.face_box)
+        return replace(self, body=body, hands=hands, face=face)
 
 
 def to_float(pixels: Tensor) -> Tensor:
@@ -123,7 +125,7 @@ def driver_of(
             face[t] = crop(image, box, part)
             face_box[t] = relative_box(box, person)
     channels_first = (torch.from_numpy(np.moveaxis(a, -1, -3).copy()) for a in (body, hands, face))
-    return Driver(*channels_first, *map(torch.from_numpy, (hand_visible, face_visible, face_box)))
+    return Driver(*channels_first, *map(torch.tensor, (hand_visible, face_visible, face_box, keypoints)))
 
 
 def prepare_driver(frames: NDArray[np.uint8], keypoints: NDArray[np.float32], config: ModelConfig) -> Driver:

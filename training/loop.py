@@ -22,6 +22,7 @@ from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
+from training.estimate import phase_costs
 from training.export import load_weights, local_model
 from training.meter import throughput
 from training.model.animator import Animator
@@ -150,6 +151,8 @@ def _watch(job: Job, team: Team) -> Callable[[], None]:
     """Log what the machine does meanwhile, until what is returned is called."""
     if team.rank or not job.tracking:
         return lambda: None
+    # Kept for the rates. Counting hooks every module of the process: the saver's thread must not do it beside a step.
+    phase_costs(job.preset)
     from training.tracking import watch_machine
 
     return watch_machine(Workspace(job.workspace_url), job.tracking)

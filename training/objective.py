@@ -18,6 +18,8 @@ from training.inputs import to_float
 from training.model.animator import Animator, shifted
 from training.model.codec import group_frames
 from training.model.encoders import MotionTokens
+from training.model.heads import Heads
+from training.model.motion import Guidance
 
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
 _PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
@@ -46,13 +48,7 @@ class Objective(nn.Module):
         tokens = animator.encode(driver)
         reference = to_float(batch.reference)
         guidance = animator.guide(reference, tokens)
-        terms = {
-            "heatmaps": heatmap_loss(animator.heatmaps(guidance.features), batch.keypoints),
-            "normals": self._normals(batch, tokens, guidance.features),
-            "points": point_loss(animator.points(tokens), batch.points),
-        }
-        if guidance.offsets is not None:
-            terms["displacement"] = displacement_loss(guidance.offsets, batch.keypoints, batch.reference_keypoints)
+        terms = self._labelled(batch, tokens, guidance)
         if phase.generate:
             target = to_float(batch.target)
             clean = animator.codec.encode(target)
@@ -76,9 +72,20 @@ class Objective(nn.Module):
         tokens = self.animator.encode(batch.driver.plain())
         return self.animator.generate(to_float(batch.reference), tokens, generator=generator)
 
-    def _normals(self, batch: Batch, tokens: MotionTokens, features: Tensor) -> Tensor:
+    def _labelled(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
+        """The terms whose truth is a label: what there are heads for, and offsets."""
+        terms = {}
+        if (heads := self.animator.heads) is not None and (features := guidance.features) is not None:
+            terms["heatmaps"] = heatmap_loss(heads.heatmaps(features), batch.keypoints)
+            terms["normals"] = self._normals(batch, tokens, heads, features)
+            terms["points"] = point_loss(heads.points(tokens), batch.points)
+        if guidance.offsets is not None:
+            terms["displacement"] = displacement_loss(guidance.offsets, batch.keypoints, batch.reference_keypoints)
+        return terms
+
+    def _normals(self, batch: Batch, tokens: MotionTokens, heads: Heads, features: Tensor) -> Tensor:
         hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
-        predicted = self.animator.normals(features, hands, batch.hand_boxes)
+        predicted = heads.normals(features, hands, batch.hand_boxes)
         known = (batch.normals[:, :, :, 3] > 127) & batch.driver.hand_visible[..., None, None]
         return normal_loss(predicted, to_float(batch.normals[:, :, :, :3]), known)
 

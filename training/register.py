@@ -24,8 +24,8 @@ def _run(context: Context) -> list[Row]:
     fingerprint = digest_of(tracking.MODEL_NAME, run["weights_sha256"], shards)
     folder = local_model(context.workspace, run["export_path"])
     run_id = json.loads(context.workspace.local("train/run.json").read_text())["mlflow_run_id"]
-    tags = {"weights_sha256": run["weights_sha256"], "shards_digest": shards, "preset": run["preset"]}
-    version = tracking.register(context.workspace, folder, fingerprint, run_id, tags)
+    kept = {name: run[name] for name in ("preset", "variant", "weights_sha256")}
+    version = tracking.register(context.workspace, folder, fingerprint, run_id, kept | {"shards_digest": shards})
     with context.workspace.publish("model/registered.json") as side:
         side.write_text(
             json.dumps(
@@ -39,9 +39,8 @@ def _run(context: Context) -> list[Row]:
             "parent_id": run["id"],
             "status": Status.KEPT,
             "name": tracking.MODEL_NAME,
-            "preset": run["preset"],
+            **kept,
             "parameters": run["parameters"],
-            "weights_sha256": run["weights_sha256"],
             "shards_digest": shards,
             "export_path": run["export_path"],
         }
@@ -54,6 +53,7 @@ STAGE = Stage(
     schema=schema_of(
         name=pa.string(),
         preset=pa.string(),
+        variant=pa.string(),
         parameters=pa.int64(),
         weights_sha256=pa.string(),
         shards_digest=pa.string(),
@@ -61,5 +61,6 @@ STAGE = Stage(
     ),
     run=_run,
     needs=("train", "shards"),
+    version=2,
     covers="train",
 )

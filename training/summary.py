@@ -12,7 +12,7 @@ def summarize(workspace: Workspace) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     if run := _row(workspace, "train"):
         timing = json.loads(workspace.local("train/run.json").read_text())
-        columns = ("preset", "seed", "steps", "loss_first", "loss_last", "parameters")
+        columns = ("preset", "variant", "seed", "steps", "loss_first", "loss_last", "parameters")
         summary["training"] = {column: run[column] for column in columns} | timing
     if _row(workspace, "model"):
         from training.tracking import aliases

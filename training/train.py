@@ -15,26 +15,29 @@ from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
 from training.config import Preset, to_json
 from training.presets import PRESETS
+from training.variants import variant_of
 
 _TIMING = ("seconds", "waited")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """preset: see `training.presets`. workers: processes (0: in this one, without Ray), each with so many threads.
+    """preset: see `training.presets`. variant: of the preset, see `training.variants`; empty for itself.
 
-    max_failures: how often dead workers are replaced before the stage fails. start: folder of a trained model
-    (`config.json` and `model.safetensors`) whose weights and running means the run starts from; empty for random ones.
-    Its network must be the preset's, but for window, history, steps and shift.
+    workers: processes (0: in this one, without Ray), each with so many threads. max_failures: how often dead workers
+    are replaced before the stage fails. start: folder of a trained model (`config.json` and `model.safetensors`) whose
+    weights and running means the run starts from; empty for random ones. Its network must be the preset's, but for
+    window, history, steps and shift.
     """
 
     preset: str = "smoke"
     seed: int = 0
+    variant: str = ""
     workers: int = 2
     threads: int = 1
     max_failures: int = 2
     start: str = ""
-    # Part of the stage's fingerprint, so that a preset that is changed trains anew.
+    # Part of the stage's fingerprint, so that a preset or variant that is changed trains anew.
     preset_digest: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -42,7 +45,12 @@ class TrainConfig:
             raise ValueError(f"preset {self.preset!r} does not exist; choose among {', '.join(PRESETS)}")
         if self.workers < 0 or self.threads < 1:
             raise ValueError("workers must be at least 0 and threads at least 1")
-        object.__setattr__(self, "preset_digest", digest_of(to_json(PRESETS[self.preset])))
+        object.__setattr__(self, "preset_digest", digest_of(to_json(self.chosen)))
+
+    @property
+    def chosen(self) -> Preset:
+        """The variant of the preset. Raises: ValueError for a variant that does not exist."""
+        return variant_of(PRESETS[self.preset], self.variant)
 
 
 def _run(context: Context) -> list[Row]:
@@ -52,7 +60,7 @@ def _run(context: Context) -> list[Row]:
     from training.loop import Job, read_history
 
     config: TrainConfig = context.config
-    preset = PRESETS[config.preset]
+    preset = config.chosen
     if not any(row["split"] == "train" for row in context.inputs["shards"].rows()):
         raise UsageError("train: the shards have no training samples; add videos or pairs and run the earlier stages")
     run = f"train/{context.fingerprint}"
@@ -63,7 +71,8 @@ def _run(context: Context) -> list[Row]:
         context.workspace, context.fingerprint, _params(config, preset), context.inputs["shards"].digest
     )
     done = checkpoint.complete_steps(context.workspace, run)
-    context.progress.say(f"{preset.steps} steps, preset {config.preset}{f', from step {done[-1]}' if done else ''}")
+    name = f"{config.preset} {config.variant}".rstrip()
+    context.progress.say(f"{preset.steps} steps, preset {name}{f', from step {done[-1]}' if done else ''}")
     job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id, bool(config.start))
     launch(job, config.workers, config.max_failures, context.engine.address)
     shown = _show_augmentations(context.workspace, run, preset, config.seed)
@@ -84,6 +93,7 @@ def _run(context: Context) -> list[Row]:
             "id": digest_of("train", context.fingerprint),
             "status": Status.KEPT,
             "preset": config.preset,
+            "variant": config.variant,
             "seed": config.seed,
             "steps": len(history),
             "loss_first": history[0]["loss"],
@@ -119,7 +129,7 @@ def _show_augmentations(workspace: Workspace, run: str, preset: Preset, seed: in
 
 
 def _params(config: TrainConfig, preset: Preset) -> dict[str, Any]:
-    own = {name: getattr(config, name) for name in ("preset", "seed", "workers", "start")}
+    own = {name: getattr(config, name) for name in ("preset", "variant", "seed", "workers", "start")}
     return own | to_json(preset)
 
 
@@ -151,6 +161,7 @@ STAGE = Stage(
     config=TrainConfig,
     schema=schema_of(
         preset=pa.string(),
+        variant=pa.string(),
         seed=pa.int64(),
         steps=pa.int64(),
         best_step=pa.int64(),
@@ -167,5 +178,6 @@ STAGE = Stage(
     ),
     run=_run,
     needs=("shards",),
+    version=2,
     outside=_outside,
 )

@@ -35,7 +35,10 @@ class Verdict:
 
 
 def judge(rows: Sequence[Mapping[str, Any]], config: GateConfig) -> Verdict:
-    """rows: of the evaluation manifest, one per sample and method, with the metrics (None where not measurable)."""
+    """rows: of the evaluation manifest, one per sample and method, with the metrics (None where not measurable).
+
+    What was not measured at all closes the gate, as for the joint error of a model without heatmaps.
+    """
     means = {method: _means([row for row in rows if row["method"] == method]) for method in (MODEL, BASELINE)}
     samples = sum(row["method"] == MODEL for row in rows)
     reasons = []
@@ -46,8 +49,9 @@ def judge(rows: Sequence[Mapping[str, Any]], config: GateConfig) -> Verdict:
         ("joint_error", -1, config.joint_error),
     ):
         gain = sign * (means[MODEL].get(metric, math.nan) - means[BASELINE].get(metric, math.nan))
-        # Written so that a NaN, too, closes the gate.
-        if not gain >= margin:
+        if math.isnan(gain):
+            reasons.append(f"{metric} was not measured")
+        elif gain < margin:
             reasons.append(f"{metric} is better than {BASELINE} by {gain:.3g}, not by {margin:.3g}")
     return Verdict(not reasons, tuple(reasons), samples, means)
 

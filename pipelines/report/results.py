@@ -76,7 +76,7 @@ def training(workspace: Workspace, manifest: Manifest) -> Training:
     # The rate is a plan, not a measurement: it has jumps that a mean would hide.
     charts += [line_chart("learning rate", steps[: len(rate)], _floats(rate), smooth=False)]
     summary = (
-        f"Preset {run['preset']}, seed {run['seed']}: {number(run['steps'])} steps of a network with "
+        f"Preset {_chosen(run)}, seed {run['seed']}: {number(run['steps'])} steps of a network with "
         f"{number(run['parameters'])} parameters, {number(about['ms_per_step'])} ms each, "
         f"{about['waiting_share']:.1%} of it waiting for data."
     )
@@ -111,7 +111,7 @@ def registered(workspace: Workspace, manifest: Manifest) -> list[tuple[str, str]
     return [
         ("Version", f"models:/{about['name']}/{about['version']}"),
         ("MLflow run", about["mlflow_run_id"]),
-        ("Preset", model["preset"]),
+        ("Preset", _chosen(model)),
         ("Parameters", number(model["parameters"])),
         ("Weights SHA-256", model["weights_sha256"]),
         ("Digest of its shards", model["shards_digest"]),
@@ -175,6 +175,10 @@ def headline(found: Evaluation) -> str:
         return "No model has been judged yet"
     wins = sum(metric.wins for metric in found.metrics)
     return f"The model beats repeating the reference on {wins} of {len(found.metrics)} metrics"
+
+
+def _chosen(row: Row) -> str:
+    return f"{row['preset']} {row['variant']}".rstrip()
 
 
 def _side(workspace: Workspace, relative: str) -> dict[str, Any]:

@@ -122,10 +122,12 @@ def publish_model(workspace: Workspace, passed: bool) -> None:
     history = {"step": list(range(50)), "loss": np.linspace(2, 1, 50).tolist(), "flow": [None] * 20 + [0.5] * 30}
     with workspace.publish("train/x/history.parquet") as path:
         pq.write_table(pa.table(history), path)
-    run = {"preset": "smoke", "seed": 7, "steps": 50, "parameters": 1234567, "history_path": "train/x/history.parquet"}
+    chosen = {"preset": "smoke", "variant": "no-hands"}
+    run = {"seed": 7, "steps": 50, "parameters": 1234567, "history_path": "train/x/history.parquet"}
     run |= {"augmentations_path": "train/x/augmentations.jpg", "samples_folder": "train/x/samples", "best_step": 50}
-    publish(workspace, TRAIN, [row("run", **run)])
-    publish(workspace, MODEL, [row("model", preset="smoke", parameters=1, weights_sha256="ab" * 32, shards_digest="d")])
+    publish(workspace, TRAIN, [row("run", **chosen, **run)])
+    model = {"parameters": 1, "weights_sha256": "ab" * 32, "shards_digest": "d"}
+    publish(workspace, MODEL, [row("model", **chosen, **model)])
     pictures = ["evaluation/grids/g.jpg", "train/x/augmentations.jpg"]
     for picture in (*pictures, *(f"train/x/samples/{step:08d}.jpg" for step in (10, 20, 30, 40))):
         with workspace.publish(picture) as path:
@@ -207,6 +209,7 @@ def test_every_picture_is_described(full: tuple[Workspace, Page]) -> None:
 def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> None:
     _, page = full
     assert len([svg for svg in page.of("svg") if svg["class"] == "chart"]) == 2
+    assert "Preset smoke no-hands, seed 7" in page.text
     assert "1,234,567 parameters" in page.text
     steps = [image["alt"] for image in page.of("img") if image.get("title") in {"step 10", "step 30", "step 40"}]
     assert len(steps) == 3

@@ -25,8 +25,8 @@ from training.train import TrainConfig
 PASSES = GateConfig(foreground_psnr=-99, joint_error=-99, samples=1)
 
 
-def run(workspace: Workspace, seed: int = 0, gate: GateConfig = PASSES) -> list[Result]:
-    configs = (TrainConfig("tiny", seed, workers=0), MODEL.config(), EvaluationConfig(gate=gate))
+def run(workspace: Workspace, seed: int = 0, gate: GateConfig = PASSES, variant: str = "") -> list[Result]:
+    configs = (TrainConfig("tiny", seed, variant, workers=0), MODEL.config(), EvaluationConfig(gate=gate))
     return [
         run_stage(stage, workspace, config, Engine(), quiet=True)
         for stage, config in zip(TRAINING_STAGES, configs, strict=True)
@@ -167,6 +167,24 @@ def test_shards_without_test_pairs_cannot_be_judged(workspace: Workspace) -> Non
         run(workspace)
     assert workspace.exists(manifest.manifest_path("model"))
     assert not workspace.exists(manifest.manifest_path("evaluation"))
+
+
+@pytest.mark.parametrize(("variant", "reasons"), [("skeleton", ["joint_error was not measured"]), ("no-pairs", [])])
+def test_a_variant_is_judged_and_never_the_champion(workspace: Workspace, variant: str, reasons: list[str]) -> None:
+    toy_shards.write_toy_shards(workspace)
+    run(workspace, variant=variant)
+    client = tracking._client(workspace)
+    registered = side(workspace, "model/registered.json")
+    found = client.get_run(registered["mlflow_run_id"])
+    assert found.data.params["variant"] == variant
+    assert found.data.metrics["test.model.foreground_psnr"] > 0
+    version = client.get_model_version("x-unimotion", registered["version"])
+    assert version.tags["variant"] == variant
+    assert version.aliases == []
+    assert manifest.read(workspace, "train").rows()[0]["variant"] == variant
+    assert side(workspace, "evaluation/gate.json")["reasons"] == reasons
+    ours = [row for row in manifest.read(workspace, "evaluation").rows() if row["method"] == "model"]
+    assert {row["joint_error"] is None for row in ours} == {variant == "skeleton"}
 
 
 def test_presets_that_change_train_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """The whole model: encode a driving video into four tokens per frame, generate the reference person moving so."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -10,25 +9,12 @@ from training.config import ModelConfig
 from training.inputs import Driver
 from training.model.codec import group_frames, latent_frames, make_codec
 from training.model.dit import VideoDiT
-from training.model.encoders import MotionEncoder, MotionTokens
-from training.model.heads import HandNormalHead, HeatmapHead, PointHead
-from training.model.refine import CopyAndRefine, Displacement, warp
-from training.model.retarget import RetargetDecoder
+from training.model.encoders import MotionTokens
+from training.model.heads import Heads
+from training.model.motion import Guidance, Motion, RetargetedMotion
+from training.model.refine import CopyAndRefine, warp
+from training.model.skeleton import SkeletonMotion
 from training.model.wan import MotionWan
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """What the tokens mean for one person.
-
-    motion: (B, stride C_g, t, h, w). face: z_f (B, T, d_f). features: of D (B, T, d, g, g). offsets: from a frame's
-    places to those of the reference image (B, T, 2, M, M), None without the copy gate.
-    """
-
-    motion: Tensor
-    face: Tensor
-    features: Tensor
-    offsets: Tensor | None
 
 
 class Animator(nn.Module):
@@ -41,12 +27,8 @@ class Animator(nn.Module):
         super().__init__()
         self.config = config
         self.codec = make_codec(config, weights)
-        self.encoder = MotionEncoder(config)
-        self.retarget = RetargetDecoder(config)
-        self.heatmaps = HeatmapHead(config)
-        self.normals = HandNormalHead(config)
-        self.points = PointHead(config)
-        self.displacement = Displacement(config) if config.refine else None
+        self.motion: Motion = SkeletonMotion(config) if config.motion == "skeleton" else RetargetedMotion(config)
+        self.heads = Heads(config) if config.heads else None
         self.refine = CopyAndRefine(config) if config.refine else None
         channels = self.codec.channels
         extra, still = (self.refine.extra, 2 * channels) if self.refine else (0, channels)
@@ -58,14 +40,11 @@ class Animator(nn.Module):
 
     def encode(self, driver: Driver) -> MotionTokens:
         """driver: float crops with axes (B, T, ...), see `prepare_driver`."""
-        tokens: MotionTokens = self.encoder(driver)
-        return tokens
+        return self.motion.encode(driver)
 
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
         """Retarget the tokens to the person in the reference image."""
-        guidance, features = self.retarget(reference, tokens)
-        offsets = self.displacement(features) if self.displacement else None
-        return Guidance(group_frames(guidance, self.codec.stride), tokens.face, features, offsets)
+        return self.motion.guide(reference, tokens)
 
     def predict_clean(
         self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor
@@ -75,13 +54,14 @@ class Animator(nn.Module):
         latents: (B, C, t, h, w) at flow time `time` (B,): (1 - time) x + time noise. known: (B, t).
         """
         still = self.codec.encode(reference[:, None]).expand(-1, -1, latents.shape[2], -1, -1)
+        motion = group_frames(guidance.motion, self.codec.stride)
         if self.refine and guidance.offsets is not None:
             moved = warp(reference, guidance.offsets)
             still = torch.cat([still, self.codec.encode(moved)], 1)
-            out = self.dit(latents, time, known, guidance.motion, still, guidance.face)
+            out = self.dit(latents, time, known, motion, still, guidance.face)
             out = self.refine(out, moved, reference)
         else:
-            out = self.dit(latents, time, known, guidance.motion, still, guidance.face)
+            out = self.dit(latents, time, known, motion, still, guidance.face)
         if self.config.prediction == "x":
             return out, out
         return out, latents - time[:, None, None, None, None] * out

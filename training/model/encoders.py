@@ -12,7 +12,10 @@ from training.inputs import Driver
 
 @dataclass(frozen=True)
 class MotionTokens:
-    """All that is known of the driving video: four tokens per frame, each (B, T, width)."""
+    """All that is known of the driving video: four tokens per frame, each (B, T, width).
+
+    The skeleton baseline puts the keypoints of each part in its token's place.
+    """
 
     body: Tensor
     left_hand: Tensor
@@ -24,7 +27,9 @@ class MotionTokens:
         return MotionTokens(*(getattr(self, field.name)[:, frames] for field in fields(self)))
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two convolutions beside the identity: (N, width, H, W) -> the same shape; width is a multiple of 8."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
@@ -54,7 +59,7 @@ class CropEncoder(nn.Module):
         channels = 3
         for level in range(levels):
             out = width * min(2**level, 6)
-            layers += [nn.Conv2d(channels, out, 4, stride=2, padding=1), _Residual(out)]
+            layers += [nn.Conv2d(channels, out, 4, stride=2, padding=1), Residual(out)]
             channels = out
         self.trunk = nn.Sequential(*layers, nn.GroupNorm(8, channels), nn.SiLU(), nn.Flatten())
         self.head = nn.Sequential(nn.Linear(channels * 16, 2 * token), nn.SiLU(), nn.Linear(2 * token, token))
@@ -96,13 +101,24 @@ class FaceEncoder(CropEncoder):
         return torch.where(visible[:, None], self(crops) + self.box(boxes), self.null)
 
 
+class NoHands(nn.Module):
+    """In E_h's place where hands are left out: the null token for every hand."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.null = nn.Parameter(torch.randn(config.hand_token) * 0.02)
+
+    def tokens(self, crops: Tensor, visible: Tensor) -> Tensor:  # noqa: ARG002
+        return self.null.expand(len(visible), -1)
+
+
 class MotionEncoder(nn.Module):
     """The three encoders together."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.body = BodyEncoder(config)
-        self.hand = HandEncoder(config)
+        self.hand: HandEncoder | NoHands = HandEncoder(config) if config.hands else NoHands(config)
         self.face = FaceEncoder(config)
 
     def forward(self, driver: Driver) -> MotionTokens:

@@ -93,5 +93,15 @@ class PointHead(nn.Module):
         return points
 
 
+class Heads(nn.Module):
+    """All three: they teach the tokens and D, and have no part in generating."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heatmaps = HeatmapHead(config)
+        self.normals = HandNormalHead(config)
+        self.points = PointHead(config)
+
+
 def _points(token: int, where: slice) -> nn.Module:
     return nn.Sequential(nn.Linear(token, 2 * token), nn.SiLU(), nn.Linear(2 * token, 2 * (where.stop - where.start)))

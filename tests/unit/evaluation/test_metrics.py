@@ -77,3 +77,7 @@ def test_the_gate_is_closed_without_evidence() -> None:
     assert not judge(rows(30.0, 15.0, count=3), GateConfig()).passed
     unmeasured = [row | {"foreground_psnr": None} for row in rows(0, 0)]
     assert not judge(unmeasured, GateConfig()).passed
+    headless = [row if row["method"] == "copy-reference" else row | {"joint_error": None} for row in rows(30.0, 15.0)]
+    verdict = judge(headless, GateConfig())
+    assert verdict.reasons == ("joint_error was not measured",)
+    assert "joint_error" not in verdict.means["model"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from training.augment import augment, draw
@@ -12,8 +14,9 @@ def crops(batch: int, frames: int, value: int = 100, alpha: int = 255) -> Driver
         return made
 
     visible = torch.ones(batch, frames, dtype=torch.bool)
-    boxes = torch.zeros(batch, frames, 3)
-    return Driver(images(4, 32, 32), images(2, 4, 16, 16), images(4, 16, 16), visible[..., None], visible, boxes)
+    boxes, points = torch.zeros(batch, frames, 3), torch.zeros(batch, frames, 88, 3)
+    body, hands, face = images(4, 32, 32), images(2, 4, 16, 16), images(4, 16, 16)
+    return Driver(body, hands, face, visible[..., None], visible, boxes, points)
 
 
 def test_draws_depend_on_seed_and_position_alone() -> None:
@@ -26,13 +29,7 @@ def test_draws_depend_on_seed_and_position_alone() -> None:
 
 def test_frames_of_a_sample_are_augmented_alike(stream: Stream) -> None:
     driver = stream.batch(6).driver
-    same = Driver(
-        driver.body[:, :1].expand(-1, 3, -1, -1, -1),
-        *[getattr(driver, n) for n in ("hands", "face")],
-        driver.hand_visible,
-        driver.face_visible,
-        driver.face_box,
-    )
+    same = replace(driver, body=driver.body[:, :1].expand(-1, 3, -1, -1, -1))
     out = augment(same, draw(0, torch.tensor([1, 2])), 1.0).body
     assert torch.equal(out[:, 0], out[:, 2])
     assert not torch.equal(out, same.plain().body)

@@ -24,8 +24,8 @@ def make(config: ModelConfig) -> Animator:
     with torch.no_grad():
         # These start at zero; here they must take part.
         assert animator.refine is not None
-        assert animator.displacement is not None
-        for layer in (animator.refine.correct, animator.displacement.head, animator.dit.transformer.proj_out):
+        assert animator.motion.displacement is not None
+        for layer in (animator.refine.correct, animator.motion.displacement.head, animator.dit.transformer.proj_out):
             layer.weight.normal_(0, 0.1)
     return animator
 
@@ -87,7 +87,7 @@ def test_warm_up_leaves_the_generator_alone(tiny: Preset, stream: Stream) -> Non
     animator = make(tiny.model)
     Objective(animator, tiny, 0)(stream.batch(0), tiny.phases[0]).total.backward()
     assert all(p.grad is None for p in animator.dit.parameters())
-    assert all(p.grad is not None for p in animator.encoder.body.parameters())
+    assert all(p.grad is not None for p in animator.motion.encoder.body.parameters())
 
 
 @pytest.mark.parametrize(("window", "history", "frames"), [(1, 0, 3), (3, 1, 3), (3, 1, 6), (3, 2, 5)])

@@ -18,6 +18,7 @@ from training.model.animator import Animator, shifted
 from training.model.wan import MotionWan
 from training.objective import Objective
 from training.step import Learner, train_step
+from training.variants import variant_of
 
 
 @pytest.fixture(scope="module", params=VAES)
@@ -129,6 +130,17 @@ def test_it_trains_saves_resumes_exports_and_samples(
     made = saved.generate(batch.reference / 127.5 - 1, tokens, generator=torch.Generator().manual_seed(0))
     assert made.shape == (len(batch.reference), 5, 3, 4 * factor, 4 * factor)
     assert made.isfinite().all()
+
+
+def test_a_skeleton_tells_it_of_the_motion_too(pipeline: Path, factor: int, shards: Workspace) -> None:
+    preset = variant_of(wan_preset(pipeline, factor), "skeleton")
+    torch.manual_seed(0)
+    learner = Learner.fresh(Animator(preset.model), preset)
+    objective, stream = Objective(learner.animator, preset, 0), make_stream(shards, preset)
+    for learner.step in (0, preset.steps - 1):
+        batch = stream.batch(learner.step)
+        assert train_step(objective, learner, batch, preset)["flow"] > 0
+    assert objective.sample(batch).shape == batch.target.shape
 
 
 def test_recomputing_activations_changes_nothing(pipeline: Path, factor: int) -> None:

@@ -1,0 +1,154 @@
+"""Each variant trains, exports and generates as the preset does, and lacks what its name says, and that alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_training import TINY, make_stream
+from toy_shards import keypoints_of
+
+from pipelines.shards.read import ShardIndex
+from pipelines.workspace import Workspace
+from training.config import Preset, to_json
+from training.data import Batch, Plan
+from training.estimate import estimate
+from training.export import write_model
+from training.model.animator import Animator
+from training.objective import Objective
+from training.presets import PRESETS
+from training.serving import Server
+from training.step import Learner, train_step
+from training.train import TrainConfig
+from training.variants import VARIANTS, variant_of
+
+
+def objective_of(name: str) -> Objective:
+    """With weights that start at zero taking part."""
+    preset = variant_of(TINY, name)
+    torch.manual_seed(0)
+    animator = Animator(preset.model)
+    assert animator.refine is not None
+    for layer in (animator.refine.correct, animator.dit.transformer.proj_out):
+        torch.nn.init.normal_(layer.weight, 0, 0.1)
+    return Objective(animator, preset, 0)
+
+
+def generating(shards: Workspace, name: str) -> Batch:
+    return make_stream(shards, variant_of(TINY, name)).batch(3)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_it_trains_exports_loads_and_generates(shards: Workspace, tmp_path: Path, name: str) -> None:
+    preset = variant_of(TINY, name)
+    torch.manual_seed(0)
+    learner = Learner.fresh(Animator(preset.model), preset)
+    objective, stream = Objective(learner.animator, preset, 0), make_stream(shards, preset)
+    for step in range(preset.steps):
+        values = train_step(objective, learner, stream.batch(step), preset)
+        assert values["gradient_norm"] > 0
+        assert "flow" in values or name not in {"skeleton", "no-heads"}
+    write_model(Workspace(str(tmp_path)), "m", preset.model, learner.ema)
+    server = Server(tmp_path / "m")
+    keypoints = np.stack([keypoints_of(np.full(10, x), np.ones(3)) for x in (-0.5, 0.0, 0.5)])
+    frames = np.random.default_rng(0).integers(0, 255, (3, 48, 48, 3), dtype=np.uint8)
+    made = server.generate(frames[0], keypoints[:1], frames, keypoints, guidance_scale=1.5)
+    assert made.shape == (3, 32, 32, 3)
+    assert not np.array_equal(made[0], made[1])
+    cost = estimate(preset, 1, None, None)
+    assert cost.parameters == sum(parameter.numel() for parameter in server.animator.parameters())
+
+
+@pytest.mark.parametrize("name", ["skeleton", "no-hands", "no-heads"])
+def test_nothing_that_is_built_stays_untaught(shards: Workspace, name: str) -> None:
+    objective = objective_of(name)
+    for step in (0, 3, 6):
+        batch = make_stream(shards, objective.preset).batch(step)
+        batch.driver.hand_visible[0, 0, 0] = False
+        batch.driver.face_visible[0, 0] = False
+        objective(batch, objective.preset.phase_at(step)[0]).total.backward()
+    dead = [name for name, p in objective.animator.named_parameters() if p.grad is None or not p.grad.any()]
+    assert [name for name in dead if not name.endswith("to_k.bias")] == []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_steps_samples_and_the_generator_stay(preset: str, name: str) -> None:
+    before, after = PRESETS[preset], variant_of(PRESETS[preset], name)
+    assert after != before
+    assert after.steps == before.steps
+    kept = ("name", "steps", "batch", "frames", "history")
+    for ours, theirs in zip(after.phases, before.phases, strict=True):
+        assert [getattr(ours, field) for field in kept] == [getattr(theirs, field) for field in kept]
+        assert ours.rate <= theirs.rate
+    changed = {key for key, value in to_json(after.model).items() if value != to_json(before.model)[key]}
+    assert changed <= {"motion", "heads", "hands"}
+
+
+def test_without_pairs_everyone_drives_themselves_in_the_same_pictures(shards: Workspace) -> None:
+    index, other = ShardIndex.load(shards, "train"), variant_of(TINY, "no-pairs")
+    for phase in TINY.phases:
+        for position in range(200):
+            crossed, alone = (Plan(index, preset, 0).choose(phase, position) for preset in (TINY, other))
+            assert alone.driver == alone.target == crossed.target
+            assert (alone.ref, alone.reference, list(alone.frames)) == (
+                crossed.ref,
+                crossed.reference,
+                list(crossed.frames),
+            )
+
+
+def test_without_augmentation_the_encoders_see_what_was_filmed(
+    shards: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective, batch, seen = objective_of("no-augment"), generating(shards, "no-augment"), []
+    encode = objective.animator.encode
+    monkeypatch.setattr(objective.animator, "encode", lambda driver: seen.append(driver) or encode(driver))
+    objective(batch, objective.preset.phases[1])
+    assert torch.equal(seen[0].body, batch.driver.plain().body)
+
+
+def test_without_heads_only_the_flow_teaches(shards: Workspace) -> None:
+    objective = objective_of("no-heads")
+    losses = objective(generating(shards, "no-heads"), objective.preset.phases[1])
+    assert objective.animator.heads is None
+    assert losses.total == losses.terms["flow"]
+    weights = to_json(objective.preset)["loss"]
+    assert [weights[name] for name in ("heatmaps", "normals", "points", "displacement")] == [0] * 4
+    with pytest.raises(ValueError, match="learns nothing"):
+        replace(TINY, model=replace(TINY.model, heads=False))
+
+
+def test_without_hands_their_crops_have_no_effect(shards: Workspace) -> None:
+    animator, driver = objective_of("no-hands").animator, generating(shards, "no-hands").driver.plain()
+    other = replace(driver, hands=torch.rand_like(driver.hands), hand_visible=~driver.hand_visible)
+    tokens, changed = animator.encode(driver), animator.encode(other)
+    for side in ("left_hand", "right_hand"):
+        assert torch.equal(getattr(tokens, side), animator.motion.encoder.hand.null.expand_as(tokens.left_hand))
+        assert torch.equal(getattr(tokens, side), getattr(changed, side))
+    assert torch.equal(tokens.body, changed.body)
+
+
+def test_a_skeleton_is_all_that_its_model_knows_of_the_driver(shards: Workspace) -> None:
+    objective, batch = objective_of("skeleton"), generating(shards, "skeleton")
+    phase, own = objective.preset.phases[1], batch.driver
+
+    def total(**changes: torch.Tensor) -> torch.Tensor:
+        return objective(replace(batch, driver=replace(own, **changes)), phase).total
+
+    plain = total()
+    for name in ("body", "hands", "face", "hand_visible", "face_visible", "face_box"):
+        assert total(**{name: torch.zeros_like(getattr(own, name))}) == plain, name
+    assert total(keypoints=own.keypoints + 0.1) != plain
+    # It is placed by the driver's frame, whoever is in the reference image: none of the labels of the target enter.
+    labels = {name: torch.zeros_like(getattr(batch, name)) for name in ("keypoints", "reference_keypoints", "points")}
+    assert objective(replace(batch, **labels), phase).total == plain
+
+
+def test_a_variant_is_chosen_by_name_and_part_of_the_fingerprint(tiny: Preset) -> None:
+    assert variant_of(tiny, "") is tiny
+    digests = {TrainConfig("tiny", variant=name).preset_digest for name in ("", *VARIANTS)}
+    assert len(digests) == 1 + len(VARIANTS)
+    with pytest.raises(ValueError, match=r"variant 'no-feet' does not exist; choose among skeleton, no-pairs"):
+        TrainConfig("tiny", variant="no-feet")

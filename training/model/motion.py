@@ -1,0 +1,55 @@
+"""What stands between a driving video and the generator: the seam that the model and its baseline share."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from training.config import ModelConfig
+from training.inputs import Driver
+from training.model.encoders import MotionEncoder, MotionTokens
+from training.model.refine import Displacement
+from training.model.retarget import RetargetDecoder
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the tokens mean for one person.
+
+    motion: (B, T, C_g, h, w) on the latent grid. face: z_f (B, T, d_f). features: of D (B, T, d, g, g), None without D.
+    offsets: from a frame's places to those of the reference image (B, T, 2, M, M), None without the copy gate.
+    """
+
+    motion: Tensor
+    face: Tensor
+    features: Tensor | None
+    offsets: Tensor | None
+
+
+class Motion(Protocol):
+    """`guide` sees nothing of the driver but what `encode` made of it."""
+
+    def encode(self, driver: Driver) -> MotionTokens:
+        """driver: float crops with axes (B, T, ...)."""
+
+    def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
+        """reference: (B, 3, H, W) in [-1, 1]."""
+
+
+class RetargetedMotion(nn.Module):
+    """Four learned tokens per frame, which D places on the body of the person in the reference image."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.encoder = MotionEncoder(config)
+        self.retarget = RetargetDecoder(config)
+        self.displacement = Displacement(config) if config.refine else None
+
+    def encode(self, driver: Driver) -> MotionTokens:
+        tokens: MotionTokens = self.encoder(driver)
+        return tokens
+
+    def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
+        guidance, features = self.retarget(reference, tokens)
+        offsets = self.displacement(features) if self.displacement else None
+        return Guidance(guidance, tokens.face, features, offsets)
