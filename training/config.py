@@ -134,9 +134,10 @@ class LossConfig:
 
     flow: float = 1.0
     heatmaps: float = 0.05
+    joints: float = 3.0
     normals: float = 0.1
     points: float = 1.0
-    displacement: float = 1.0
+    displacement: float = 2.0
     foreground: float = 3.0
     pure_noise: float = 0.8
 

@@ -4,6 +4,8 @@ A place belongs to the nearest bone and keeps its place beside it: what lies alo
 lies there in the other, as in skeleton-driven warping (Siarohin et al., 2019, use free keypoints instead).
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -31,13 +33,19 @@ BONES = (
 _REACH = 0.5  # of a bone's length: what is farther away need not be the person
 
 
-def correspondence(keypoints: Tensor, reference: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """keypoints: (B, T, 88, 3). reference: (B, 88, 3).
+@dataclass(frozen=True)
+class Correspondence:
+    """Of M x M cells. offsets (B, T, 2, M, M): to the place in the reference image, in half frames. confidence
+    (B, T, M, M): that both pictures show the bone's ends; 0 where the place is beyond the reference image. near
+    (B, T, M, M): bool, whether the bone is near enough for the cell to be on the person."""
 
-    Returns for size x size cells the offset to the place in the reference image, (B, T, 2, size, size) in half frames;
-    the confidence of both ends of the bone in both pictures (B, T, size, size); and whether the bone is near enough
-    for the place to be on the person (B, T, size, size), bool.
-    """
+    offsets: Tensor
+    confidence: Tensor
+    near: Tensor
+
+
+def correspondence(keypoints: Tensor, reference: Tensor, size: int) -> Correspondence:
+    """keypoints: (B, T, 88, 3). reference: (B, 88, 3). size: M."""
     first, second = torch.tensor(BONES, device=keypoints.device).unbind(1)
     steps = (torch.arange(size, device=keypoints.device) + 0.5) / size
     places = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), -1).flatten(0, 1)
@@ -66,4 +74,5 @@ def correspondence(keypoints: Tensor, reference: Tensor, size: int) -> tuple[Ten
     confidence = confidence * there[..., 2] * ref_end[batch, picked][..., 2]
     bone = length2[..., None, :].expand(*length2.shape[:-1], len(places), -1).gather(-1, nearest)[..., 0]
     near = distance2 < _REACH**2 * bone
-    return offsets, confidence.unflatten(-1, (size, size)), near.unflatten(-1, (size, size))
+    confidence = confidence * ((source > 0) & (source < 1)).all(-1)
+    return Correspondence(offsets, confidence.unflatten(-1, (size, size)), near.unflatten(-1, (size, size)))

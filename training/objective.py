@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from pipelines.keypoints import COUNT, PARTS
 from training.augment import augment, draw
 from training.config import Phase, Preset
+from training.correspondence import correspondence
 from training.data import Batch
 from training.inputs import to_float
 from training.model.animator import Animator, shifted
 from training.model.codec import group_frames
 from training.model.encoders import MotionTokens
-from training.model.heads import Heads
+from training.model.heads import Heads, heatmap_points
 from training.model.motion import Guidance
 
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
@@ -76,11 +77,15 @@ class Objective(nn.Module):
         """The terms whose truth is a label: what there are heads for, and offsets."""
         terms = {}
         if (heads := self.animator.heads) is not None and (features := guidance.features) is not None:
-            terms["heatmaps"] = heatmap_loss(heads.heatmaps(features), batch.keypoints)
+            logits = heads.heatmaps(features)
+            terms["heatmaps"] = heatmap_loss(logits, batch.keypoints)
+            terms["joints"] = joint_loss(heatmap_points(logits), batch.keypoints)
             terms["normals"] = self._normals(batch, tokens, heads, features)
             terms["points"] = point_loss(heads.points(tokens), batch.points)
         if guidance.offsets is not None:
-            terms["displacement"] = displacement_loss(guidance.offsets, batch.keypoints, batch.reference_keypoints)
+            terms["displacement"] = displacement_loss(
+                guidance.offsets, batch.keypoints, batch.reference_keypoints, batch.mask
+            )
         return terms
 
     def _normals(self, batch: Batch, tokens: MotionTokens, heads: Heads, features: Tensor) -> Tensor:
@@ -128,6 +133,18 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
     return _mean_per_sample(cross_entropy, confidence * inside * _point_weights(logits.device))
 
 
+def joint_loss(points: Tensor, keypoints: Tensor) -> Tensor:
+    """Distance of expected and true places, in shares of the frame's side: what evaluation measures.
+
+    points: (B, T, 88, 2). keypoints: (B, T, 88, 3); points off the frame or of no confidence do not count.
+    """
+    place, confidence = keypoints[..., :2], keypoints[..., 2]
+    inside = ((place >= 0) & (place < 1)).all(-1)
+    # The square root has no slope at zero.
+    distance = ((points - place).square().sum(-1) + 1e-6).sqrt()
+    return _mean_per_sample(distance, confidence * inside * _point_weights(points.device))
+
+
 def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:
     """1 - cosine. predicted, normals: (B, T, 2, 3, N, N). known: (B, T, 2, N, N) bool."""
     return _mean_per_sample(1 - (predicted * normals).sum(3), known.float())
@@ -139,20 +156,19 @@ def point_loss(predicted: Tensor, points: Tensor) -> Tensor:
     return _mean_per_sample(difference, points[..., 2] * _point_weights(points.device))
 
 
-def displacement_loss(offsets: Tensor, keypoints: Tensor, reference: Tensor) -> Tensor:
-    """Smooth L1, in half frames, at the points that are visible in the frame and in the reference image.
+def displacement_loss(offsets: Tensor, keypoints: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
+    """Smooth L1, in half frames, on the person, where the keypoints tell what the place shows in the reference image.
 
-    offsets: (B, T, 2, M, M). keypoints: (B, T, 88, 3). reference: (B, 88, 3).
+    offsets: (B, T, 2, M, M). keypoints: (B, T, 88, 3). reference: (B, 88, 3). mask: (B, T, S, S), all zero where the
+    person's outline is not known: then near the bones.
     """
-    place, seen = keypoints[..., :2] * 2 - 1, keypoints[..., 2] * reference[:, None, :, 2]
-    inside = (place.abs() < 1).all(-1)
-    found = F.grid_sample(
-        offsets.flatten(0, 1), place.flatten(0, 1)[:, None], padding_mode="border", align_corners=False
-    )
-    found = found[:, :, 0].transpose(1, 2).unflatten(0, offsets.shape[:2])
-    wanted = (reference[:, None, :, :2] - keypoints[..., :2]) * 2
-    difference = F.smooth_l1_loss(found, wanted, beta=0.05, reduction="none").sum(-1)
-    return _mean_per_sample(difference, seen * inside * _point_weights(offsets.device))
+    size = offsets.shape[-1]
+    found = correspondence(keypoints, reference, size)
+    outline = F.interpolate(mask.float(), size=(size, size), mode="area") > 127
+    known = (mask > 0).flatten(1).any(1)[:, None, None, None]
+    person = torch.where(known, outline, found.near)
+    difference = F.smooth_l1_loss(offsets, found.offsets, beta=0.05, reduction="none").sum(2)
+    return _mean_per_sample(difference, found.confidence * person)
 
 
 def flow_noise(shape: torch.Size, seed: int, positions: Tensor, pure: float) -> tuple[Tensor, Tensor]:

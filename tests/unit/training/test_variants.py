@@ -115,7 +115,7 @@ def test_without_heads_only_the_flow_teaches(shards: Workspace) -> None:
     assert objective.animator.heads is None
     assert losses.total == losses.terms["flow"]
     weights = to_json(objective.preset)["loss"]
-    assert [weights[name] for name in ("heatmaps", "normals", "points", "displacement")] == [0] * 4
+    assert [weights[name] for name in ("heatmaps", "joints", "normals", "points", "displacement")] == [0] * 5
     with pytest.raises(ValueError, match="learns nothing"):
         replace(TINY, model=replace(TINY.model, heads=False))
 

@@ -23,15 +23,20 @@ def test_at_first_nothing_is_displaced_and_the_blend_is_even() -> None:
     assert torch.allclose(back, still * 2 / 3, atol=1e-5)
 
 
-def test_offsets_are_taught_where_points_are_seen_in_both_images() -> None:
+def test_offsets_are_taught_on_the_person_where_both_images_show_the_bone() -> None:
     keypoints = torch.rand(1, 1, 88, 3) * 0.6 + 0.2
     keypoints[..., 2] = 1
     reference = keypoints[:, 0].clone()
     reference[..., 0] += 0.1
-    offsets = torch.zeros(1, 1, 2, 8, 8)
+    offsets, mask = torch.zeros(1, 1, 2, 8, 8), torch.zeros(1, 1, 32, 32, dtype=torch.uint8)
     offsets[:, :, 0] = 0.2
-    assert displacement_loss(offsets, keypoints, reference) < 1e-9
-    assert displacement_loss(torch.zeros_like(offsets), keypoints, reference) > 0.05
+    assert displacement_loss(offsets, keypoints, reference, mask) < 1e-9
+    wrong = torch.zeros_like(offsets)
+    assert displacement_loss(wrong, keypoints, reference, mask) > 0.05
+    # An outline that is known decides what is the person.
+    mask[..., :16, :] = 255
+    offsets[..., 4:, :] = 3.0
+    assert displacement_loss(offsets, keypoints, reference, mask) < 1e-9
     hidden = reference.clone()
     hidden[..., 2] = 0
-    assert displacement_loss(torch.zeros_like(offsets), keypoints, hidden) == 0
+    assert displacement_loss(wrong, keypoints, hidden, mask) == 0
