@@ -31,7 +31,7 @@ class Learner:
             {"params": [p for p in weights.values() if p.ndim < 2], "weight_decay": 0.0},
         ]
         groups = [group for group in groups if group["params"]]
-        optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), foreach=True)
+        optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), fused=True)
         return Learner(animator, optimizer, {name: p.detach().clone() for name, p in weights.items()})
 
 

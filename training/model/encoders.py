@@ -1,6 +1,7 @@
 """E, E_h and E_f: from a driving frame's crops to its four motion tokens."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -46,6 +47,15 @@ class Residual(nn.Module):
         return out
 
 
+def strided(channels: int, widths: Sequence[int]) -> list[nn.Module]:
+    """Layers that halve the picture once per width: (N, channels, H, W) -> (N, last width, H / 2^n, W / 2^n)."""
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), Residual(width)]
+        channels = width
+    return layers
+
+
 class CropEncoder(nn.Module):
     """Strided convolutions down to a 4 x 4 grid, then one linear map: where things are must survive.
 
@@ -54,14 +64,9 @@ class CropEncoder(nn.Module):
 
     def __init__(self, size: int, width: int, token: int) -> None:
         super().__init__()
-        levels = int(math.log2(size // 4))
-        layers: list[nn.Module] = []
-        channels = 3
-        for level in range(levels):
-            out = width * min(2**level, 6)
-            layers += [nn.Conv2d(channels, out, 4, stride=2, padding=1), Residual(out)]
-            channels = out
-        self.trunk = nn.Sequential(*layers, nn.GroupNorm(8, channels), nn.SiLU(), nn.Flatten())
+        widths = [width * min(2**level, 6) for level in range(int(math.log2(size // 4)))]
+        channels = widths[-1]
+        self.trunk = nn.Sequential(*strided(3, widths), nn.GroupNorm(8, channels), nn.SiLU(), nn.Flatten())
         self.head = nn.Sequential(nn.Linear(channels * 16, 2 * token), nn.SiLU(), nn.Linear(2 * token, token))
 
     def forward(self, crops: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """D: places the motion tokens on the body of the person in the reference image."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from training.config import ModelConfig
-from training.model.encoders import MotionTokens
+from training.model.encoders import MotionTokens, strided
 
 
 class RetargetDecoder(nn.Module):
@@ -18,7 +20,9 @@ class RetargetDecoder(nn.Module):
         super().__init__()
         width, grid = config.retarget_width, config.size // config.patch
         self.grid = grid
-        self.embed = nn.Conv2d(3, width, config.patch, stride=config.patch)
+        # Convolutions, not one linear map per patch: where the reference person's limbs are is half of the question.
+        levels = int(math.log2(config.patch))
+        self.embed = nn.Sequential(*strided(3, [max(8, width >> level) for level in reversed(range(levels))]))
         # Positions as strong as the content: with weaker ones the heatmaps stay flat for hundreds of steps.
         self.position = nn.Parameter(torch.randn(grid * grid, width) * 0.5)
         sizes = (config.body_token, config.hand_token, config.hand_token, config.face_token)

@@ -20,7 +20,7 @@ from pipelines.keypoints import (
 )
 from training.config import ModelConfig
 from training.inputs import Driver
-from training.model.encoders import MotionTokens, Residual
+from training.model.encoders import MotionTokens, Residual, strided
 from training.model.motion import Guidance
 
 _BODY_WIDTH, _FINE_WIDTH = 1 / 48, 1 / 120  # of strokes, in shares of the frame; but never below a pixel
@@ -76,12 +76,7 @@ class SkeletonMotion(nn.Module):
         super().__init__()
         self.config = config
         width, levels = config.retarget_width, int(math.log2(config.codec_factor))
-        layers: list[nn.Module] = []
-        channels = MAPS
-        for level in range(levels):
-            out = max(8, width >> (levels - 1 - level))
-            layers += [nn.Conv2d(channels, out, 4, stride=2, padding=1), Residual(out)]
-            channels = out
+        layers = strided(MAPS, [max(8, width >> level) for level in reversed(range(levels))])
         layers += [Residual(width) for _ in range(_BLOCKS * config.retarget_layers)]
         self.layers = nn.Sequential(*layers, nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, config.guidance, 1))
         self.face = nn.Parameter(torch.randn(config.face_token) * 0.02)
