@@ -111,13 +111,18 @@ class DataConfig:
     """pairs: share of cross-identity samples among all (0 to 1) where both kinds exist.
 
     clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for
-    none. cache_mb: memory for prepared samples, per worker.
+    none. cache_mb: memory for prepared frames, threads: that prepare samples; both per worker.
     """
 
     pairs: float = 0.75
     clip_stride: int = 2
     augment: float = 1.0
     cache_mb: int = 1024
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError("threads must be at least 1")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ It depends neither on the number of workers nor on where a run was cut off; each
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,12 +21,15 @@ from torch import Tensor
 from pipelines.errors import UsageError, WorkError
 from pipelines.shards.read import SampleRef, ShardIndex, order
 from training.config import Phase, Preset
+from training.fields import each, stack
 from training.inputs import Driver
-from training.records import Record, Records
+from training.records import Records
 
 _AHEAD = 3  # batches that are prepared while the model works
 _HISTORY_SHARE = 0.5
 _cached_order = lru_cache(maxsize=8)(order)
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,13 @@ class Batch:
     known: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        return self._each(lambda value: value.to(device))
+        """On a device; from pinned memory the copy goes on while the caller does other things."""
+        return each(self, lambda value: value.to(device, non_blocking=True))
 
     def parts(self, count: int) -> list["Batch"]:
         """The samples in so many equal parts, in order."""
         size = len(self.position) // count
-        return [self._each(itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        driver = values.pop("driver").each(change)
-        return Batch(driver=driver, **{name: change(value) for name, value in values.items()})
+        return [each(self, itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
 
 
 @dataclass(frozen=True)
@@ -144,67 +144,91 @@ class Plan:
         return Choice(ref, driver, target, frames, reference, history)
 
 
-def _sample(choice: Choice, records: Records, position: int, normal_size: int) -> Batch:
-    """One sample, without a batch axis."""
-    driver, target = (records.get(choice.ref, i) for i in (choice.driver, choice.target))
-    frames = torch.from_numpy(choice.frames)
-    known = (torch.arange(len(frames)) < choice.history).float()
-    return Batch(
-        torch.tensor(position),
-        Driver(*(getattr(driver.driver, field.name)[frames] for field in fields(Driver))),
-        target.frames[choice.reference],
-        target.keypoints[choice.reference],
-        target.frames[frames],
-        _mask(target)[frames],
-        target.keypoints[frames],
-        driver.points[frames],
-        _normals(target, normal_size)[frames],
-        target.hand_boxes[frames],
-        known,
-    )
-
-
-def _mask(record: Record) -> Tensor:
-    if record.mask is not None:
-        return record.mask
-    return torch.zeros(1, dtype=torch.uint8).expand(len(record.frames), *record.frames.shape[-2:])
-
-
-def _normals(record: Record, size: int) -> Tensor:
-    if record.normals is not None:
-        return record.normals
-    return torch.zeros(1, dtype=torch.uint8).expand(len(record.frames), 2, 4, size, size)
-
-
-def _stack(samples: list[Batch]) -> Batch:
-    def join(name: str) -> Tensor | Driver:
-        values = [getattr(sample, name) for sample in samples]
-        return Driver.stack(values) if name == "driver" else torch.stack(values)
-
-    return Batch(**{field.name: join(field.name) for field in fields(Batch)})  # type: ignore[arg-type]
-
-
 class Stream:
-    """Batches of a worker, prepared by a thread while the model works."""
+    """Batches of a worker, prepared by threads while the model works.
 
-    def __init__(self, plan: Plan, records: Records, preset: Preset, rank: int = 0, world: int = 1) -> None:
-        self._plan, self._records, self._rank, self._world = plan, records, rank, world
-        self._normal_size = preset.model.normal_size
-        self._steps = preset.steps
+    pin: put them into memory from which a GPU can fetch them by itself.
+    """
+
+    def __init__(
+        self, plan: Plan, records: Records, preset: Preset, rank: int = 0, world: int = 1, pin: bool = False
+    ) -> None:
+        self._plan, self._records, self._preset = plan, records, preset
+        self._rank, self._world, self._pin = rank, world, pin
         self.waited = 0.0
 
     def batch(self, step: int) -> Batch:
-        phase, positions = self._plan.positions(step, self._rank, self._world)
-        return _stack([_sample(self._plan.choose(phase, p), self._records, p, self._normal_size) for p in positions])
+        """The batch of one step, prepared here and now."""
+        return self._batch(step, map)
 
-    def batches(self, start: int) -> Iterator[tuple[int, Batch]]:
-        """(step, batch) from a step to the end of the run; `waited` sums the seconds in which no batch was ready."""
-        with ThreadPoolExecutor(1) as pool:
-            queue: deque[Future[Batch]] = deque()
-            for step in range(start, self._steps):
-                while len(queue) < min(_AHEAD, self._steps - step):
-                    queue.append(pool.submit(self.batch, step + len(queue)))
+    def batches(self, steps: Iterable[int]) -> Iterator[tuple[int, Batch]]:
+        """(step, batch) of some steps; `waited` sums the seconds in which no batch was ready.
+
+        What goes wrong with a batch is raised where it is its turn.
+        """
+        # Batches wait for their samples in threads of their own, so that those of the next one fill every gap.
+        with threads(_AHEAD) as joiners, threads(self._preset.data.threads) as workers:
+            for step, batch in ahead(lambda step: joiners.submit(self._batch, step, workers.map), steps, _AHEAD):
                 began = time.monotonic()
-                batch = queue.popleft().result()
+                found = batch.result()
                 self.waited += time.monotonic() - began
-                yield step, batch
+                yield step, found
+
+    def _batch(self, step: int, each_of: Callable[[Callable[[int], Batch], Iterable[int]], Iterable[Batch]]) -> Batch:
+        phase, positions = self._plan.positions(step, self._rank, self._world)
+        batch = stack(list(each_of(partial(self._sample, phase), positions)))
+        return each(batch, Tensor.pin_memory) if self._pin else batch
+
+    def _sample(self, phase: Phase, position: int) -> Batch:
+        """One sample, without a batch axis."""
+        choice = self._plan.choose(phase, position)
+        count, frames = len(choice.frames), choice.frames.tolist()
+        target = self._records.get(choice.ref, choice.target, [*frames, choice.reference])
+        driver = target if choice.driver == choice.target else self._records.get(choice.ref, choice.driver, frames)
+        model = self._preset.model
+        mask, normals = (
+            torch.zeros(1, dtype=torch.uint8).expand(count, *shape) if known is None else known[:count]
+            for known, shape in (
+                (target.mask, (model.size, model.size)),
+                (target.normals, (2, 4, model.normal_size, model.normal_size)),
+            )
+        )
+        return Batch(
+            torch.tensor(position),
+            each(driver.driver, itemgetter(slice(count))),
+            target.frames[count],
+            target.keypoints[count],
+            target.frames[:count],
+            mask,
+            target.keypoints[:count],
+            driver.points[:count],
+            normals,
+            target.hand_boxes[:count],
+            (torch.arange(count) < choice.history).float(),
+        )
+
+
+@contextmanager
+def threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """What they have not begun at the end is dropped."""
+    import cv2
+
+    # The threads are the parallelism; OpenCV would start as many again in each.
+    cv2.setNumThreads(1)
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def ahead(
+    begin: Callable[[_Item], "Future[_Result]"], items: Iterable[_Item], count: int
+) -> Iterator[tuple[_Item, "Future[_Result]"]]:
+    """(item, its work) in order; while one is used the next `count` - 1 are begun."""
+    queue: deque[tuple[_Item, Future[_Result]]] = deque()
+    for item in items:
+        queue.append((item, begin(item)))
+        if len(queue) == count:
+            yield queue.popleft()
+    yield from queue

@@ -1,7 +1,6 @@
 """From a driving video and its keypoints to what the encoders see: the same crops in training and in use."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,14 +31,6 @@ class Driver:
     hand_visible: Tensor
     face_visible: Tensor
     face_box: Tensor
-
-    @staticmethod
-    def stack(drivers: "list[Driver]") -> "Driver":
-        return Driver(*(torch.stack([getattr(d, f.name) for d in drivers]) for f in fields(Driver)))
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Driver":
-        """The same with every tensor changed."""
-        return Driver(*(change(getattr(self, f.name)) for f in fields(Driver)))
 
     def plain(self) -> "Driver":
         """The crops as the encoders take them, without augmentation."""

@@ -87,7 +87,7 @@ def fit(job: Job, team: Team) -> None:
         checkpoint.load(workspace, job.run, learner, steps[-1])
     plan = Plan(ShardIndex.load(workspace, "train"), preset, job.seed)
     records = Records(Reader(workspace), preset.model, preset.data.cache_mb * 2**20)
-    stream = Stream(plan, records, preset, team.rank, team.world)
+    stream = Stream(plan, records, preset, team.rank, team.world, pin=team.device.type == "cuda")
     held_out = ShardIndex.load(workspace, "validation")
     validation = Validation.of(held_out, records, preset, team.rank, team.world)
     writers = team.world if preset.engine.shard else 1
@@ -96,7 +96,7 @@ def fit(job: Job, team: Team) -> None:
     usual: deque[float] = deque(maxlen=_USUAL)
     began, waited = time.monotonic(), 0.0
     stop_watching = _watch(job, team)
-    for step, batch in stream.batches(learner.step):
+    for step, batch in stream.batches(range(learner.step, preset.steps)):
         try:
             values = team.mean(train_step(objective, learner, batch.to(team.device), preset))
             _check(step, values["loss"], usual, preset)

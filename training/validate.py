@@ -50,12 +50,14 @@ class Validation:
     @torch.no_grad()
     def measure(self, objective: nn.Module, learner: Learner, device: torch.device) -> Found:
         """The last phase's objective with the running means as weights."""
-        last, losses = self.preset.phases[-1], []
-        batches = [self.stream.batch(self.preset.steps - last.steps + n % last.steps) for n in range(self.batches)]
+        last = self.preset.phases[-1]
+        losses: list[float] = []
+        steps = [self.preset.steps - last.steps + n % last.steps for n in range(self.batches)]
         with _means_in_place(learner), autocast(self.preset.engine, device):
-            for batch in batches:
+            for _, batch in self.stream.batches(steps):
+                if not losses:
+                    shown = batch.parts(max(1, len(batch.position) // _SHOWN))[0].to(device)
                 losses.append(float(objective(batch.to(device), last).total))
-            shown = batches[0].parts(max(1, len(batches[0].position) // _SHOWN))[0].to(device)
             made = _bare(objective).sample(shown)
         # A pass without gradients leaves the running means gathered.
         forget_gathered(objective)
