@@ -112,6 +112,8 @@ class DataConfig:
 
     clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for
     none. cache_mb: memory for prepared frames, threads: that prepare samples; both per worker.
+    latents: windows and references of each sample, evenly spaced, that are drawn where the DiT is trained; a frozen
+    codec encodes them once, before the first step. 0 draws all there are and encodes them in the step.
     """
 
     pairs: float = 0.75
@@ -119,10 +121,11 @@ class DataConfig:
     augment: float = 1.0
     cache_mb: int = 1024
     threads: int = 1
+    latents: int = 0
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise ValueError("threads must be at least 1")
+        if self.threads < 1 or self.latents < 0:
+            raise ValueError("threads must be at least 1 and latents at least 0")
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,10 @@ class Preset:
     ema: float = 0.99
     save_every: int = 50
     validation: int = 32
+
+    def __post_init__(self) -> None:
+        if self.data.latents and not self.model.pretrained:
+            raise ValueError("only a pretrained codec's latents are kept; name a pretrained model, or set latents to 0")
 
     @property
     def steps(self) -> int:

@@ -4,14 +4,10 @@ It depends neither on the number of workers nor on where a run was cut off; each
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import itemgetter
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,16 +16,17 @@ from torch import Tensor
 
 from pipelines.errors import UsageError, WorkError
 from pipelines.shards.read import SampleRef, ShardIndex, order
+from training.ahead import ahead, threads
 from training.config import Phase, Preset
 from training.fields import each, stack
 from training.inputs import Driver
+from training.latents import Latents
 from training.records import Records
+from training.windows import frames_from, references, starts
 
 _AHEAD = 3  # batches that are prepared while the model works
 _HISTORY_SHARE = 0.5
 _cached_order = lru_cache(maxsize=8)(order)
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,8 @@ class Batch:
     with its keypoints (B, 88, 3).
     target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
     the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
-    of the target. known (B, T): 1 for a history frame that is given clean.
+    of the target. known (B, T): 1 for a history frame that is given clean. latents (B, C, t, h, w) and
+    reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where they are not kept.
     """
 
     position: Tensor
@@ -54,6 +52,8 @@ class Batch:
     normals: Tensor
     hand_boxes: Tensor
     known: Tensor
+    latents: Tensor | None
+    reference_latents: Tensor | None
 
     def to(self, device: torch.device) -> "Batch":
         """On a device; from pinned memory the copy goes on while the caller does other things."""
@@ -127,19 +127,17 @@ class Plan:
         epoch, place = divmod(count, len(refs))
         ref = refs[int(_cached_order(self._seed, epoch, len(refs))[place])]
         rng = np.random.default_rng((self._seed, 1, position))
-        # The photo at the end of a pair is for reference only.
-        length, stored = int(ref.meta["motion_frames" if is_pair else "frames"]), int(ref.meta["frames"])
-        stride = 1 if is_pair else self._preset.data.clip_stride
-        stride = max(1, min(stride, (length - 1) // max(1, phase.frames - 1)))
-        start = int(rng.integers(max(1, length - stride * (phase.frames - 1))))
-        # A sample that is too short for the phase holds its last frame.
-        frames = np.minimum(start + stride * np.arange(phase.frames), length - 1)
+        data = self._preset.data
+        few = data.latents if phase.generate else 0
+        possible = starts(ref, data.clip_stride, phase.frames, few)
+        frames = frames_from(ref, data.clip_stride, phase.frames, int(possible[rng.integers(len(possible))]))
         driver = target = 0
         if is_pair:
             count = len(ref.meta["identities"])
             driver, target = (int(i) for i in rng.permutation(count)[[0, -1]])
-        others = np.setdiff1d(np.arange(stored), frames)
-        reference = int(rng.choice(others)) if len(others) else int(frames[0])
+        stills = references(ref, few)
+        others = np.setdiff1d(stills, frames)
+        reference = int(rng.choice(others)) if len(others) else int(stills[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0
         return Choice(ref, driver, target, frames, reference, history)
 
@@ -147,14 +145,21 @@ class Plan:
 class Stream:
     """Batches of a worker, prepared by threads while the model works.
 
-    pin: put them into memory from which a GPU can fetch them by itself.
+    latents: where they are kept. pin: put batches into memory from which a GPU can fetch them by itself.
     """
 
     def __init__(
-        self, plan: Plan, records: Records, preset: Preset, rank: int = 0, world: int = 1, pin: bool = False
+        self,
+        plan: Plan,
+        records: Records,
+        preset: Preset,
+        rank: int = 0,
+        world: int = 1,
+        latents: Latents | None = None,
+        pin: bool = False,
     ) -> None:
         self._plan, self._records, self._preset = plan, records, preset
-        self._rank, self._world, self._pin = rank, world, pin
+        self._rank, self._world, self._latents, self._pin = rank, world, latents, pin
         self.waited = 0.0
 
     def batch(self, step: int) -> Batch:
@@ -193,6 +198,10 @@ class Stream:
                 (target.normals, (2, 4, model.normal_size, model.normal_size)),
             )
         )
+        latents = still = None
+        if self._latents and phase.generate:
+            latents = self._latents.get(choice.ref, choice.target, frames[0], count)
+            still = self._latents.get(choice.ref, choice.target, choice.reference, 1)
         return Batch(
             torch.tensor(position),
             each(driver.driver, itemgetter(slice(count))),
@@ -205,30 +214,6 @@ class Stream:
             normals,
             target.hand_boxes[:count],
             (torch.arange(count) < choice.history).float(),
+            latents,
+            still,
         )
-
-
-@contextmanager
-def threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """What they have not begun at the end is dropped."""
-    import cv2
-
-    # The threads are the parallelism; OpenCV would start as many again in each.
-    cv2.setNumThreads(1)
-    pool = ThreadPoolExecutor(count)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def ahead(
-    begin: Callable[[_Item], "Future[_Result]"], items: Iterable[_Item], count: int
-) -> Iterator[tuple[_Item, "Future[_Result]"]]:
-    """(item, its work) in order; while one is used the next `count` - 1 are begun."""
-    queue: deque[tuple[_Item, Future[_Result]]] = deque()
-    for item in items:
-        queue.append((item, begin(item)))
-        if len(queue) == count:
-            yield queue.popleft()
-    yield from queue
