@@ -148,7 +148,9 @@ class DataConfig:
 
     cross_identity: one identity of a pair drives another; without, each drives itself, as in a clip.
     clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for
-    none. cache_mb: memory for prepared samples, per worker.
+    none. cache_mb: memory for prepared frames, threads: that prepare samples; both per worker.
+    latents: windows and references of each sample, evenly spaced, that are drawn where the DiT is trained; a frozen
+    codec encodes them once, before the first step. 0 draws all there are and encodes them in the step.
     """
 
     pairs: float = 0.75
@@ -156,6 +158,12 @@ class DataConfig:
     clip_stride: int = 2
     augment: float = 1.0
     cache_mb: int = 1024
+    threads: int = 1
+    latents: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threads < 1 or self.latents < 0:
+            raise ValueError("threads must be at least 1 and latents at least 0")
 
 
 @dataclass(frozen=True)
@@ -206,6 +214,8 @@ class Preset:
                 self.model.check_frames(f"phase {phase.name}: {name}", frames)
         if not self.model.heads and not all(phase.generate for phase in self.phases):
             raise ValueError("without heads a phase that does not generate learns nothing; set generate or heads")
+        if self.data.latents and not self.model.pretrained:
+            raise ValueError("only a pretrained codec's latents are kept; name a pretrained model, or set latents to 0")
 
     @property
     def steps(self) -> int:

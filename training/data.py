@@ -4,13 +4,10 @@ It depends neither on the number of workers nor on where a run was cut off; each
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +16,13 @@ from torch import Tensor
 
 from pipelines.errors import WorkError
 from pipelines.shards.read import SampleRef, ShardIndex, order
+from training.ahead import ahead, threads
 from training.config import Phase, Preset
+from training.fields import each, stack
 from training.inputs import Driver
-from training.records import Record, Records
+from training.latents import Latents
+from training.records import Records
+from training.windows import frames_from, references, starts
 
 _AHEAD = 3  # batches that are prepared while the model works
 _HISTORY_SHARE = 0.5
@@ -36,7 +37,8 @@ class Batch:
     with its keypoints (B, 88, 3).
     target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
     the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
-    of the target. known (B, T): 1 for a history frame that is given clean.
+    of the target. known (B, T): 1 for a history frame that is given clean. latents (B, C, t, h, w) and
+    reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where they are not kept.
     """
 
     position: Tensor
@@ -50,19 +52,17 @@ class Batch:
     normals: Tensor
     hand_boxes: Tensor
     known: Tensor
+    latents: Tensor | None
+    reference_latents: Tensor | None
 
     def to(self, device: torch.device) -> "Batch":
-        return self._each(lambda value: value.to(device))
+        """On a device; from pinned memory the copy goes on while the caller does other things."""
+        return each(self, lambda value: value.to(device, non_blocking=True))
 
     def parts(self, count: int) -> list["Batch"]:
         """The samples in so many equal parts, in order."""
         size = len(self.position) // count
-        return [self._each(itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        driver = values.pop("driver").each(change)
-        return Batch(driver=driver, **{name: change(value) for name, value in values.items()})
+        return [each(self, itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
 
 
 @dataclass(frozen=True)
@@ -121,86 +121,95 @@ class Plan:
         epoch, place = divmod(count, len(refs))
         ref = refs[int(_cached_order(self._seed, epoch, len(refs))[place])]
         rng = np.random.default_rng((self._seed, 1, position))
-        # The photo at the end of a pair is for reference only.
-        length, stored = int(ref.meta["motion_frames" if is_pair else "frames"]), int(ref.meta["frames"])
-        stride = 1 if is_pair else self._preset.data.clip_stride
-        stride = max(1, min(stride, (length - 1) // max(1, phase.frames - 1)))
-        start = int(rng.integers(max(1, length - stride * (phase.frames - 1))))
-        # A sample that is too short for the phase holds its last frame.
-        frames = np.minimum(start + stride * np.arange(phase.frames), length - 1)
+        data = self._preset.data
+        few = data.latents if phase.generate else 0
+        possible = starts(ref, data.clip_stride, phase.frames, few)
+        frames = frames_from(ref, data.clip_stride, phase.frames, int(possible[rng.integers(len(possible))]))
         driver = target = 0
         if is_pair:
             count = len(ref.meta["identities"])
             driver, target = (int(i) for i in rng.permutation(count)[[0, -1]])
             if not self._preset.data.cross_identity:
                 driver = target
-        others = np.setdiff1d(np.arange(stored), frames)
-        reference = int(rng.choice(others)) if len(others) else int(frames[0])
+        stills = references(ref, few)
+        others = np.setdiff1d(stills, frames)
+        reference = int(rng.choice(others)) if len(others) else int(stills[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0
         return Choice(ref, driver, target, frames, reference, history)
 
 
-def _sample(choice: Choice, records: Records, position: int, normal_size: int) -> Batch:
-    """One sample, without a batch axis."""
-    driver, target = (records.get(choice.ref, i) for i in (choice.driver, choice.target))
-    frames = torch.from_numpy(choice.frames)
-    known = (torch.arange(len(frames)) < choice.history).float()
-    return Batch(
-        torch.tensor(position),
-        Driver(*(getattr(driver.driver, field.name)[frames] for field in fields(Driver))),
-        target.frames[choice.reference],
-        target.keypoints[choice.reference],
-        target.frames[frames],
-        _mask(target)[frames],
-        target.keypoints[frames],
-        driver.points[frames],
-        _normals(target, normal_size)[frames],
-        target.hand_boxes[frames],
-        known,
-    )
-
-
-def _mask(record: Record) -> Tensor:
-    if record.mask is not None:
-        return record.mask
-    return torch.zeros(1, dtype=torch.uint8).expand(len(record.frames), *record.frames.shape[-2:])
-
-
-def _normals(record: Record, size: int) -> Tensor:
-    if record.normals is not None:
-        return record.normals
-    return torch.zeros(1, dtype=torch.uint8).expand(len(record.frames), 2, 4, size, size)
-
-
-def _stack(samples: list[Batch]) -> Batch:
-    def join(name: str) -> Tensor | Driver:
-        values = [getattr(sample, name) for sample in samples]
-        return Driver.stack(values) if name == "driver" else torch.stack(values)
-
-    return Batch(**{field.name: join(field.name) for field in fields(Batch)})  # type: ignore[arg-type]
-
-
 class Stream:
-    """Batches of a worker, prepared by a thread while the model works."""
+    """Batches of a worker, prepared by threads while the model works.
 
-    def __init__(self, plan: Plan, records: Records, preset: Preset, rank: int = 0, world: int = 1) -> None:
-        self._plan, self._records, self._rank, self._world = plan, records, rank, world
-        self._normal_size = preset.model.normal_size
-        self._steps = preset.steps
+    latents: where they are kept. pin: put batches into memory from which a GPU can fetch them by itself.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        records: Records,
+        preset: Preset,
+        rank: int = 0,
+        world: int = 1,
+        latents: Latents | None = None,
+        pin: bool = False,
+    ) -> None:
+        self._plan, self._records, self._preset = plan, records, preset
+        self._rank, self._world, self._latents, self._pin = rank, world, latents, pin
         self.waited = 0.0
 
     def batch(self, step: int) -> Batch:
-        phase, positions = self._plan.positions(step, self._rank, self._world)
-        return _stack([_sample(self._plan.choose(phase, p), self._records, p, self._normal_size) for p in positions])
+        """The batch of one step, prepared here and now."""
+        return self._batch(step, map)
 
-    def batches(self, start: int) -> Iterator[tuple[int, Batch]]:
-        """(step, batch) from a step to the end of the run; `waited` sums the seconds in which no batch was ready."""
-        with ThreadPoolExecutor(1) as pool:
-            queue: deque[Future[Batch]] = deque()
-            for step in range(start, self._steps):
-                while len(queue) < min(_AHEAD, self._steps - step):
-                    queue.append(pool.submit(self.batch, step + len(queue)))
+    def batches(self, steps: Iterable[int]) -> Iterator[tuple[int, Batch]]:
+        """(step, batch) of some steps; `waited` sums the seconds in which no batch was ready.
+
+        What goes wrong with a batch is raised where it is its turn.
+        """
+        # Batches wait for their samples in threads of their own, so that those of the next one fill every gap.
+        with threads(_AHEAD) as joiners, threads(self._preset.data.threads) as workers:
+            for step, batch in ahead(lambda step: joiners.submit(self._batch, step, workers.map), steps, _AHEAD):
                 began = time.monotonic()
-                batch = queue.popleft().result()
+                found = batch.result()
                 self.waited += time.monotonic() - began
-                yield step, batch
+                yield step, found
+
+    def _batch(self, step: int, each_of: Callable[[Callable[[int], Batch], Iterable[int]], Iterable[Batch]]) -> Batch:
+        phase, positions = self._plan.positions(step, self._rank, self._world)
+        batch = stack(list(each_of(partial(self._sample, phase), positions)))
+        return each(batch, Tensor.pin_memory) if self._pin else batch
+
+    def _sample(self, phase: Phase, position: int) -> Batch:
+        """One sample, without a batch axis."""
+        choice = self._plan.choose(phase, position)
+        count, frames = len(choice.frames), choice.frames.tolist()
+        target = self._records.get(choice.ref, choice.target, [*frames, choice.reference])
+        driver = target if choice.driver == choice.target else self._records.get(choice.ref, choice.driver, frames)
+        model = self._preset.model
+        mask, normals = (
+            torch.zeros(1, dtype=torch.uint8).expand(count, *shape) if known is None else known[:count]
+            for known, shape in (
+                (target.mask, (model.size, model.size)),
+                (target.normals, (2, 4, model.normal_size, model.normal_size)),
+            )
+        )
+        latents = still = None
+        if self._latents and phase.generate:
+            latents = self._latents.get(choice.ref, choice.target, frames[0], count)
+            still = self._latents.get(choice.ref, choice.target, choice.reference, 1)
+        return Batch(
+            torch.tensor(position),
+            each(driver.driver, itemgetter(slice(count))),
+            target.frames[count],
+            target.keypoints[count],
+            target.frames[:count],
+            mask,
+            target.keypoints[:count],
+            driver.points[:count],
+            normals,
+            target.hand_boxes[:count],
+            (torch.arange(count) < choice.history).float(),
+            latents,
+            still,
+        )

@@ -52,7 +52,8 @@ class Cost:
 
 @dataclass(frozen=True)
 class PhaseCost:
-    """Of one step of a phase, over all workers. tokens: of the DiT. flops: forward and backward."""
+    """Of one step of a phase, over all workers. tokens: of the DiT. flops: forward and backward, without the
+    codec where latents are kept."""
 
     tokens: int
     flops: float
@@ -65,7 +66,8 @@ def phase_costs(preset: Preset) -> dict[str, PhaseCost]:
     found = {}
     for phase in preset.phases:
         trace = _trace(animator, phase, 1)
-        flops = phase.batch * (_passes(preset) * trace.flops + trace.frozen_flops)
+        frozen = 0.0 if preset.data.latents else trace.frozen_flops
+        flops = phase.batch * (_passes(preset) * trace.flops + frozen)
         found[phase.name] = PhaseCost(_tokens(preset.model, phase), flops)
     return found
 
@@ -177,9 +179,9 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
         if phase.generate:
             target = torch.empty(batch, frames, 3, config.size, config.size)
             with frozen:
-                clean = animator.codec.encode(target)
+                clean, still = animator.codec.encode(target), animator.codec.encode(reference[:, None])
             known = torch.empty(batch, latent_frames(animator.codec, frames))
-            outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, reference)[0])
+            outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, reference, still)[0])
     parameters = {p.untyped_storage()._cdata for p in animator.parameters()}
     outside = frozen.get_total_flops()
     held = sum(size for key, (_, size) in kept.items() if key not in parameters)

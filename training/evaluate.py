@@ -88,8 +88,9 @@ def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfi
 
     def work(payload: Row) -> list[Row]:
         ref = refs[payload["sample"]]
-        driver = records.get(ref, payload["driver"])
-        target = records.get(ref, (payload["driver"] + 1) % len(ref.meta["identities"]))
+        frames = range(int(ref.meta["frames"]))
+        driver = records.get(ref, payload["driver"], frames)
+        target = records.get(ref, (payload["driver"] + 1) % len(ref.meta["identities"]), frames)
         made, points = _generate(animator, driver, target, config)
         # The last frame is the reference; the others have it as their baseline.
         truth = _pixels(target.frames[:-1])
@@ -122,11 +123,12 @@ def _generate(
     """Frames (T - 1, S, S, 3) of the target's person, and where D_h places its points (None without D_h)."""
     import torch
 
-    from training.inputs import Driver, to_float, to_pixels
+    from training.fields import stack
+    from training.inputs import to_float, to_pixels
     from training.model.heads import heatmap_points
 
     def tokens(record: "Record") -> Any:
-        return animator.encode(Driver.stack([record.driver]).plain())
+        return animator.encode(stack([record.driver]).plain())
 
     generator = torch.Generator().manual_seed(config.seed)
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """Pictures of what the driving encoders see, beside what was filmed."""
 
-from dataclasses import fields
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from training.augment import augment, draw
 from training.data import Stream
+from training.fields import each
 from training.inputs import Driver, to_pixels
 
 _SAMPLES, _DRAWS, _SIDE = 4, 5, 96
@@ -21,7 +22,7 @@ def augmentations(stream: Stream, strength: float, seed: int) -> NDArray[np.uint
     count = min(_SAMPLES, len(driver.body))
     blocks = []
     for sample in range(count):
-        one = Driver(*(getattr(driver, field.name)[sample : sample + 1, :1] for field in fields(Driver)))
+        one = each(driver, itemgetter((slice(sample, sample + 1), slice(1))))
         seen = [augment(one, draw(seed, torch.tensor([number])), strength) for number in range(_DRAWS)]
         columns = [_parts(each) for each in (one.plain(), *seen)]
         blocks.append(np.concatenate([_row(list(pictures)) for pictures in zip(*columns, strict=True)]))

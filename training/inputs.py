@@ -1,7 +1,6 @@
 """From a driving video and its keypoints to what the encoders see: the same crops in training and in use."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,14 +33,6 @@ class Driver:
     face_visible: Tensor
     face_box: Tensor
     keypoints: Tensor
-
-    @staticmethod
-    def stack(drivers: "list[Driver]") -> "Driver":
-        return Driver(*(torch.stack([getattr(d, f.name) for d in drivers]) for f in fields(Driver)))
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Driver":
-        """The same with every tensor changed."""
-        return Driver(*(change(getattr(self, f.name)) for f in fields(Driver)))
 
     def plain(self) -> "Driver":
         """The crops as the encoders take them, without augmentation."""

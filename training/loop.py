@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from simplejpeg import encode_jpeg
 from torch import nn
 
-from pipelines.shards.read import Reader, ShardIndex
+from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
 from training.estimate import phase_costs
 from training.export import load_weights, local_model
+from training.latents import Latents
 from training.meter import throughput
 from training.model.animator import Animator
 from training.objective import Objective
@@ -85,6 +86,11 @@ def fit(job: Job, team: Team) -> None:
     """
     torch.set_num_threads(job.threads)
     workspace, preset = Workspace(job.workspace_url), job.preset
+    train, held_out = (ShardIndex.load(workspace, split) for split in ("train", "validation"))
+    records = Records(Reader(workspace), preset.model, preset.data.cache_mb * 2**20)
+    # Before the network is there, whose memory encoding can use.
+    measured = held_out.samples if preset.validation else ()
+    latents = _keep_latents(workspace, [*train.samples, *measured], records, preset, team)
     learner, objective = _set_up(job, team)
     if team.rank == 0:
         checkpoint.sweep(workspace, job.run)
@@ -92,18 +98,16 @@ def fit(job: Job, team: Team) -> None:
     team.mean({"ready": 1.0})
     if steps := checkpoint.complete_steps(workspace, job.run):
         checkpoint.load(workspace, job.run, learner, steps[-1])
-    plan = Plan(ShardIndex.load(workspace, "train"), preset, job.seed)
-    records = Records(Reader(workspace), preset.model, preset.data.cache_mb * 2**20)
-    stream = Stream(plan, records, preset, team.rank, team.world)
-    held_out = ShardIndex.load(workspace, "validation")
-    validation = Validation.of(held_out, records, preset, team.rank, team.world)
+    plan = Plan(train, preset, job.seed)
+    stream = Stream(plan, records, preset, team.rank, team.world, latents, pin=team.device.type == "cuda")
+    validation = Validation.of(held_out, records, preset, team.rank, team.world, latents)
     writers = team.world if preset.engine.shard else 1
     saver = checkpoint.Saver(workspace, job.run, team.rank, writers, preset.engine.keep)
     rows: list[dict[str, Any]] = []
     usual: deque[float] = deque(maxlen=_USUAL)
     began, waited = time.monotonic(), 0.0
     stop_watching = _watch(job, team)
-    for step, batch in stream.batches(learner.step):
+    for step, batch in stream.batches(range(learner.step, preset.steps)):
         saver.check()
         try:
             values = team.mean(train_step(objective, learner, batch.to(team.device), preset))
@@ -128,6 +132,20 @@ def fit(job: Job, team: Team) -> None:
     saver.wait()
     stop_watching()
     team.mean({"done": 1.0})
+
+
+def _keep_latents(
+    workspace: Workspace, refs: list[SampleRef], records: Records, preset: Preset, team: Team
+) -> Latents | None:
+    """None where the codec encodes in the step."""
+    if not preset.data.latents:
+        return None
+    latents = Latents(workspace, refs, preset, team.device)
+    latents.sweep(team.rank, team.world)
+    # What is there from now on is whole.
+    team.mean({"swept": 1.0})
+    latents.encode(records, team.rank, team.world)
+    return latents
 
 
 def _set_up(job: Job, team: Team) -> tuple[Learner, nn.Module]:

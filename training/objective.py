@@ -51,15 +51,15 @@ class Objective(nn.Module):
         guidance = animator.guide(reference, tokens)
         terms = self._labelled(batch, tokens, guidance)
         if phase.generate:
-            target = to_float(batch.target)
-            clean = animator.codec.encode(target)
+            clean = self._latents(batch.latents, batch.target)
+            still = self._latents(batch.reference_latents, batch.reference[:, None])
             noise, time = flow_noise(clean.shape[1:], self.seed, batch.position, weights.pure_noise)
             time = shifted(time, animator.config.shift)
             known = batch.known[:, :: animator.codec.stride]
             keep = known[:, None, :, None, None]
             noised = torch.lerp(clean, noise, time[:, None, None, None, None])
             latents = keep * clean + (1 - keep) * noised
-            output, _ = animator.predict_clean(latents, time, known, guidance, reference)
+            output, _ = animator.predict_clean(latents, time, known, guidance, reference, still)
             wanted = clean if animator.config.prediction == "x" else noise - clean
             weight = (1 - keep) * self._foreground(batch.mask, clean.shape)
             terms["flow"] = _mean_per_sample((output - wanted).square(), weight.expand_as(clean))
@@ -72,6 +72,10 @@ class Objective(nn.Module):
         generator = torch.Generator().manual_seed(self.seed)
         tokens = self.animator.encode(batch.driver.plain())
         return self.animator.generate(to_float(batch.reference), tokens, generator=generator)
+
+    def _latents(self, kept: Tensor | None, pixels: Tensor) -> Tensor:
+        """kept: (B, C, t, h, w), or None. pixels: (B, T, 3, S, S) uint8."""
+        return self.animator.codec.encode(to_float(pixels)) if kept is None else kept.float()
 
     def _labelled(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
         """The terms whose truth is a label: what there are heads for, and offsets."""

@@ -31,7 +31,7 @@ def _check_shards(workspace: Workspace, index: ShardIndex, preset: Preset) -> No
         check_lengths(index, workspace)
     records = Records(Reader(workspace), preset.model, 0)
     for ref in {ref.kind: ref for ref in index.samples}.values():
-        records.get(ref)
+        records.get(ref, 0, [0])
 
 
 def _check_room(workspace: Workspace, run: str, preset: Preset) -> None:

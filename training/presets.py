@@ -41,7 +41,7 @@ _WAN_PRESET = Preset(
         Phase("clips", 15000, batch=32, frames=17, history=1, rate=1e-5, warm=500),
     ),
     loss=LossConfig(pure_noise=0.0, foreground=1.0),
-    data=DataConfig(cache_mb=8192),
+    data=DataConfig(cache_mb=8192, threads=8, latents=4),
     engine=EngineConfig(precision="bf16", recompute=True, shard=True, keep=3),
     ema=0.999,
     save_every=500,

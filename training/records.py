@@ -2,7 +2,9 @@
 
 import io
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from threading import Lock
 from typing import Any
 
@@ -16,6 +18,7 @@ from pipelines.errors import DataError
 from pipelines.keypoints import COUNT, PARTS, part_box
 from pipelines.shards.read import Reader, SampleRef
 from training.config import ModelConfig
+from training.fields import each, stack, tensors
 from training.inputs import HANDS, Driver, crop, driver_of, local_points, person_box
 
 _HAND_DEPTH = 0.12  # metres from the hand's points within which a surface counts as the hand
@@ -23,7 +26,7 @@ _HAND_DEPTH = 0.12  # metres from the hand's points within which a surface count
 
 @dataclass(frozen=True)
 class Record:
-    """One clip, or one identity of a pair group; T frames.
+    """T frames of a clip, or of one identity of a pair group.
 
     frames (T, 3, S, S) uint8. driver: uint8 crops. keypoints (T, 88, 3) in the frame. points (T, 88, 3) in the driving
     crops, see `local_points`. hand_boxes (T, 2, 4). mask (T, S, S) and normals (T, 2, 4, N, N; the last channel says
@@ -40,85 +43,95 @@ class Record:
 
     @property
     def bytes(self) -> int:
-        tensors = (self.frames, self.driver.body, self.driver.hands, self.driver.face, self.mask, self.normals)
-        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+        return sum(tensor.nbytes for tensor in tensors(self))
 
 
 class Records:
-    """Reads and prepares samples, keeping the last used ones; may be used from several threads.
+    """Reads and prepares frames of samples, keeping the last used ones; may be used from several threads.
 
-    cache_bytes: about how much memory to keep.
+    cache_bytes: the most memory for what is kept.
     """
 
     def __init__(self, reader: Reader, config: ModelConfig, cache_bytes: int) -> None:
         self._reader, self._config, self._most = reader, config, cache_bytes
-        self._kept: OrderedDict[tuple[str, int], Record] = OrderedDict()
+        # Each is a Record without the axis of frames.
+        self._kept: OrderedDict[tuple[str, int, int], Record] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
-    def get(self, ref: SampleRef, identity: int = 0) -> Record:
-        """A clip, or an identity (its place in the group) of a pair.
+    def get(self, ref: SampleRef, identity: int, frames: Sequence[int]) -> Record:
+        """Some frames (in any order, perhaps repeated) of a clip, or of an identity (its place in the group) of a pair.
 
-        Raises: DataError for a sample that breaks the shards' contract.
+        Raises: DataError for a sample that breaks the shards' contract or has no such frame.
         """
-        key = (ref.id, identity)
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        try:
-            record = self._clip(ref) if ref.kind == "clip" else self._pair(ref, identity)
-        except (DataError, ValueError, KeyError, IndexError, OSError) as error:
-            raise DataError(f"{ref.shard}: sample {ref.id} is not readable ({error}); make the shards again") from error
-        with self._lock:
-            self._kept[key] = record
-            self._bytes += record.bytes
-            while self._bytes > self._most and len(self._kept) > 1:
-                self._bytes -= self._kept.popitem(last=False)[1].bytes
-        return record
+            found = {t: self._kept[ref.id, identity, t] for t in frames if (ref.id, identity, t) in self._kept}
+        if missing := sorted(set(frames) - found.keys()):
+            try:
+                made = self._clip(ref, missing) if ref.kind == "clip" else self._pair(ref, identity, missing)
+            except (DataError, ValueError, KeyError, IndexError, OSError) as error:
+                reason = f"{ref.shard}: sample {ref.id} is not readable ({error}); make the shards again"
+                raise DataError(reason) from error
+            # A copy of each, since a slice would keep all of them in memory.
+            found |= {t: each(each(made, itemgetter(i)), Tensor.clone) for i, t in enumerate(missing)}
+        self._keep({(ref.id, identity, t): found[t] for t in frames})
+        return stack([found[t] for t in frames])
 
-    def _clip(self, ref: SampleRef) -> Record:
+    def _keep(self, used: dict[tuple[str, int, int], Record]) -> None:
+        """Put frames, which may be there already, behind all others; drop the first ones where they are too many."""
+        with self._lock:
+            for key, record in used.items():
+                if key not in self._kept:
+                    self._bytes += record.bytes
+                    self._kept[key] = record
+                self._kept.move_to_end(key)
+            while self._bytes > self._most:
+                self._bytes -= self._kept.popitem(last=False)[1].bytes
+
+    def _clip(self, ref: SampleRef, frames: list[int]) -> Record:
         members = self._reader.read(ref, ("mp4", "keypoints.npy"))
         keypoints = checked_keypoints(np.load(io.BytesIO(members["keypoints.npy"]), allow_pickle=False))
-        frames = decode_video(members["mp4"])
-        if len(frames) != len(keypoints):
-            raise ValueError(f"{len(frames)} frames but keypoints of {len(keypoints)}")
-        return self._record(frames, keypoints)
+        decoder = DecordDecoder(members["mp4"])
+        if len(decoder) != len(keypoints):
+            raise ValueError(f"{len(decoder)} frames but keypoints of {len(keypoints)}")
+        return self._record(decoder.get_batch(frames), keypoints, frames)
 
-    def _pair(self, ref: SampleRef, identity: int) -> Record:
+    def _pair(self, ref: SampleRef, identity: int, frames: list[int]) -> Record:
         import simplejpeg
 
-        names = [f"i{identity}.t{t}.jpg" for t in range(int(ref.meta["frames"]))]
+        names = [f"i{identity}.t{t}.jpg" for t in frames]
         members = self._reader.read(ref, (*names, f"i{identity}.npz"))
-        frames = np.stack([simplejpeg.decode_jpeg(members[name], colorspace="RGB") for name in names])
+        images = np.stack([simplejpeg.decode_jpeg(members[name], colorspace="RGB") for name in names])
         with np.load(io.BytesIO(members[f"i{identity}.npz"]), allow_pickle=False) as arrays:
             keypoints = checked_keypoints(arrays["keypoints"])
-            masks = (arrays["mask"] > 0).astype(np.uint8) * 255
-            if masks.shape != frames.shape[:3]:
-                raise ValueError(f"masks {masks.shape} do not fit frames {frames.shape}")
-            normals = hand_normals(
-                keypoints, arrays["keypoints3d"], arrays["depth"], arrays["normals"], self._config.normal_size
-            )
-        return self._record(frames, keypoints, masks, normals)
+            masks = (arrays["mask"][frames] > 0).astype(np.uint8) * 255
+            if masks.shape != images.shape[:3]:
+                raise ValueError(f"masks {masks.shape} do not fit frames {images.shape}")
+            points, depth, surface = (arrays[name][frames] for name in ("keypoints3d", "depth", "normals"))
+            normals = hand_normals(keypoints[frames], points, depth, surface, self._config.normal_size)
+        return self._record(images, keypoints, frames, masks, normals)
 
     def _record(
         self,
-        frames: NDArray[np.uint8],
+        images: NDArray[np.uint8],
         keypoints: NDArray[np.float32],
+        frames: list[int],
         masks: NDArray[np.uint8] | None = None,
         normals: NDArray[np.uint8] | None = None,
     ) -> Record:
+        """images, masks, normals: of these frames. keypoints: of all frames, as the person's box is around all."""
         size = self._config.size
-        aspect = frames.shape[2] / frames.shape[1]
+        aspect = images.shape[2] / images.shape[1]
         whole = np.array([0, 0, 1, 1], np.float32)
         person = person_box(keypoints, aspect)
-        small = np.stack([crop(frame, whole, size) for frame in frames])
+        own = keypoints[frames]
+        small = np.stack([crop(image, whole, size) for image in images])
         return Record(
             torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(),
-            driver_of(frames, keypoints, person, self._config, masks),
-            torch.from_numpy(keypoints),
-            torch.from_numpy(np.stack([local_points(points, person, aspect) for points in keypoints])),
-            torch.from_numpy(np.stack([_hand_boxes(points, aspect) for points in keypoints])),
+            driver_of(images, own, person, self._config, masks),
+            torch.from_numpy(own),
+            torch.from_numpy(np.stack([local_points(points, person, aspect) for points in own])),
+            torch.from_numpy(np.stack([_hand_boxes(points, aspect) for points in own])),
             None if masks is None else torch.from_numpy(np.stack([crop(mask, whole, size) for mask in masks])),
             None if normals is None else torch.from_numpy(normals),
         )

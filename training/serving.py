@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.errors import DataError
 from pipelines.video import encode_mp4
 from training.export import load_animator
+from training.fields import stack
 from training.inputs import Driver, crop, prepare_driver, to_float, to_pixels
 from training.records import checked_keypoints, decode_video
 
@@ -71,7 +72,7 @@ class Server:
 
 
 def _batched(driver: Driver) -> Driver:
-    return Driver.stack([driver])
+    return stack([driver])
 
 
 def decode_image(content: bytes) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from pipelines.shards.read import ShardIndex
 from training.config import Preset
 from training.data import Batch, Plan, Stream
 from training.inputs import to_pixels
+from training.latents import Latents
 from training.parallel import autocast, forget_gathered, rows_here
 from training.records import Records
 from training.step import Learner, trainable
@@ -39,23 +40,27 @@ class Validation:
     batches: int
 
     @staticmethod
-    def of(index: ShardIndex, records: Records, preset: Preset, rank: int, world: int) -> "Validation | None":
+    def of(
+        index: ShardIndex, records: Records, preset: Preset, rank: int, world: int, latents: Latents | None
+    ) -> "Validation | None":
         """None where there is nothing to validate on."""
         if not index.samples or not preset.validation:
             return None
         # Every worker takes part, so there are whole batches only.
         batches = max(1, preset.validation // preset.phases[-1].batch)
-        return Validation(Stream(Plan(index, preset, 0), records, preset, rank, world), preset, batches)
+        return Validation(Stream(Plan(index, preset, 0), records, preset, rank, world, latents), preset, batches)
 
     @torch.no_grad()
     def measure(self, objective: nn.Module, learner: Learner, device: torch.device) -> Found:
         """The last phase's objective with the running means as weights."""
-        last, losses = self.preset.phases[-1], []
-        batches = [self.stream.batch(self.preset.steps - last.steps + n % last.steps) for n in range(self.batches)]
+        last = self.preset.phases[-1]
+        losses: list[float] = []
+        steps = [self.preset.steps - last.steps + n % last.steps for n in range(self.batches)]
         with _means_in_place(learner), autocast(self.preset.engine, device):
-            for batch in batches:
+            for _, batch in self.stream.batches(steps):
+                if not losses:
+                    shown = batch.parts(max(1, len(batch.position) // _SHOWN))[0].to(device)
                 losses.append(float(objective(batch.to(device), last).total))
-            shown = batches[0].parts(max(1, len(batches[0].position) // _SHOWN))[0].to(device)
             made = _bare(objective).sample(shown)
         # A pass without gradients leaves the running means gathered.
         forget_gathered(objective)

@@ -18,6 +18,17 @@ def test_encoding_is_repeatable_and_faithful() -> None:
     assert np.abs(difference).mean() < 3
 
 
+def test_single_frames_are_those_of_the_whole_video() -> None:
+    """Training reads them so, across key frames."""
+    rng = np.random.default_rng(0)
+    still = rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    content = encode_mp4([np.roll(still, 2 * i, 1) for i in range(40)], fps=12.0)
+    whole = DecordDecoder(content).get_batch(range(40))
+    for _ in range(20):
+        some = sorted(set(rng.integers(0, 40, 4).tolist()))
+        assert np.array_equal(DecordDecoder(content).get_batch(some), whole[some]), some
+
+
 def test_equal_frames_give_equal_bytes_whatever_the_memory_held_before() -> None:
     """At this size x264's mbtree gave several results in a few dozen encodings."""
     rng = np.random.default_rng(0)

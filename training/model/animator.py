@@ -47,13 +47,14 @@ class Animator(nn.Module):
         return self.motion.guide(reference, tokens)
 
     def predict_clean(
-        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor
+        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor, still: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The network's output (x or velocity, by the config) and the clean latents that follow from it.
 
         latents: (B, C, t, h, w) at flow time `time` (B,): (1 - time) x + time noise. known: (B, t).
+        still: (B, C, 1, h, w), the latents of the reference.
         """
-        still = self.codec.encode(reference[:, None]).expand(-1, -1, latents.shape[2], -1, -1)
+        still = still.expand(-1, -1, latents.shape[2], -1, -1)
         motion = group_frames(guidance.motion, self.codec.stride)
         if self.refine and guidance.offsets is not None:
             moved = warp(reference, guidance.offsets)
@@ -90,13 +91,14 @@ class Animator(nn.Module):
         shape = (len(reference), self.codec.channels, latent_frames(self.codec, window), side, side)
         # Every window starts from the same noise: what the motion does not decide then stays as it is.
         noise = torch.randn(shape, generator=generator).to(reference.device)
+        still = self.codec.encode(reference[:, None])
         frames: Tensor | None = None
         while frames is None or frames.shape[1] < count:
             start = 0 if frames is None else frames.shape[1] - history
             index = torch.arange(start, start + window).clamp(max=count - 1)
             past = None if frames is None or not history else self.codec.encode(frames[:, start:])
             part = self._window(
-                noise, reference, tokens.at(index), past, steps or self.config.steps, guidance_scale, negative
+                noise, reference, still, tokens.at(index), past, steps or self.config.steps, guidance_scale, negative
             )
             frames = part if frames is None else torch.cat([frames, part[:, history:]], 1)
         return frames[:, :count]
@@ -105,6 +107,7 @@ class Animator(nn.Module):
         self,
         noise: Tensor,
         reference: Tensor,
+        still: Tensor,
         tokens: MotionTokens,
         past: Tensor | None,
         steps: int,
@@ -122,7 +125,7 @@ class Animator(nn.Module):
             if past is not None:
                 latents = torch.cat([past, latents[:, :, given:]], 2)
             time = now.expand(len(noise))
-            cleans = [self.predict_clean(latents, time, known, guide, reference)[1] for guide in guides]
+            cleans = [self.predict_clean(latents, time, known, guide, reference, still)[1] for guide in guides]
             clean = cleans[0] if len(cleans) == 1 else cleans[1].lerp(cleans[0], guidance_scale)
             latents = clean + (latents - clean) * (then / now)
         return self.codec.decode(latents)

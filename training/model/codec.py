@@ -102,7 +102,8 @@ class WanCodec(nn.Module):
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         latents: Tensor = self.vae.encode(frames.transpose(1, 2)).latent_dist.mode()
-        return (latents - self.mean) / self.std
+        # Rounded as kept latents are, so that a step does not depend on whether they were kept.
+        return ((latents - self.mean) / self.std).bfloat16().float()
 
     def decode(self, latents: Tensor) -> Tensor:
         frames: Tensor = self.vae.decode(latents * self.std + self.mean).sample

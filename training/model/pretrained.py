@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipelines.errors import WorkError
+from pipelines.manifest import digest_of
+from pipelines.workspace import file_sha256
 
 PROMPT = "empty_prompt.safetensors"
 TEXT_LENGTH = 512  # tokens that Wan's transformer was trained with; shorter prompts are padded with zeros
@@ -23,6 +25,15 @@ def load_part(kind: Any, source: str, part: str) -> Any:
         raise WorkError(
             f"{source}: has no usable {part!r} ({reason}); give the folder or hub id of a Wan pipeline for diffusers"
         ) from error
+
+
+def part_digest(source: str, part: str) -> str:
+    """Digest of all files of a part of a pipeline. Raises: WorkError where there are none."""
+    folder = _folder(source, f"{part}/*") / part
+    files = sorted(path for path in folder.glob("*") if path.is_file())
+    if not files:
+        raise WorkError(f"{source}: has no {part!r}; give the folder or hub id of a Wan pipeline for diffusers")
+    return digest_of([(path.name, file_sha256(path)) for path in files])
 
 
 def empty_prompt(source: str, width: int) -> Tensor:
@@ -45,13 +56,17 @@ def empty_prompt(source: str, width: int) -> Tensor:
 
 
 def _prompt_file(source: str) -> Path:
-    """Beside the pipeline's folders; for a hub id, in the folder where the hub's client keeps it."""
-    folder = Path(source)
-    if folder.is_dir():
-        return folder / PROMPT
+    """Beside the pipeline's folders."""
+    return _folder(source, "transformer/config.json") / PROMPT
+
+
+def _folder(source: str, wanted: str) -> Path:
+    """Where a pipeline is; for a hub id, the folder where the hub's client keeps it, with the files of a pattern."""
+    if Path(source).is_dir():
+        return Path(source)
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(source, allow_patterns="transformer/config.json")) / PROMPT
+    return Path(snapshot_download(source, allow_patterns=wanted))
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,22 +14,18 @@ from tiny_training import TINY, make_stream, only
 from pipelines.errors import DataError, UsageError, WorkError
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
-from training.config import Preset
+from training.config import Phase, Preset
 from training.data import Batch, Plan, Stream
+from training.fields import each, stack, tensors
 from training.records import Records
 
 
 def equal(a: Batch, b: Batch) -> bool:
-    pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(Batch) if f.name != "driver"]
-    pairs += [(getattr(a.driver, f.name), getattr(b.driver, f.name)) for f in fields(a.driver)]
-    return all(torch.equal(x, y) for x, y in pairs)
+    return all(torch.equal(x, y) for x, y in zip(tensors(a), tensors(b), strict=True))
 
 
 def join(parts: list[Batch]) -> Batch:
-    values = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Batch) if f.name != "driver"}
-    driver = parts[0].driver
-    whole = type(driver)(*(torch.cat([getattr(p.driver, f.name) for p in parts]) for f in fields(driver)))
-    return Batch(driver=whole, **values)
+    return each(stack(parts), lambda tensor: tensor.flatten(0, 1))
 
 
 @pytest.mark.parametrize("world", [2, 4])
@@ -41,10 +37,55 @@ def test_workers_share_the_same_global_batch(shards: Workspace, tiny: Preset, wo
 
 
 def test_a_stream_that_starts_in_the_middle_goes_on_alike(stream: Stream, shards: Workspace, tiny: Preset) -> None:
-    whole = dict(stream.batches(0))
+    whole = dict(stream.batches(range(tiny.steps)))
     assert list(whole) == list(range(tiny.steps))
-    for step, batch in make_stream(shards, tiny).batches(5):
+    for step, batch in make_stream(shards, tiny).batches(range(5, tiny.steps)):
         assert equal(batch, whole[step])
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_change_nothing(shards: Workspace, tiny: Preset, threads: int) -> None:
+    alone, many = make_stream(shards, tiny), make_stream(shards, only(tiny, threads=threads))
+    found = list(many.batches(range(tiny.steps)))
+    assert [step for step, _ in found] == list(range(tiny.steps))
+    assert all(equal(batch, alone.batch(step)) for step, batch in found)
+
+
+def test_a_sample_that_fails_does_so_at_its_step(
+    shards: Workspace, tiny: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = make_stream(shards, only(tiny, threads=2))
+    sample = Stream._sample
+
+    def fail(self: Stream, phase: Phase, position: int) -> Batch:
+        if position == 2 * phase.batch + 1:
+            raise DataError("sample 2 is broken")
+        return sample(self, phase, position)
+
+    monkeypatch.setattr(Stream, "_sample", fail)
+    batches = stream.batches(range(tiny.steps))
+    assert [next(batches)[0], next(batches)[0]] == [0, 1]
+    with pytest.raises(DataError, match="sample 2 is broken"):
+        next(batches)
+
+
+def test_no_more_batches_are_begun_than_are_looked_ahead(
+    shards: Workspace, tiny: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, positions = [], Plan.positions
+
+    def note(self: Plan, step: int, rank: int, world: int) -> object:
+        begun.append(step)
+        return positions(self, step, rank, world)
+
+    monkeypatch.setattr(Plan, "positions", note)
+    batches = make_stream(shards, tiny).batches(range(tiny.steps))
+    for step, _ in batches:
+        assert max(begun) <= step + 2
+        if step == 3:
+            break
+    batches.close()  # type: ignore[attr-defined]
+    assert max(begun) <= 5
 
 
 def test_another_seed_gives_other_samples(stream: Stream, shards: Workspace, tiny: Preset) -> None:
@@ -120,21 +161,7 @@ def test_no_samples_or_broken_ones_say_so(shards: Workspace, tiny: Preset) -> No
     for kind in ("clip", "pair"):
         ref = next(ref for ref in refs if ref.kind == kind)
         with pytest.raises(DataError, match=ref.id):
-            Records(Broken(shards), tiny.model, 10**6).get(ref)
+            Records(Broken(shards), tiny.model, 10**6).get(ref, 0, [0])
     lying = replace(ref, meta=json.loads(json.dumps(ref.meta)) | {"frames": 99})
     with pytest.raises(DataError, match="not readable"):
-        Records(Reader(shards), tiny.model, 10**6).get(lying)
-
-
-def test_the_cache_keeps_to_its_size(shards: Workspace, tiny: Preset) -> None:
-    refs = [ref for ref in ShardIndex.load(shards, "train").samples if ref.kind == "pair"]
-    one = Records(Reader(shards), tiny.model, 0).get(refs[0]).bytes
-    records = Records(Reader(shards), tiny.model, int(2.5 * one))
-    first = records.get(refs[0])
-    assert records.get(refs[0]) is first
-    for ref in refs[1:4]:
-        records.get(ref)
-    assert len(records._kept) == 2
-    again = records.get(refs[0])
-    assert again is not first
-    assert torch.equal(again.frames, first.frames)
+        Records(Reader(shards), tiny.model, 10**6).get(lying, 0, range(99))

@@ -1,15 +1,20 @@
 """What a dry run says must be what a run then is."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from tiny_training import make_stream, only
+from tiny_wan import save_tiny_wan, wan_preset
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipelines.errors import UsageError
+from pipelines.workspace import Workspace
 from training.config import EngineConfig, Preset
 from training.data import Stream
-from training.estimate import DEVICES, describe, estimate
+from training.estimate import DEVICES, describe, estimate, phase_costs
+from training.inputs import to_float
 from training.model.animator import Animator
 from training.objective import Objective
 from training.presets import PRESETS
@@ -29,6 +34,23 @@ def test_it_counts_what_a_real_step_does(tiny: Preset, stream: Stream) -> None:
     assert cost.step_flops == pytest.approx(max(found), rel=0.1)
     wanted = sum(flops * phase.steps for flops, phase in zip(found, tiny.phases, strict=True))
     assert cost.run_flops == pytest.approx(wanted, rel=0.1)
+
+
+def test_the_codec_is_not_in_the_step_where_latents_are_kept(shards: Workspace, tmp_path: Path) -> None:
+    preset = wan_preset(save_tiny_wan(tmp_path))
+    animator, phase = Animator(preset.model), preset.phases[-1]
+    objective, batch = Objective(animator, preset, 0), make_stream(shards, preset).batch(preset.steps - 1)
+    with FlopCounterMode(display=False) as codec:
+        latents, still = (animator.codec.encode(to_float(x)) for x in (batch.target, batch.reference[:, None]))
+    found = []
+    for one in (batch, replace(batch, latents=latents.bfloat16(), reference_latents=still.bfloat16())):
+        with FlopCounterMode(display=False) as counter:
+            objective(one, phase)
+        found.append(counter.get_total_flops())
+    assert found[0] - found[1] == codec.get_total_flops()
+    costs, fewer = phase_costs(preset), phase_costs(only(preset, latents=2))
+    assert fewer["warm-up"] == costs["warm-up"]
+    assert fewer["clips"].flops < costs["clips"].flops
 
 
 def test_rows_and_recomputing_save_memory(tiny: Preset) -> None:

@@ -66,18 +66,9 @@ def test_equal_normals_cost_nothing() -> None:
 def test_shares_of_a_batch_average_to_the_whole(objective: Objective, stream: Stream, tiny: Preset) -> None:
     batch, phase = stream.batch(4), tiny.phases[1]
     whole = objective(batch, phase)
-    halves = [objective(part(batch, rows), phase) for rows in (slice(0, 2), slice(2, 4))]
+    halves = [objective(half, phase) for half in batch.parts(2)]
     for name, term in whole.terms.items():
         assert torch.isclose(term, torch.stack([half.terms[name] for half in halves]).mean(), rtol=1e-4), name
-
-
-def part(batch: object, rows: slice) -> object:
-    def cut(value: object) -> object:
-        if isinstance(value, torch.Tensor):
-            return value[rows]
-        return type(value)(**{name: cut(item) for name, item in vars(value).items()})
-
-    return cut(batch)
 
 
 def test_history_frames_are_given_and_not_judged(objective: Objective, stream: Stream, tiny: Preset) -> None:

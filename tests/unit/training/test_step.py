@@ -32,7 +32,7 @@ def save(workspace: Workspace, learner: Learner, value: float | None = None) -> 
 
 
 def train(shards: Workspace, preset: Preset, objective: Objective, learner: Learner, until: int) -> Iterator[float]:
-    for step, batch in make_stream(shards, preset).batches(learner.step):
+    for step, batch in make_stream(shards, preset).batches(range(learner.step, preset.steps)):
         if step == until:
             return
         yield train_step(objective, learner, batch, preset)["loss"]
