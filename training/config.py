@@ -135,6 +135,8 @@ class LossConfig:
     flow: float = 1.0
     heatmaps: float = 0.05
     joints: float = 3.0
+    reference: float = 2.0
+    places: float = 2.0
     normals: float = 0.1
     points: float = 1.0
     displacement: float = 2.0

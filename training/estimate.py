@@ -175,6 +175,8 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
         if (heads := animator.heads) is not None and (features := guidance.features) is not None:
             hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
             outputs += [heads.heatmaps(features), heads.points(tokens)]
+            if guidance.seen is not None:
+                outputs.append(heads.reference(guidance.seen[:, None]))
             outputs.append(heads.normals(features, hands, torch.empty(batch, frames, 2, 4)))
         if phase.generate:
             target = torch.empty(batch, frames, 3, config.size, config.size)

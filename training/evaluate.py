@@ -125,7 +125,7 @@ def _generate(
 
     from training.fields import stack
     from training.inputs import to_float, to_pixels
-    from training.model.heads import heatmap_points
+    from training.model.encoders import expected_places
 
     def tokens(record: "Record") -> Any:
         return animator.encode(stack([record.driver]).plain())
@@ -139,7 +139,7 @@ def _generate(
         points = None
         if animator.heads is not None:
             logits = animator.heads.heatmaps(animator.guide(reference, motion).features)
-            points = heatmap_points(logits)[0].numpy()
+            points = expected_places(logits)[0].numpy()
     return _pixels(to_pixels(frames[0])), points
 
 

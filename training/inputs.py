@@ -85,20 +85,20 @@ def crop(image: Array, box: NDArray[np.float32], size: int) -> Array:
 def driver_of(
     frames: NDArray[np.uint8],
     keypoints: NDArray[np.float32],
-    person: NDArray[np.float32],
+    persons: NDArray[np.float32],
     config: ModelConfig,
     masks: NDArray[np.uint8] | None = None,
 ) -> Driver:
     """Cut the crops of some frames.
 
-    frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3). person: the box of the whole video. masks: (T, H, W) in {0, 255}.
+    frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3). persons (T, 4): see `person_box`. masks: (T, H, W) in {0, 255}.
     """
     count, height, width = frames.shape[:3]
     aspect = width / height
     alpha = np.full((count, height, width), 255, np.uint8) if masks is None else masks
     images = np.concatenate([frames, alpha[..., None]], -1)
     part = config.part_size
-    body = np.stack([crop(image, person, config.body_size) for image in images])
+    body = np.stack([crop(image, box, config.body_size) for image, box in zip(images, persons, strict=True)])
     hands = np.zeros((count, 2, part, part, 4), np.uint8)
     face = np.zeros((count, part, part, 4), np.uint8)
     hand_visible, face_visible = np.zeros((count, 2), bool), np.zeros(count, bool)
@@ -114,7 +114,7 @@ def driver_of(
         if box is not None:
             face_visible[t] = True
             face[t] = crop(image, box, part)
-            face_box[t] = relative_box(box, person)
+            face_box[t] = relative_box(box, persons[t])
     channels_first = (torch.from_numpy(np.moveaxis(a, -1, -3).copy()) for a in (body, hands, face))
     return Driver(*channels_first, *map(torch.tensor, (hand_visible, face_visible, face_box, keypoints)))
 
@@ -125,7 +125,7 @@ def prepare_driver(frames: NDArray[np.uint8], keypoints: NDArray[np.float32], co
     frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3) in the schema of `pipelines.keypoints`.
     """
     person = person_box(keypoints, frames.shape[2] / frames.shape[1])
-    return driver_of(frames, keypoints, person, config).plain()
+    return driver_of(frames, keypoints, np.tile(person, (len(frames), 1)), config).plain()
 
 
 def relative_box(box: NDArray[np.float32], person: NDArray[np.float32]) -> NDArray[np.float32]:

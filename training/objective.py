@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipelines.keypoints import COUNT, PARTS
+from pipelines.keypoints import BODY_SLICE, COUNT, PARTS
 from training.augment import augment, draw
 from training.config import Phase, Preset
 from training.correspondence import correspondence
@@ -18,8 +18,8 @@ from training.data import Batch
 from training.inputs import to_float
 from training.model.animator import Animator, shifted
 from training.model.codec import group_frames
-from training.model.encoders import MotionTokens
-from training.model.heads import Heads, heatmap_points
+from training.model.encoders import MotionTokens, expected_places
+from training.model.heads import Heads
 from training.model.motion import Guidance
 
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
@@ -46,10 +46,10 @@ class Objective(nn.Module):
         animator, weights = self.animator, self.preset.loss
         draws = draw(self.seed, batch.position).to(batch.position.device)
         driver = augment(batch.driver, draws, self.preset.data.augment)
-        tokens = animator.encode(driver)
+        tokens, places = animator.motion.look(driver)
         reference = to_float(batch.reference)
         guidance = animator.guide(reference, tokens)
-        terms = self._labelled(batch, tokens, guidance)
+        terms = self._labelled(batch, tokens, places, guidance)
         if phase.generate:
             clean = self._latents(batch.latents, batch.target)
             still = self._latents(batch.reference_latents, batch.reference[:, None])
@@ -77,13 +77,20 @@ class Objective(nn.Module):
         """kept: (B, C, t, h, w), or None. pixels: (B, T, 3, S, S) uint8."""
         return self.animator.codec.encode(to_float(pixels)) if kept is None else kept.float()
 
-    def _labelled(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
+    def _labelled(
+        self, batch: Batch, tokens: MotionTokens, places: Tensor | None, guidance: Guidance
+    ) -> dict[str, Tensor]:
         """The terms whose truth is a label: what there are heads for, and offsets."""
         terms = {}
-        if (heads := self.animator.heads) is not None and (features := guidance.features) is not None:
+        heads, features, seen = self.animator.heads, guidance.features, guidance.seen
+        if heads is not None and features is not None and seen is not None and places is not None:
             logits = heads.heatmaps(features)
             terms["heatmaps"] = heatmap_loss(logits, batch.keypoints)
-            terms["joints"] = joint_loss(heatmap_points(logits), batch.keypoints)
+            terms["joints"] = joint_loss(expected_places(logits), batch.keypoints)
+            own = expected_places(heads.reference(seen[:, None]))
+            terms["reference"] = joint_loss(own, batch.reference_keypoints[:, None])
+            crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
+            terms["places"] = joint_loss((places + 1) / 2, crop)
             terms["normals"] = self._normals(batch, tokens, heads, features)
             terms["points"] = point_loss(heads.points(tokens), batch.points)
         if guidance.offsets is not None:
@@ -140,13 +147,14 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
 def joint_loss(points: Tensor, keypoints: Tensor) -> Tensor:
     """Distance of expected and true places, in shares of the frame's side: what evaluation measures.
 
-    points: (B, T, 88, 2). keypoints: (B, T, 88, 3); points off the frame or of no confidence do not count.
+    points: (B, T, N, 2), the first N of the 88. keypoints: (B, T, N, 3); points off the frame or of no confidence do
+    not count.
     """
     place, confidence = keypoints[..., :2], keypoints[..., 2]
     inside = ((place >= 0) & (place < 1)).all(-1)
     # The square root has no slope at zero.
     distance = ((points - place).square().sum(-1) + 1e-6).sqrt()
-    return _mean_per_sample(distance, confidence * inside * _point_weights(points.device))
+    return _mean_per_sample(distance, confidence * inside * _point_weights(points.device)[: points.shape[-2]])
 
 
 def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:

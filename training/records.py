@@ -94,7 +94,7 @@ class Records:
         decoder = DecordDecoder(members["mp4"])
         if len(decoder) != len(keypoints):
             raise ValueError(f"{len(decoder)} frames but keypoints of {len(keypoints)}")
-        return self._record(decoder.get_batch(frames), keypoints, frames)
+        return self._record(decoder.get_batch(frames), keypoints, frames, len(keypoints))
 
     def _pair(self, ref: SampleRef, identity: int, frames: list[int]) -> Record:
         import simplejpeg
@@ -109,28 +109,34 @@ class Records:
                 raise ValueError(f"masks {masks.shape} do not fit frames {images.shape}")
             points, depth, surface = (arrays[name][frames] for name in ("keypoints3d", "depth", "normals"))
             normals = hand_normals(keypoints[frames], points, depth, surface, self._config.normal_size)
-        return self._record(images, keypoints, frames, masks, normals)
+        return self._record(images, keypoints, frames, int(ref.meta["motion_frames"]), masks, normals)
 
     def _record(
         self,
         images: NDArray[np.uint8],
         keypoints: NDArray[np.float32],
         frames: list[int],
+        moving: int,
         masks: NDArray[np.uint8] | None = None,
         normals: NDArray[np.uint8] | None = None,
     ) -> Record:
-        """images, masks, normals: of these frames. keypoints: of all frames, as the person's box is around all."""
+        """images, masks, normals: of these frames. keypoints: of all frames.
+
+        moving: how many of them are a video, which has one box around the person; a photo behind it has its own, as it
+        has in use.
+        """
         size = self._config.size
         aspect = images.shape[2] / images.shape[1]
         whole = np.array([0, 0, 1, 1], np.float32)
-        person = person_box(keypoints, aspect)
+        video = person_box(keypoints[:moving], aspect)
+        persons = np.stack([video if t < moving else person_box(keypoints[t : t + 1], aspect) for t in frames])
         own = keypoints[frames]
         small = np.stack([crop(image, whole, size) for image in images])
         return Record(
             torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(),
-            driver_of(images, own, person, self._config, masks),
+            driver_of(images, own, persons, self._config, masks),
             torch.from_numpy(own),
-            torch.from_numpy(np.stack([local_points(points, person, aspect) for points in own])),
+            torch.from_numpy(np.stack([local_points(p, box, aspect) for p, box in zip(own, persons, strict=True)])),
             torch.from_numpy(np.stack([_hand_boxes(points, aspect) for points in own])),
             None if masks is None else torch.from_numpy(np.stack([crop(mask, whole, size) for mask in masks])),
             None if normals is None else torch.from_numpy(normals),

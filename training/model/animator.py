@@ -40,7 +40,7 @@ class Animator(nn.Module):
 
     def encode(self, driver: Driver) -> MotionTokens:
         """driver: float crops with axes (B, T, ...), see `prepare_driver`."""
-        return self.motion.encode(driver)
+        return self.motion.look(driver)[0]
 
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
         """Retarget the tokens to the person in the reference image."""

@@ -24,14 +24,6 @@ class HeatmapHead(nn.Module):
         return logits
 
 
-def heatmap_points(logits: Tensor) -> Tensor:
-    """Expected position of each point (soft-argmax): logits (..., M, M) -> (..., 2), x and y in [0, 1] of the frame."""
-    size = logits.shape[-1]
-    mass = logits.flatten(-2).softmax(-1).unflatten(-1, (size, size))
-    cells = (torch.arange(size, device=logits.device) + 0.5) / size
-    return torch.stack([mass.sum(-2) @ cells, mass.sum(-1) @ cells], -1)
-
-
 class HandNormalHead(nn.Module):
     """D_n: D's features in a hand's box and the hand's token -> the hand's normals in camera space.
 
@@ -94,11 +86,15 @@ class PointHead(nn.Module):
 
 
 class Heads(nn.Module):
-    """All three: they teach the tokens and D, and have no part in generating."""
+    """All of them: they teach the tokens and D, and have no part in generating.
+
+    reference: heatmaps of the reference person's own points, out of what D sees of the image before it is told to move.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heatmaps = HeatmapHead(config)
+        self.reference = HeatmapHead(config)
         self.normals = HandNormalHead(config)
         self.points = PointHead(config)
 

@@ -16,21 +16,24 @@ from training.model.retarget import RetargetDecoder
 class Guidance:
     """What the tokens mean for one person.
 
-    motion: (B, T, C_g, h, w) on the latent grid. face: z_f (B, T, d_f). features: of D (B, T, d, g, g), None without D.
-    offsets: from a frame's places to those of the reference image (B, T, 2, M, M), None without the copy gate.
+    motion: (B, T, C_g, h, w) on the latent grid. face: z_f (B, T, d_f). features: of D (B, T, d, g, g), seen: what it
+    makes of the reference alone (B, d, g, g), None without D. offsets: from a frame's places to those of the reference
+    image (B, T, 2, M, M), None without the copy gate.
     """
 
     motion: Tensor
     face: Tensor
     features: Tensor | None
+    seen: Tensor | None
     offsets: Tensor | None
 
 
 class Motion(Protocol):
-    """`guide` sees nothing of the driver but what `encode` made of it."""
+    """`guide` sees nothing of the driver but the tokens that `look` made of it."""
 
-    def encode(self, driver: Driver) -> MotionTokens:
-        """driver: float crops with axes (B, T, ...)."""
+    def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
+        """driver: float crops with axes (B, T, ...). The tokens, and for their loss alone the places (B, T, 21, 2) of
+        the body's points in its crop, where there are any."""
 
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
         """reference: (B, 3, H, W) in [-1, 1]."""
@@ -45,11 +48,11 @@ class RetargetedMotion(nn.Module):
         self.retarget = RetargetDecoder(config)
         self.displacement = Displacement(config) if config.refine else None
 
-    def encode(self, driver: Driver) -> MotionTokens:
-        tokens: MotionTokens = self.encoder(driver)
-        return tokens
+    def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
+        tokens, places = self.encoder(driver)
+        return tokens, places
 
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
-        guidance, features = self.retarget(reference, tokens)
+        guidance, features, seen = self.retarget(reference, tokens)
         offsets = self.displacement(features) if self.displacement else None
-        return Guidance(guidance, tokens.face, features, offsets)
+        return Guidance(guidance, tokens.face, features, seen, offsets)

@@ -81,8 +81,8 @@ class SkeletonMotion(nn.Module):
         self.layers = nn.Sequential(*layers, nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, config.guidance, 1))
         self.face = nn.Parameter(torch.randn(config.face_token) * 0.02)
 
-    def encode(self, driver: Driver) -> MotionTokens:
-        return MotionTokens(*(driver.keypoints[:, :, where].flatten(2) for where in PARTS.values()))
+    def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
+        return MotionTokens(*(driver.keypoints[:, :, where].flatten(2) for where in PARTS.values())), None
 
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:  # noqa: ARG002
         config, batch = self.config, tokens.body.shape[:2]
@@ -91,4 +91,4 @@ class SkeletonMotion(nn.Module):
         motion = self.layers(draw_skeleton(keypoints, config.size)).unflatten(0, batch)
         cells = config.heatmap_size
         offsets = motion.new_zeros(*batch, 2, cells, cells) if config.refine else None
-        return Guidance(motion, self.face.expand(*batch, -1), None, offsets)
+        return Guidance(motion, self.face.expand(*batch, -1), None, None, offsets)

@@ -53,8 +53,8 @@ def test_the_right_hand_is_mirrored() -> None:
     )
     swapped[..., 0] = 1 - swapped[..., 0]
     person = person_box(keypoints)
-    plain = driver_of(frames, keypoints, person, CONFIG)
-    other = driver_of(np.ascontiguousarray(frames[:, :, ::-1]), swapped, person, CONFIG)
+    plain = driver_of(frames, keypoints, np.tile(person, (len(frames), 1)), CONFIG)
+    other = driver_of(np.ascontiguousarray(frames[:, :, ::-1]), swapped, np.tile(person, (len(frames), 1)), CONFIG)
     # Half a pixel of rounding may go either way.
     difference = (plain.hands.float() - other.hands.flip(1).float()).abs().mean()
     assert difference < (plain.hands.float() - other.hands.float()).abs().mean() / 1.5

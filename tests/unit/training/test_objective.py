@@ -10,7 +10,7 @@ from pipelines.keypoints import LEFT_HAND_SLICE
 from training.config import Preset
 from training.data import Stream
 from training.model.animator import Animator
-from training.objective import Objective, flow_noise, heatmap_loss, normal_loss, point_loss
+from training.objective import Objective, flow_noise, heatmap_loss, joint_loss, normal_loss, point_loss
 
 
 @pytest.fixture
@@ -91,3 +91,18 @@ def test_noise_is_each_samples_own() -> None:
     _, times = flow_noise(torch.Size([1]), 0, torch.arange(600), 0.8)
     assert 0.75 < (times == 1).float().mean() < 0.85
     assert ((times > 0) & (times <= 1)).all()
+
+
+def test_joints_are_measured_in_shares_of_the_frame_where_they_are_seen_in_it() -> None:
+    keypoints = torch.full((1, 1, 88, 3), 0.5)
+    keypoints[..., 2] = 1
+    places = keypoints[..., :2] + torch.tensor([0.03, 0.04])
+    assert joint_loss(places, keypoints) == pytest.approx(0.05, abs=1e-3)
+    # A point off the frame, and one of no confidence.
+    keypoints[0, 0, 0, 0], keypoints[0, 0, 1, 2] = 1.5, 0
+    assert joint_loss(places, keypoints) == pytest.approx(0.05, abs=1e-3)
+    assert joint_loss(places[:, :, :21], keypoints[:, :, :21]) == pytest.approx(0.05, abs=1e-3)
+    exact = keypoints[..., :2].clone().requires_grad_()
+    joint_loss(exact, keypoints).backward()
+    assert exact.grad is not None
+    assert exact.grad.isfinite().all()

@@ -161,7 +161,8 @@ def test_a_background_failure_ends_the_run_before_the_next_checkpoint(
     monkeypatch.setattr(loop, "_check", after)
     with pytest.raises(WorkError, match="the disk is full"):
         run(data, replace(TINY, save_every=4, validation=0))
-    assert steps == [0, 1, 2, 3, 4]
+    # The writer may fail before the next step asks, or during it.
+    assert steps in ([0, 1, 2, 3], [0, 1, 2, 3, 4])
 
 
 def test_a_folder_for_several_machines(data: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

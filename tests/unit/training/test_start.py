@@ -108,5 +108,6 @@ def test_what_is_no_whole_model_is_refused(workspace: Workspace, model: Path, tm
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"retarget_layers": 1}))
     start.take(workspace, str(folder), TINY.model, "run/start")
+    write_toy_shards(workspace)
     with pytest.raises(WorkError, match=r"has other weights than its config says \(motion.retarget.blocks"):
         fit(Job(workspace.url, "run", TINY, 0, 1, None, started=True), Alone())

@@ -103,8 +103,8 @@ def test_without_augmentation_the_encoders_see_what_was_filmed(
     shards: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objective, batch, seen = objective_of("no-augment"), generating(shards, "no-augment"), []
-    encode = objective.animator.encode
-    monkeypatch.setattr(objective.animator, "encode", lambda driver: seen.append(driver) or encode(driver))
+    look = objective.animator.motion.look
+    monkeypatch.setattr(objective.animator.motion, "look", lambda driver: seen.append(driver) or look(driver))
     objective(batch, objective.preset.phases[1])
     assert torch.equal(seen[0].body, batch.driver.plain().body)
 
@@ -115,7 +115,9 @@ def test_without_heads_only_the_flow_teaches(shards: Workspace) -> None:
     assert objective.animator.heads is None
     assert losses.total == losses.terms["flow"]
     weights = to_json(objective.preset)["loss"]
-    assert [weights[name] for name in ("heatmaps", "joints", "normals", "points", "displacement")] == [0] * 5
+    assert [
+        weights[name] for name in ("heatmaps", "joints", "reference", "places", "normals", "points", "displacement")
+    ] == [0] * 7
     with pytest.raises(ValueError, match="learns nothing"):
         replace(TINY, model=replace(TINY.model, heads=False))
 

@@ -5,7 +5,7 @@ import torch
 from training.config import Preset
 from training.data import Stream
 from training.inputs import Driver
-from training.model.encoders import MotionEncoder
+from training.model.encoders import BodyEncoder, MotionEncoder
 
 
 def encoder_and_driver(preset: Preset, stream: Stream) -> tuple[MotionEncoder, Driver]:
@@ -18,22 +18,36 @@ def test_a_hidden_hand_or_face_gives_the_null_token_whatever_its_crop(tiny: Pres
     visible = driver.hand_visible.clone()
     visible[:, :, 1] = False
     hidden = replace(driver, hand_visible=visible, face_visible=torch.zeros_like(driver.face_visible))
-    tokens = encoder(hidden)
+    tokens, _ = encoder(hidden)
     assert torch.equal(tokens.right_hand, encoder.hand.null.expand_as(tokens.right_hand))
     assert torch.equal(tokens.face, encoder.face.null.expand_as(tokens.face))
-    assert torch.equal(tokens.left_hand, encoder(driver).left_hand)
+    assert torch.equal(tokens.left_hand, encoder(driver)[0].left_hand)
     noisy = replace(hidden, hands=hidden.hands.clone())
     noisy.hands[:, :, 1] += 1
-    assert torch.equal(encoder(noisy).right_hand, tokens.right_hand)
+    assert torch.equal(encoder(noisy)[0].right_hand, tokens.right_hand)
 
 
 def test_both_hands_share_one_encoder(tiny: Preset, stream: Stream) -> None:
     encoder, driver = encoder_and_driver(tiny, stream)
     swapped = replace(driver, hands=driver.hands.flip(2), hand_visible=driver.hand_visible.flip(2))
-    assert torch.allclose(encoder(driver).left_hand, encoder(swapped).right_hand, atol=1e-6)
+    assert torch.allclose(encoder(driver)[0].left_hand, encoder(swapped)[0].right_hand, atol=1e-6)
 
 
 def test_where_the_face_is_reaches_its_token(tiny: Preset, stream: Stream) -> None:
     encoder, driver = encoder_and_driver(tiny, stream)
     moved = replace(driver, face_box=driver.face_box + 0.5)
-    assert not torch.allclose(encoder(driver).face, encoder(moved).face)
+    assert not torch.allclose(encoder(driver)[0].face, encoder(moved)[0].face)
+
+
+def test_places_are_in_the_crop_and_reach_the_token(tiny: Preset) -> None:
+    torch.manual_seed(0)
+    encoder, crops = BodyEncoder(tiny.model), torch.rand(2, 3, tiny.model.body_size, tiny.model.body_size)
+    token, places = encoder(crops)
+    assert token.shape == (2, tiny.model.body_token)
+    assert places.shape == (2, 21, 2)
+    assert places.abs().max() < 1
+    # They are part of what the token is made of.
+    with torch.no_grad():
+        encoder.maps[-2].bias += torch.randn_like(encoder.maps[-2].bias) * 10
+    assert not torch.allclose(encoder(crops)[1], places)
+    assert not torch.allclose(encoder(crops)[0], token)
