@@ -1,7 +1,6 @@
 """The `model` stage: a trained run becomes a version in the registry."""
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -61,10 +60,7 @@ def _provenance(held: pa.Table) -> dict[str, str]:
     A tag of MLflow has 5,000 characters: licences beyond the fifty most frequent are counted together.
     """
     origins = contents.distinct_origins(held)
-    licences = Counter(licence or "not stated" for licence in origins["licence"].to_pylist()).most_common()
-    counts = dict(licences[:_MOST_LICENCES])
-    if rest := sum(count for _, count in licences[_MOST_LICENCES:]):
-        counts["others"] = rest
+    counts = contents.licences(origins, _MOST_LICENCES)
     consents = len(origins) - origins["consent"].null_count
     return {
         "origins": str(len(origins)),

@@ -4,6 +4,7 @@ It is what `unimotion lineage` reads, and each training keeps a copy of that of 
 by its content; sorted by origin, so that looking for a video reads little of it.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -57,3 +58,10 @@ def distinct_origins(held: pa.Table) -> pa.Table:
     about = ["origin_kind", "origin", "licence", "consent"]
     counted = held.filter(held["origin"].is_valid()).group_by(about).aggregate([("sample", "count")])
     return counted.rename_columns([*about, "samples"]).sort_by([("origin", "ascending")])
+
+
+def licences(origins: pa.Table, most: int | None = None) -> dict[str, int]:
+    """How many distinct origins there are under each licence, most first; beyond `most` they are counted together."""
+    counted = Counter(licence or "not stated" for licence in origins["licence"].to_pylist()).most_common()
+    rest = sum(count for _, count in counted[most:]) if most is not None else 0
+    return dict(counted[:most]) | ({"others": rest} if rest else {})
