@@ -7,8 +7,9 @@ import pytest
 
 from pipelines import manifest as manifests
 from pipelines import withdrawals
+from pipelines.curation import sources
 from pipelines.curation.ingest import STAGE, VideosConfig
-from pipelines.curation.listing import list_sources, write_batch
+from pipelines.curation.listing import STARTER, list_sources, source_row, write_batch
 from pipelines.engine import Engine, Journal, Outcome
 from pipelines.manifest import Row, Status
 from pipelines.purge import purge
@@ -87,6 +88,32 @@ def test_a_withdrawal_while_a_batch_was_worked_on_is_noticed_afterwards(batches:
     manifests.write(batches, "videos/one", made, made.fingerprint, 0)
     assert bring(batches, "one").recomputed
     assert gone["id"] not in {row["id"] for row in rows(batches, "one", Status.KEPT)}
+
+
+def test_a_video_of_the_starter_batch_is_taken_out_of_the_workspace(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = write_video(tmp_path / "v.mp4").read_bytes()
+
+    def unpack(_: object) -> list[Row]:
+        with workspace.publish("sources/starter/files/v.mp4") as path:
+            path.write_bytes(content)
+        about = dict.fromkeys(("licence", "source", "consent"), "x")
+        return [source_row("pypi://v.mp4", "sources/starter/files/v.mp4", **about)]
+
+    monkeypatch.setattr(sources, "_fetch_videos", unpack)
+
+    def run() -> list[bool]:
+        config = sources.SourcesConfig(avatars=0)
+        first = run_stage(sources.STAGE, workspace, config, Engine(1), STARTER, quiet=True)
+        return [first.recomputed, bring(workspace, STARTER).recomputed]
+
+    run()
+    withdrawals.record(workspace, rows(workspace, STARTER, Status.KEPT)[0]["id"], None)
+    assert run() == [True, True]
+    assert workspace.children("sources/starter/files") == []
+    assert [row["status"] for row in rows(workspace, STARTER, None)] == [Status.REJECTED]
+    assert run() == [False, False]
 
 
 def test_a_journal_forgets_withdrawn_videos_under_every_config_and_their_files_go(workspace: Workspace) -> None:
