@@ -57,18 +57,33 @@ class Journal:
         self._path = path
         self._trust = trust
         self._finished: dict[str, Outcome] = {}
+        self._torn = False
         if path.exists():
             # Bytes, since a tear may cut a character, and a name may hold what text calls a line end.
             for line in path.read_bytes().split(b"\n"):
                 try:
                     outcome = Outcome(**json.loads(line))
                 except (ValueError, TypeError):
+                    self._torn |= bool(line)
                     continue
                 self._finished[outcome.key] = outcome
 
     def get(self, key: str) -> Outcome | None:
         outcome = self._finished.get(key)
         return outcome if outcome is not None and self._trust(outcome) else None
+
+    def outcomes(self) -> list[Outcome]:
+        """All that is recorded, under whatever config."""
+        return list(self._finished.values())
+
+    def forget(self, unwanted: Callable[[Outcome], bool]) -> None:
+        """Take outcomes out of the file, and with them what a kill tore; it is replaced as a whole."""
+        kept = {key: outcome for key, outcome in self._finished.items() if not unwanted(outcome)}
+        if self._torn or len(kept) < len(self._finished):
+            partial = self._path.with_name(".part-journal")
+            partial.write_text("".join(_line(outcome) for outcome in kept.values()), "utf-8")
+            partial.replace(self._path)
+            self._finished, self._torn = kept, False
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[Outcome], None]]:
@@ -78,12 +93,16 @@ class Journal:
                 file.write("\n")
 
                 def append(outcome: Outcome) -> None:
-                    file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+                    file.write(_line(outcome))
                     file.flush()
 
                 yield append
         except OSError as error:
             raise explain_os_error(error, str(self._path)) or error from error
+
+
+def _line(outcome: Outcome) -> str:
+    return json.dumps(asdict(outcome), ensure_ascii=False) + "\n"
 
 
 def attempt(worker: Worker, item: Item) -> Outcome:

@@ -95,10 +95,10 @@ def build(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Manifest:
             raise ValueError(f"row {row['id']}: occurs twice")
         Status(row["status"])
     table = pa.Table.from_pylist([dict(row) for row in ordered], schema=schema)
-    return Manifest(table, _content_digest(table))
+    return Manifest(table, content_digest(table))
 
 
-def _content_digest(table: pa.Table) -> str:
+def content_digest(table: pa.Table) -> str:
     """Digest of the values alone: independent of Parquet's encoding, compression and metadata."""
     sink = pa.BufferOutputStream()
     plain = table.replace_schema_metadata(None).combine_chunks()

@@ -18,6 +18,8 @@ from pipelines.engine import Engine, Item, Journal, MakeWorker, Row
 from pipelines.errors import WorkError
 from pipelines.manifest import Counts, Manifest, Status, digest_of
 from pipelines.progress import Progress
+from pipelines.purge import files_of, purge
+from pipelines.withdrawals import withdrawn
 from pipelines.workspace import Workspace
 
 
@@ -47,6 +49,8 @@ class Context:
             self.workspace.local_root / self.folder / "journal.jsonl",
             trust=lambda outcome: artefacts_exist(self.workspace, outcome.rows),
         )
+        if self.stage.needs and (gone := withdrawn(self.workspace)):
+            purge(self.workspace, self.folder, journal, {item.key for item in items}, gone)
         outcomes = self.engine.map(make_worker, items, journal, self.progress)
         rows: list[Row] = []
         for item, outcome in zip(items, outcomes, strict=True):
@@ -73,6 +77,7 @@ class Stage:
     per_batch: runs once for each ingest batch (inputs too), else once over all of them.
     covers: the input of which every kept row must be a parent of some row of ours.
     outside: what the result depends on beside config and inputs, JSON-able: the hashes of files that the config names.
+    outdated: whether a manifest has become untrue although all of that is the same: a video was withdrawn.
     """
 
     name: str
@@ -84,6 +89,7 @@ class Stage:
     per_batch: bool = False
     covers: str | None = None
     outside: Callable[[Any], Any] | None = None
+    outdated: Callable[[Workspace, Manifest], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,18 +125,13 @@ def read_input(workspace: Workspace, name: str, batch: str | None) -> Manifest:
 
 
 def artefacts_exist(workspace: Workspace, rows: Iterable[Row]) -> bool:
-    """Whether the files that rows name in columns called `path` or `..._path` are there.
+    """Whether the files that rows name are there.
 
     On an object store, where each look costs a request, they are taken to be.
     """
     if not workspace.is_local:
         return True
-    return all(
-        (workspace.local_root / value).exists()
-        for row in rows
-        for column, value in row.items()
-        if value and (column == "path" or column.endswith("_path"))
-    )
+    return all((workspace.local_root / path).exists() for row in rows for path in files_of(row))
 
 
 def run_stage(
@@ -158,7 +159,8 @@ def run_stage(
         if workspace.exists(manifests.manifest_path(folder)):
             found = manifests.read(workspace, folder)
             whole = not found.retry and artefacts_exist(workspace, found.rows(status=None))
-            if found.fingerprint == fingerprint and whole:
+            true = stage.outdated is None or not stage.outdated(workspace, found)
+            if found.fingerprint == fingerprint and whole and true:
                 return Result(
                     stage.name, batch, found.digest, found.counts, _seconds(workspace, folder), recomputed=False
                 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines import manifest
 from pipelines.keypoints import BODY, BODY_BONES, BODY_SLICE, COUNT, FACE_SLICE, HAND_BONES, PARTS
+from pipelines.shards import contents
 from pipelines.shards.index import write_index
 from pipelines.shards.stage import STAGE
 from pipelines.shards.write import write_shard
@@ -158,7 +159,8 @@ def write_toy_shards(
         ),
         ("pair", "test", [(f"p{i}", pair_sample(i, "test")) for i in range(10**6, 10**6 + test_pairs)]),
     ]
-    rows = []
+    rows: list[manifest.Row] = []
+    held: list[contents.Held] = []
     for kind, split, samples in groups:
         if not samples:
             continue
@@ -176,6 +178,13 @@ def write_toy_shards(
                 "samples": record.samples,
             }
         )
+        origin = {"kind": "video", "licence": "CC0-1.0", "consent": None}
+        held += [
+            contents.Held(key, rows[-1], ({**origin, "id": f"v{key[1:]}"},)) for key, _ in samples if kind == "clip"
+        ]
+        held += [contents.Held(key, rows[-1], ()) for key, _ in samples if kind == "pair"]
+    path = contents.write(workspace, held)
+    rows = [row | {"contents_path": path} for row in rows]
     manifest.write(workspace, "shards", manifest.build(rows, STAGE.schema), "toy", 0)
 
 

@@ -23,6 +23,7 @@ from pipelines.workspace import Workspace
 if TYPE_CHECKING:
     from training.records import Record
 
+_GRIDS = "evaluation/grids"
 _GRID_FRAMES = 4
 _GRID_SCALE = 2
 _CACHE_BYTES = 2**26
@@ -59,6 +60,11 @@ def _run(context: Context) -> list[Row]:
         for i in range(len(ref.meta["identities"]))
     )
     rows = context.map(functools.partial(_make_worker, context.workspace, model["export_path"], config), payloads)
+    shown = {row["grid_path"] for row in rows if row["status"] == Status.KEPT}
+    for name in context.workspace.children(_GRIDS):
+        # What no row names must go: its pair may follow a video that was withdrawn.
+        if f"{_GRIDS}/{name}" not in shown:
+            context.workspace.remove(f"{_GRIDS}/{name}")
     verdict = gate.judge([row for row in rows if row["status"] == Status.KEPT], config.gate)
     with context.workspace.publish("evaluation/gate.json") as path:
         path.write_text(json.dumps(dataclasses.asdict(verdict), indent=1, sort_keys=True))
@@ -98,7 +104,7 @@ def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfi
         outputs = {gate.MODEL: made, gate.BASELINE: copy_reference(reference, len(truth))}
         joints = {gate.MODEL: points, gate.BASELINE: target.keypoints[-1:, :, :2].expand(len(truth), -1, -1).numpy()}
         mask = target.mask[:-1].numpy() > 127 if target.mask is not None else None
-        grid = f"evaluation/grids/{digest_of(payload)[:16]}.jpg"
+        grid = f"{_GRIDS}/{digest_of(payload)[:16]}.jpg"
         _write_grid(workspace, grid, reference, _pixels(driver.frames[:-1]), made, truth)
         return [
             {

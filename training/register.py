@@ -4,9 +4,13 @@ import json
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.shards import contents
 from pipelines.stage import Context, Stage
+
+_MOST_LICENCES = 50
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ def _run(context: Context) -> list[Row]:
     folder = local_model(context.workspace, run["export_path"])
     run_id = json.loads(context.workspace.local("train/run.json").read_text())["mlflow_run_id"]
     kept = {name: run[name] for name in ("preset", "variant", "weights_sha256")}
-    version = tracking.register(context.workspace, folder, fingerprint, run_id, kept | {"shards_digest": shards})
+    tags = kept | {"shards_digest": shards} | _provenance(pq.read_table(context.workspace.local(run["contents_path"])))
+    version = tracking.register(context.workspace, folder, fingerprint, run_id, tags)
     with context.workspace.publish("model/registered.json") as side:
         side.write_text(
             json.dumps(
@@ -45,6 +50,21 @@ def _run(context: Context) -> list[Row]:
             "export_path": run["export_path"],
         }
     ]
+
+
+def _provenance(held: pa.Table) -> dict[str, str]:
+    """How many videos and motion files the model saw, and under which licences; how many came with a consent.
+
+    A tag of MLflow has 5,000 characters: licences beyond the fifty most frequent are counted together.
+    """
+    origins = contents.distinct_origins(held)
+    counts = contents.licences(origins, _MOST_LICENCES)
+    consents = len(origins) - origins["consent"].null_count
+    return {
+        "origins": str(len(origins)),
+        "licences": json.dumps(counts, ensure_ascii=False),
+        "consents": json.dumps({"stated": consents, "not stated": origins["consent"].null_count}),
+    }
 
 
 STAGE = Stage(

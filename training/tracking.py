@@ -11,6 +11,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,53 @@ def _signature() -> Any:
 def promote(workspace: Workspace, version: str) -> None:
     """Make a version the champion."""
     _client(workspace).set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the model. training: fingerprint of the stage that trained it, empty where its run is gone."""
+
+    number: str
+    run_id: str
+    training: str
+    aliases: tuple[str, ...]
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{MODEL_NAME}/{self.number}"
+
+    def answers_to(self, name: str) -> bool:
+        """Whether a URI, a bare number, an alias or the id of a run means this version."""
+        plain = name.removeprefix("models:/").removeprefix(MODEL_NAME).lstrip("/@")
+        return name == self.run_id or plain == self.number or plain in self.aliases
+
+
+def versions(workspace: Workspace) -> list[Version]:
+    """All versions in the registry, oldest first; none where nothing was ever tracked."""
+    uri = tracking_uri(workspace)
+    if uri.startswith("sqlite:") and not (workspace.local_root / "mlflow" / "mlflow.db").exists():
+        return []
+    client = _client(workspace)
+    found: list[Version] = []
+    token = None
+    while True:
+        page = client.search_model_versions(f"name = '{MODEL_NAME}'", page_token=token)
+        for known in page:
+            # The search leaves aliases out in some backends; a version by itself has them.
+            aliases = tuple(sorted(client.get_model_version(MODEL_NAME, known.version).aliases))
+            found.append(Version(str(known.version), known.run_id, _training_of(client, known.run_id), aliases))
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda version: int(version.number))
+
+
+def _training_of(client: Any, run_id: str) -> str:
+    from mlflow import MlflowException
+
+    try:
+        return str(client.get_run(run_id).data.tags.get(_FINGERPRINT, ""))
+    except MlflowException:
+        return ""
 
 
 def aliases(workspace: Workspace, version: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The `train` stage: one run from the shards, resumed where it was cut off."""
 
 import json
+import shutil
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
 from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.shards import contents
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
 from training.config import Preset, to_json
@@ -70,6 +72,9 @@ def _run(context: Context) -> list[Row]:
     run_id = tracking.start_run(
         context.workspace, context.fingerprint, _params(config, preset), context.inputs["shards"].digest
     )
+    # What the model is going to see, for the time when these shards are no more.
+    with context.workspace.publish(f"{run}/{contents.NAME}") as kept:
+        shutil.copyfile(context.workspace.local(context.inputs["shards"].rows()[0]["contents_path"]), kept)
     done = checkpoint.complete_steps(context.workspace, run)
     name = f"{config.preset} {config.variant}".rstrip()
     context.progress.say(f"{preset.steps} steps, preset {name}{f', from step {done[-1]}' if done else ''}")
@@ -101,6 +106,7 @@ def _run(context: Context) -> list[Row]:
             "parameters": sum(tensor.numel() for tensor in ema.values()),
             "history_path": path,
             "augmentations_path": shown,
+            "contents_path": f"{run}/{contents.NAME}",
             "samples_folder": f"{run}/samples",
             "best_step": best,
             "checkpoint_path": checkpoint.folder_of(run, best),
@@ -170,6 +176,7 @@ STAGE = Stage(
         parameters=pa.int64(),
         history_path=pa.string(),
         augmentations_path=pa.string(),
+        contents_path=pa.string(),
         samples_folder=pa.string(),
         checkpoint_path=pa.string(),
         export_path=pa.string(),
@@ -178,6 +185,6 @@ STAGE = Stage(
     ),
     run=_run,
     needs=("shards",),
-    version=2,
+    version=3,
     outside=_outside,
 )

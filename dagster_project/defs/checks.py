@@ -5,6 +5,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, Definitions,
 from dagster_project.assets import counts_check
 from dagster_project.foundry import Foundry
 from pipelines import manifest as manifests
+from pipelines.lineage import still_used
 from pipelines.report import stage as report
 from pipelines.shards.read import verify
 from pipelines.stages import DATA_STAGES
@@ -50,6 +51,13 @@ def shard_checksums(foundry: Foundry) -> AssetCheckResult:
     return AssetCheckResult(passed=True, metadata={"shards": count})
 
 
+@asset_check(asset=AssetKey("shards"), blocking=True)
+def no_withdrawn_video(foundry: Foundry) -> AssetCheckResult:
+    """No kept clip, motion or pair, and no sample of a shard, comes from a video that was withdrawn."""
+    counts = still_used(foundry.workspace)
+    return AssetCheckResult(passed=not any(counts.values()), metadata=counts)
+
+
 @asset_check(asset=AssetKey("evaluation"))
 def metric_gate(foundry: Foundry) -> AssetCheckResult:
     """Whether the model is better than copying the reference by the margins of the gate; a warning where it is not."""
@@ -68,6 +76,7 @@ defs = Definitions(
         held_out_motions,
         held_out_identities,
         shard_checksums,
+        no_withdrawn_video,
         metric_gate,
     ]
 )

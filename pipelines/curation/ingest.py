@@ -1,6 +1,7 @@
 """Stage `videos`: open each source once, prove that it is a whole video, and name it by its content.
 
 The same bytes found twice are one video. A file that is not a readable, complete video is quarantined with the reason.
+A video that was withdrawn is rejected, and its copy in the workspace deleted.
 """
 
 import functools
@@ -11,11 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines import manifest as manifests
 from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
 from pipelines.fetch import fetch
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
+from pipelines.withdrawals import any_kept, reason_for, withdrawn
 from pipelines.workspace import Workspace, file_sha256
 
 SCHEMA = schema_of(
@@ -48,27 +51,48 @@ class VideosConfig:
 def run(context: Context) -> list[Row]:
     make_worker = functools.partial(_make_prober, context.workspace, context.config)
     sources = {row["id"]: row for row in context.inputs["sources"].rows()}
-    rows = context.map(make_worker, [(row["id"], row["url"], row) for row in sources.values()])
+    out = _known_withdrawn(context)
+    todo = [(row["id"], row["url"], row) for row in sources.values() if row["id"] not in out]
+    rows = context.map(make_worker, todo) + [row for parent, row in out.items() if parent in sources]
     return list(_collapse_duplicates(rows))
 
 
+def _known_withdrawn(context: Context) -> dict[str, Row]:
+    """Rows of the sources that are known to hold a withdrawn video, by source: nobody fetches them to look again."""
+    gone, path = withdrawn(context.workspace), manifests.manifest_path(context.folder)
+    if not gone or not context.workspace.exists(path):
+        return {}
+    found = manifests.read(context.workspace, context.folder).rows(status=None)
+    return {
+        row["parent_id"]: _withdraw(context.workspace, row)
+        for row in found
+        if row["sha256"] and row["sha256"][:32] in gone
+    }
+
+
+def _withdraw(workspace: Workspace, row: Row) -> Row:
+    """The row of a withdrawn video, whose copy is deleted; a user's own file is theirs to delete."""
+    if row["path"]:
+        workspace.remove(row["path"])
+    video = row["sha256"][:32]
+    return {**row, "id": video, "path": None, "status": Status.REJECTED, "reason": reason_for(workspace, video)}
+
+
 def _collapse_duplicates(rows: list[Row]) -> Iterator[Row]:
-    """Of the sources with the same bytes the first URL is kept; the others are rejected, naming it."""
+    """Of the sources with the same bytes the first URL is the video's; the others are rejected, naming it."""
     first: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: row.get("url") or ""):
-        if row["status"] != Status.KEPT or (original := first.setdefault(row["id"], row)) is row:
+        if row["status"] == Status.QUARANTINED or (original := first.setdefault(row["id"], row)) is row:
             yield row
         else:
             row_id = digest_of("duplicate", row["id"], row["parent_id"])
-            yield {
-                **row,
-                "id": row_id,
-                "status": Status.REJECTED,
-                "reason": f"duplicate: same bytes as {original['url']}",
-            }
+            reason = row["reason"] or f"duplicate: same bytes as {original['url']}"
+            yield {**row, "id": row_id, "status": Status.REJECTED, "reason": reason}
 
 
 def _make_prober(workspace: Workspace, config: VideosConfig) -> Worker:
+    gone = withdrawn(workspace)
+
     def probe_source(source: Row) -> list[Row]:
         relative = source["path"] or fetch(workspace, source["url"], "videos/files")
         path = workspace.local(relative) if relative else Path(source["url"])
@@ -78,7 +102,8 @@ def _make_prober(workspace: Workspace, config: VideosConfig) -> Worker:
         sha256 = file_sha256(path)
         about = {key: source[key] for key in ("url", "licence", "source", "consent")}
         row = {"id": sha256[:32], "parent_id": source["id"], "status": Status.KEPT, "reason": None, "path": relative}
-        return [{**row, **about, "sha256": sha256, **found}]
+        row |= {**about, "sha256": sha256, **found}
+        return [_withdraw(workspace, row) if row["id"] in gone else row]
 
     return probe_source
 
@@ -152,5 +177,12 @@ def _judge(
 
 
 STAGE = Stage(
-    name="videos", config=VideosConfig, schema=SCHEMA, run=run, needs=("sources",), per_batch=True, covers="sources"
+    name="videos",
+    config=VideosConfig,
+    schema=SCHEMA,
+    run=run,
+    needs=("sources",),
+    per_batch=True,
+    covers="sources",
+    outdated=any_kept,
 )

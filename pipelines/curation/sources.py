@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pipelines import manifest as manifests
 from pipelines.curation.listing import SCHEMA, STARTER, source_row
 from pipelines.engine import Row, Worker
+from pipelines.manifest import Manifest, Status
 from pipelines.stage import Context, Stage
 from pipelines.wheels import Wheel, extract
-from pipelines.workspace import Workspace
+from pipelines.withdrawals import withdrawn
+from pipelines.workspace import Workspace, file_sha256
 
 _LICENCE = "BSD-3-Clause"
 _POSE2SIM = Wheel("pose2sim", "0.10.49", "403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1")
@@ -48,7 +50,21 @@ def run(context: Context) -> list[Row]:
     ]
     payloads = [(None, f"avatar {spec['seed']}", spec) for spec in avatars]
     make_worker = functools.partial(_make_avatar_renderer, context.workspace, f"{context.folder}/files")
-    return _fetch_videos(context) + context.map(make_worker, payloads)
+    rows = _fetch_videos(context) + context.map(make_worker, payloads)
+    for row in rows:
+        if row["status"] == Status.KEPT and _is_withdrawn(context.workspace, row["path"]):
+            context.workspace.remove(row["path"])
+            row["path"] = None
+    return rows
+
+
+def _is_withdrawn(workspace: Workspace, path: str | None) -> bool:
+    gone = withdrawn(workspace)
+    return bool(gone and path) and file_sha256(workspace.local(str(path)))[:32] in gone
+
+
+def _any_withdrawn(workspace: Workspace, found: Manifest) -> bool:
+    return any(_is_withdrawn(workspace, row["path"]) for row in found.rows())
 
 
 def _fetch_videos(context: Context) -> list[Row]:
@@ -76,4 +92,12 @@ def _make_avatar_renderer(workspace: Workspace, folder: str) -> Worker:
     return render
 
 
-STAGE = Stage(name="sources", config=SourcesConfig, schema=SCHEMA, run=run, per_batch=True, version=2)
+STAGE = Stage(
+    name="sources",
+    config=SourcesConfig,
+    schema=SCHEMA,
+    run=run,
+    per_batch=True,
+    version=2,
+    outdated=_any_withdrawn,
+)

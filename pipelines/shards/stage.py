@@ -2,21 +2,24 @@
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from pipelines import origins
 from pipelines.engine import Worker
 from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.purge import files_of
+from pipelines.shards import contents
 from pipelines.shards.index import INDEX_FOLDER, write_index
 from pipelines.shards.write import Sample, ShardRecord, write_shard
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
 
 _FOLDER = "shards/clips"
-_META = ("id", "source", "licence", "video_id", "fps", "frames", "size")
+_META = ("id", "source", "licence", "consent", "video_id", "fps", "frames", "size")
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,23 @@ class ShardsConfig:
             raise ValueError("samples_per_shard must be at least 1")
 
 
-def pack(ids: list[str], most: int) -> list[list[str]]:
-    """Cut sorted ids into groups of at most `most`.
+def pack(ids: Iterable[str], most: int) -> list[list[str]]:
+    """Cut ids into sorted groups of at most `most`.
 
-    A group also ends at an id whose own hash says so (content-defined chunking), so that a new clip changes the
-    shard that it falls into and the rest of the data keeps its bytes.
+    A group that is too large is halved by the next bit of its ids' hashes. So an id that comes or goes changes the
+    group that it is in, and where two halves have become small enough to be one again, the other half.
     """
-    groups: list[list[str]] = [[]]
-    for name in sorted(ids):
-        groups[-1].append(name)
-        if len(groups[-1]) == most or int(digest_of("cut", name)[:8], 16) % most == 0:
-            groups.append([])
-    return [group for group in groups if group]
+    return [
+        sorted(group) for group in _halved([(int(digest_of("cut", name)[:16], 16), name) for name in ids], most, 63)
+    ]
+
+
+def _halved(placed: list[tuple[int, str]], most: int, bit: int) -> Iterator[list[str]]:
+    if bit >= 0 and len(placed) > most:
+        for side in (0, 1):
+            yield from _halved([pair for pair in placed if pair[0] >> bit & 1 == side], most, bit - 1)
+    elif placed:
+        yield [name for _, name in placed]
 
 
 def _run(context: Context) -> list[Row]:
@@ -50,17 +58,19 @@ def _run(context: Context) -> list[Row]:
     by_split: dict[str, list[str]] = {}
     for row in context.inputs["split"].rows():
         by_split.setdefault(row["split"], []).append(row["id"])
-    work = [
-        *_clip_work(clips, by_split, context.config.samples_per_shard),
-        *_pair_work(context.inputs["pairs"].rows()),
-    ]
+    pairs = context.inputs["pairs"].rows()
+    work = [*_clip_work(clips, by_split, context.config.samples_per_shard), *_pair_work(pairs)]
     rows = context.map(functools.partial(_make_worker, workspace), work)
     for (_, _, payload), row in zip(work, rows, strict=True):
         # A shard that was pruned and is wanted again: the journal knows it, the folder does not.
         if row["status"] == Status.KEPT and not (workspace.exists(row["path"]) and workspace.exists(row["index_path"])):
             _make_worker(workspace)(payload)
-    used = {path for row in rows if row["status"] == Status.KEPT for path in (row["path"], row["index_path"])}
-    for folder in (_FOLDER, INDEX_FOLDER):
+    kept = [row for row in rows if row["status"] == Status.KEPT]
+    held = contents.write(workspace, _contents(work, kept, pairs))
+    for row in kept:
+        row["contents_path"] = held
+    used = {path for row in kept for path in files_of(row)}
+    for folder in (_FOLDER, INDEX_FOLDER, contents.FOLDER):
         # What belongs to no shard any more must go: a withdrawn clip may be in it.
         for name in workspace.children(folder):
             if f"{folder}/{name}" not in used:
@@ -95,6 +105,16 @@ def _pair_work(groups: list[Row]) -> Iterator[tuple[str | None, str, Row]]:
         first = members[0]
         payload = {"kind": "pair", "split": first["split"], "path": path, "samples": len(members)}
         yield None, path, {**payload, "sha256": first["shard_sha256"], "bytes": first["shard_bytes"]}
+
+
+def _contents(work: list[tuple[str | None, str, Row]], shards: list[Row], pairs: list[Row]) -> Iterator[contents.Held]:
+    by_path = {row["path"]: row for row in shards}
+    for _, path, payload in work:
+        for clip in payload.get("clips", ()) if path in by_path else ():
+            yield contents.Held(clip["meta"]["id"], by_path[path], (origins.of_clip(clip["meta"]),))
+    for pair in pairs:
+        if pair["shard_path"] in by_path:
+            yield contents.Held(pair["id"], by_path[pair["shard_path"]], tuple(pair["origins"] or ()))
 
 
 def _make_worker(workspace: Workspace) -> Worker:
@@ -139,7 +159,9 @@ STAGE = Stage(
         sha256=pa.string(),
         bytes=pa.int64(),
         samples=pa.int64(),
+        contents_path=pa.string(),
     ),
     run=_run,
     needs=("clips", "split", "pairs"),
+    version=2,
 )

@@ -23,7 +23,7 @@ from pipelines.synthesis.scenes.effects import CLEAN_SHARE, Effects, apply, samp
 from pipelines.synthesis.scenes.engines import RenderEngine
 from pipelines.synthesis.scenes.framing import FRAMINGS, Shot, sample_shot
 from pipelines.synthesis.scenes.lights import sample_light
-from pipelines.synthesis.scenes.pictures import Pictures
+from pipelines.synthesis.scenes.pictures import Image, Pictures
 from pipelines.synthesis.scenes.scene import Camera, Floats, Layers, Light, Scene
 from pipelines.synthesis.scenes.shadow import cast
 
@@ -37,7 +37,7 @@ _WIDER_SHARE = 0.3
 _FACING = 40.0  # degrees: the most that a recorded motion may be turned from the front, as procedural ones
 # How far behind the surface (metres) a point may lie and still count as visible: joints are inside the body.
 _DEPTH_SLACK = {"body": 0.16, "left_hand": 0.03, "right_hand": 0.03, "face": 0.012}
-_IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM = range(4)
+_IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM, _PROPS_STREAM = range(5)
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,27 @@ class Group:
     views: list[View]
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What a group takes from `Props`. motion: None for one that is drawn. pictures: one id per view, or nothing."""
+
+    motion: LibraryMotion | None
+    pictures: tuple[str, ...]
+
+
+def choose(seed: int, split: str, index: int, recipe: Recipe, props: Props) -> Chosen:
+    """What group `index` of a split will use; it takes a stream of its own, so that one choice moves nothing else."""
+    rng = np.random.default_rng([seed, SPLITS.index(split), index, _PROPS_STREAM])
+    recorded, number = rng.random() < recipe.recorded, int(rng.integers(2**63))
+    motion = props.motions.draw(split, (_moving(recipe) - 1) / recipe.fps, number) if recorded else None
+    return Chosen(motion, tuple(props.pictures.draw(rng, split, recipe.pictures) for _ in range(recipe.identities)))
+
+
+def _moving(recipe: Recipe) -> int:
+    """Frames of the motion; the last one of several is the photo."""
+    return max(1, recipe.frames - 1)
+
+
 def render_group(
     studio: Studio, engine: RenderEngine, seed: int, split: str, index: int, recipe: Recipe, props: Props | None = None
 ) -> Group:
@@ -127,14 +148,16 @@ def render_group(
     stream = [seed, SPLITS.index(split), index]
     rng = np.random.default_rng([*stream, _MOTION_STREAM])
     framing = str(rng.choice(FRAMINGS, p=_FRAMING_SHARES))
-    moving = max(1, recipe.frames - 1)
-    source, pose = _motion(rng, studio, framing, recipe, moving, props.motions.of(split))
+    chosen = choose(seed, split, index, recipe, props)
+    source, pose = _motion(rng, studio, framing, recipe, chosen.motion)
     takes = (pose,) if recipe.frames == 1 else (pose, _photo(rng, studio, framing))
     views = []
     for number in range(recipe.identities):
         person = studio.dress(sample_identity(np.random.default_rng([*stream, _IDENTITY_STREAM, number])))
         scene, noise = (np.random.default_rng([*stream, kind, number]) for kind in (_SCENE_STREAM, _NOISE_STREAM))
-        views.append(_view(engine, person, takes, framing, scene, noise, recipe, props.pictures, split))
+        picture = chosen.pictures[number]
+        behind = props.pictures.load(picture) if picture else None
+        views.append(_view(engine, person, takes, framing, scene, noise, recipe, picture, behind))
     moved = pose_id(pose)
     name = digest_of("group", moved, [view.identity for view in views], dataclasses.asdict(recipe), stream)
     return Group(name, split, moved, source, framing, recipe.fps, takes, views)
@@ -147,21 +170,15 @@ def _photo(rng: np.random.Generator, studio: Studio, framing: str) -> Pose:
 
 
 def _motion(
-    rng: np.random.Generator,
-    studio: Studio,
-    framing: str,
-    recipe: Recipe,
-    frames: int,
-    recorded: tuple[LibraryMotion, ...],
+    rng: np.random.Generator, studio: Studio, framing: str, recipe: Recipe, motion: LibraryMotion | None
 ) -> tuple[str, Pose]:
     """Where the motion comes from, and its frames."""
+    frames = _moving(recipe)
     span = (frames - 1) / recipe.fps
     drawn = sample_motion(rng, studio.skeleton, span + _MARGIN, framing)
     pose = drawn.at(_MARGIN / 2 + np.arange(frames) / recipe.fps, studio.skeleton)
-    long_enough = [motion for motion in recorded if motion.seconds >= span]
-    if not long_enough or rng.random() >= recipe.recorded:
+    if motion is None:
         return PROCEDURAL, _centred(pose)
-    motion = long_enough[rng.integers(len(long_enough))]
     first = rng.uniform(0, motion.seconds - span)
     found = motion.recorded.at(first + np.arange(frames) / recipe.fps)
     return motion.id, _centred(_to_the_front(_completed(found, pose), float(rng.uniform(-_FACING, _FACING))))
@@ -205,17 +222,16 @@ def _view(
     rng: np.random.Generator,
     noise: np.random.Generator,
     recipe: Recipe,
-    pictures: Pictures,
-    split: str,
+    name: str,
+    picture: Image | None,
 ) -> View:
     bodies = [person.pose(take) for take in takes]
     posed = Posed(*(np.concatenate([getattr(body, name) for body in bodies]) for name in ("vertices", "points")))
     light = sample_light(rng)
-    backdrop = sample_backdrop(rng, pictures.draw(rng, split, recipe.pictures))
+    backdrop = sample_backdrop(rng, name)
     shown = "full" if framing == "upper" and rng.random() < _WIDER_SHARE else framing
     shot = sample_shot(rng, posed.points, shown, recipe.size, recipe.fps)
     effects = sample_effects(rng, recipe.clean)
-    picture = pictures.load(backdrop.picture) if backdrop.picture else None
     layers, plate = [], None
     for camera, vertices in zip(shot.cameras, posed.vertices, strict=True):
         surface = person.surface(vertices)

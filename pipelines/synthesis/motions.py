@@ -30,6 +30,7 @@ SCHEMA = schema_of(
     kind=pa.string(),
     url=pa.string(),
     licence=pa.string(),
+    consent=pa.string(),
     video_id=pa.string(),
     source_sha256=pa.string(),
     split=pa.string(),
@@ -105,7 +106,7 @@ def _clip_work(context: Context) -> list[tuple[str | None, str, Row]]:
     work: list[tuple[str | None, str, Row]] = []
     for row in context.inputs["split"].rows():
         clip = clips[row["id"]]
-        about = {key: clip[key] for key in ("fps", "licence", "video_id")}
+        about = {key: clip[key] for key in ("fps", "licence", "consent", "video_id")}
         item = {"kind": "clip", "url": clip["path"], "keypoints": clip["keypoints_path"], "split": row["split"]}
         work.append((clip["id"], clip["path"], {**item, **about, "parent_id": clip["id"]}))
     return work
@@ -178,7 +179,7 @@ def _fit_clip(
         found = fit(keypoints, 1.0, item["fps"], skeleton)  # clips are square
     except DataError as error:
         raise DataError(f"{item['url']}: {error}") from error
-    about = {key: item[key] for key in ("parent_id", "licence", "video_id", "split")}
+    about = {key: item[key] for key in ("parent_id", "licence", "consent", "video_id", "split")}
     return found.recorded, {**about, "id": digest_of("motion", item["parent_id"]), "error": round(found.error, 5)}
 
 
@@ -189,4 +190,5 @@ STAGE = Stage(
     run=run,
     needs=("clips", "split"),
     outside=contents,
+    version=2,
 )

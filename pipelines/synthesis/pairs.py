@@ -1,18 +1,21 @@
 """Stage `pairs`: groups of rendered people who do the same motion, streamed into webdataset shards.
 
-A shard is a pure function of the config, the pictures and motions that its split may use, and its index, so shards may
-be made in any order, on any number of workers. A row tells the recorded motion (`source`, a row of `motions`) and the
-corpus videos (`videos`, behind the people) that went into its group.
+A shard is a pure function of the config, its index, and the pictures and motions that its own groups use, so shards may
+be made in any order, on any number of workers, and a video that is withdrawn changes those that it went into. A row
+tells the recorded motion (`source`, a row of `motions`) and its `origins`: the videos and motion files behind motion
+and pictures.
 """
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from pipelines import origins
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.shards.write import Sample, write_shard
@@ -21,6 +24,9 @@ from pipelines.synthesis.body.bodies import DEFAULT
 from pipelines.synthesis.sample import VIEW
 from pipelines.synthesis.scenes import pictures
 from pipelines.workspace import Workspace, file_sha256
+
+if TYPE_CHECKING:
+    from pipelines.synthesis.groups import Props, Recipe
 
 
 @dataclass(frozen=True)
@@ -78,9 +84,13 @@ def run(context: Context) -> list[Row]:
     behind, lost_pictures = pictures.gather(
         workspace, f"{context.folder}/backgrounds", config.backgrounds, stretches, config.corpus_backgrounds
     )
-    motions = context.inputs["motions"].rows() if config.recorded_share else []
-    payloads = list(_shards(config, folder, [*behind, *motions]))
-    make_worker = functools.partial(_make_worker, workspace, config, behind, motions)
+    by_id = {video["id"]: origins.of_video(video) for video in videos}
+    props = [{**picture, "origin": by_id.get(picture["origin"])} for picture in behind]
+    for motion in context.inputs["motions"].rows() if config.recorded_share else []:
+        about = {key: motion[key] for key in ("id", "status", "split", "seconds", "path")}
+        props.append({**about, "origin": origins.of_motion(motion)})
+    payloads = list(_shards(workspace, config, folder, props))
+    make_worker = functools.partial(_make_worker, workspace, config)
     rows = context.map(make_worker, [(None, payload["path"], payload) for payload in payloads])
     wanted = {payload["path"] for payload in payloads} | {picture["path"] for picture in behind}
     for place in (folder, f"{context.folder}/backgrounds"):
@@ -103,27 +113,10 @@ def body_content(config: PairsConfig) -> str | None:
     return file_sha256(path) if config.body != DEFAULT and path.is_file() else None
 
 
-def _shards(config: PairsConfig, folder: str, props: list[Row]) -> Iterator[Row]:
-    """What each shard holds. Its name tells all that it depends on, so that a journal never vouches for other bytes."""
-    counts = {"train": config.train_groups, "validation": config.validation_groups, "test": config.test_groups}
-    for split, count in counts.items():
-        used = digest_of([row["id"] for row in props if row["split"] == split], body_content(config))
-        for shard, first in enumerate(range(0, count, config.groups_per_shard)):
-            last = min(first + config.groups_per_shard, count)
-            name = digest_of(dataclasses.asdict(config), used, first, last)[:12]
-            yield {"split": split, "path": f"{folder}/{split}-{shard:05d}-{name}.tar", "first": first, "last": last}
+def _recipe(config: PairsConfig) -> "Recipe":
+    from pipelines.synthesis.groups import Recipe
 
-
-def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], motions: list[Row]) -> Worker:
-    from pipelines.synthesis.groups import Props, Recipe, render_group
-    from pipelines.synthesis.movement.recorded import MotionLibrary
-    from pipelines.synthesis.people.person import Studio
-    from pipelines.synthesis.sample import members, pose_row, view_row
-    from pipelines.synthesis.scenes.engines import choose_engine
-
-    engine, _ = choose_engine(config.engine)
-    studio = Studio.open(config.texture, config.body)
-    recipe = Recipe(
+    return Recipe(
         config.identities,
         config.frames,
         config.fps,
@@ -132,18 +125,65 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
         config.picture_share,
         config.clean_share,
     )
+
+
+def _library(workspace: Workspace, props: Iterable[Row]) -> "Props":
+    """props: pictures and motions; a motion has a length."""
+    from pipelines.synthesis.groups import Props
+    from pipelines.synthesis.movement.recorded import MotionLibrary
+
+    motions: list[Row] = []
     by_split: dict[str, dict[str, str]] = {}
-    for picture in behind:
-        by_split.setdefault(picture["split"], {})[picture["id"]] = picture["path"]
-    origin = {picture["id"]: picture["origin"] for picture in behind}
-    props = Props(MotionLibrary.load(workspace, motions), pictures.Pictures(workspace, by_split))
+    for prop in props:
+        if "seconds" in prop:
+            motions.append(prop)
+        else:
+            by_split.setdefault(prop["split"], {})[prop["id"]] = prop["path"]
+    return Props(MotionLibrary.load(workspace, motions), pictures.Pictures(workspace, by_split))
+
+
+def _shards(workspace: Workspace, config: PairsConfig, folder: str, props: list[Row]) -> Iterator[Row]:
+    """What each shard holds, and the props that its groups will choose: among those they choose the same again.
+
+    Its name tells all that it depends on, so that a journal never vouches for other bytes.
+    """
+    from pipelines.synthesis.groups import choose
+
+    recipe, library, by_id = _recipe(config), _library(workspace, props), {prop["id"]: prop for prop in props}
+    counts = {"train": config.train_groups, "validation": config.validation_groups, "test": config.test_groups}
+    body = body_content(config)
+    for split, count in counts.items():
+        for shard, first in enumerate(range(0, count, config.groups_per_shard)):
+            last = min(first + config.groups_per_shard, count)
+            used: set[str] = set()
+            for index in range(first, last):
+                chosen = choose(config.seed, split, index, recipe, library)
+                used |= {*chosen.pictures, chosen.motion.id if chosen.motion else ""} - {""}
+            held = [by_id[name] for name in sorted(used)]
+            name = digest_of(dataclasses.asdict(config), body, held, first, last)[:12]
+            path = f"{folder}/{split}-{shard:05d}-{name}.tar"
+            yield {"split": split, "path": path, "first": first, "last": last, "props": held}
+
+
+def _make_worker(workspace: Workspace, config: PairsConfig) -> Worker:
+    from pipelines.synthesis.groups import render_group
+    from pipelines.synthesis.people.person import Studio
+    from pipelines.synthesis.sample import members, pose_row, view_row
+    from pipelines.synthesis.scenes.engines import choose_engine
+
+    engine, _ = choose_engine(config.engine)
+    studio, recipe = Studio.open(config.texture, config.body), _recipe(config)
 
     def work(payload: Row) -> list[Row]:
         rows: list[Row] = []
+        props = _library(workspace, payload["props"])
+        behind = {prop["id"]: prop["origin"] for prop in payload["props"]}
 
         def samples() -> Iterator[Sample]:
             for index in range(payload["first"], payload["last"]):
                 group = render_group(studio, engine, config.seed, payload["split"], index, recipe, props)
+                used = [behind.get(name) for name in (group.source, *(view.background for view in group.views))]
+                made_from = sorted({o["id"]: o for o in used if o}.values(), key=lambda o: str(o["id"]))
                 rows.append(
                     {
                         "id": group.id,
@@ -153,7 +193,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
                         "identities": [view.identity for view in group.views],
                         "motion": group.motion,
                         "source": group.source,
-                        "videos": sorted({o for view in group.views if (o := origin.get(view.background))}),
+                        "origins": made_from,
                         "framing": group.framing,
                         "frames": config.frames,
                         "fps": config.fps,
@@ -163,7 +203,7 @@ def _make_worker(workspace: Workspace, config: PairsConfig, behind: list[Row], m
                         **pose_row(group.views[0]),
                     }
                 )
-                yield group.id, dict(members(group))
+                yield group.id, dict(members(group, made_from))
 
         record = write_shard(workspace, payload["path"], samples())
         shard = {"shard_path": record.path, "shard_sha256": record.sha256, "shard_bytes": record.bytes}
@@ -183,7 +223,7 @@ STAGE = Stage(
         identities=pa.list_(pa.string()),
         motion=pa.string(),
         source=pa.string(),
-        videos=pa.list_(pa.string()),
+        origins=pa.list_(origins.ORIGIN),
         framing=pa.string(),
         frames=pa.int32(),
         fps=pa.float64(),
@@ -196,5 +236,5 @@ STAGE = Stage(
     run=run,
     needs=("videos", "people", "motions"),
     outside=lambda config: [pictures.contents(config.backgrounds), body_content(config)],
-    version=3,
+    version=4,
 )

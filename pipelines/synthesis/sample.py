@@ -1,6 +1,6 @@
 """The files of a group's sample in a shard, and what its row in the manifest tells.
 
-`json`         what the group is.
+`json`         what the group is, and the videos and motion files that it was made with, with licence and consent.
 `motion.npz`   the motion that all identities do, `motion_frames` long: bones (B,), rotations (B, M, 3, 3) float32
                (see `body.model.Pose`), translation (M, 3) metres, actions (A,), values (A, M) in [0, 1].
 `photo.npz`    likewise the pose of the last frame, which is not of the motion; missing where there is one frame only.
@@ -20,7 +20,7 @@ Axes and units are those of `scene`.
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,8 +96,8 @@ def pose_row(view: "View") -> dict[str, list[float]]:
     return {"arm_raise": np.max(raised, 0).round(1).tolist(), "facing": facing.round(1).tolist()}
 
 
-def members(group: "Group") -> Iterator[tuple[str, bytes]]:
-    """The files of a group's sample, by name without the key."""
+def members(group: "Group", origins: Sequence[Row] = ()) -> Iterator[tuple[str, bytes]]:
+    """The files of a group's sample, by name without the key. origins: see `pipelines.origins`."""
     import simplejpeg
 
     frames = len(group.views[0].layers)
@@ -113,6 +113,7 @@ def members(group: "Group") -> Iterator[tuple[str, bytes]]:
         "motion": group.motion,
         "source": group.source,
         "framing": group.framing,
+        "origins": list(origins),
     }
     yield "json", _json(about)
     for name, take in zip(("motion.npz", "photo.npz"), group.takes, strict=False):

@@ -11,13 +11,14 @@ from tiny_training import TINY
 
 from pipelines import manifest
 from pipelines.engine import Engine
-from pipelines.errors import DataError, WorkError
+from pipelines.errors import DataError, UsageError, WorkError
 from pipelines.evaluation.gate import GateConfig
 from pipelines.stage import Result, run_stage
 from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace
 from training import presets, start, tracking
 from training.evaluate import EvaluationConfig
+from training.lineage import lineage
 from training.records import decode_video
 from training.stages import MODEL, TRAINING_STAGES
 from training.train import TrainConfig
@@ -159,6 +160,44 @@ def npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=True)
     return buffer.getvalue()
+
+
+def test_a_model_is_found_from_its_videos_and_they_from_it(trained: tuple[Workspace, list[Result]]) -> None:
+    workspace, _ = trained
+    about = side(workspace, "train/run.json")
+    tags = tracking._client(workspace).get_model_version("x-unimotion", "1").tags
+    assert json.loads(tags["licences"]) == {"CC0-1.0": 2}
+    assert json.loads(tags["consents"]) == {"stated": 0, "not stated": 2}
+    for name in ("1", "models:/x-unimotion/1", "models:/x-unimotion@champion", str(about["mlflow_run_id"])):
+        found = lineage(workspace, name)
+        assert (found.kind, found.id) == ("model", "models:/x-unimotion/1")
+        (made_from, _) = found.below
+        assert [(node.kind, node.id, node.facts["licence"]) for node in made_from.below] == [
+            ("video", "v0", "CC0-1.0"),
+            ("video", "v1", "CC0-1.0"),
+        ]
+    (shard,) = {row["path"] for row in manifest.read(workspace, "shards").rows() if row["kind"] == "clip"}
+    for name in ("c1", shard):
+        (model,) = lineage(workspace, name).below[-1].below
+        assert (model.kind, model.id) == ("model", "models:/x-unimotion/1")
+        assert model.facts["samples"] == (1 if name == "c1" else 2)
+
+
+def test_models_are_found_when_their_data_is_gone(workspace: Workspace) -> None:
+    toy_shards.write_toy_shards(workspace)
+    run(workspace)
+    old = manifest.read(workspace, "shards").rows()[0]["contents_path"]
+    toy_shards.write_toy_shards(workspace, clips=1)
+    workspace.remove(old)
+    found = lineage(workspace, "v1")
+    assert found.facts == {"now": "no longer in the data"}
+    assert [model.id for model in found.below[-1].below] == ["models:/x-unimotion/1"]
+    # A model that kept no table might have seen it.
+    workspace.remove(f"train/{side(workspace, 'train/run.json')['fingerprint']}/contents.parquet")
+    (model,) = lineage(workspace, "c0").below[-1].below
+    assert model.facts["saw it"] == "not known, it kept no table of contents"
+    with pytest.raises(UsageError, match="v1: is not known here"):
+        lineage(workspace, "v1")
 
 
 def test_shards_without_test_pairs_cannot_be_judged(workspace: Workspace) -> None:

@@ -7,6 +7,7 @@ costs nothing until one is drawn.
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from pipelines.engine import Row
 from pipelines.errors import WorkError
 from pipelines.manifest import Status
+from pipelines.synthesis import lot
 from pipelines.synthesis.body.model import Pose
 from pipelines.synthesis.scenes.scene import Floats
 from pipelines.workspace import Workspace
@@ -100,6 +102,19 @@ class MotionLibrary:
     """The kept motions of the manifest `motions`, by split (train, validation, test), each in the order of ids."""
 
     by_split: dict[str, tuple[LibraryMotion, ...]]
+
+    def draw(self, split: str, seconds: float, number: int) -> LibraryMotion | None:
+        """A motion of the split that is long enough, by a random number (see `lot`); None where there is none."""
+        place = lot.draw(self._keys[split], number, self._seconds[split] >= seconds) if split in self.by_split else None
+        return None if place is None else self.by_split[split][place]
+
+    @cached_property
+    def _keys(self) -> dict[str, lot.Keys]:
+        return {split: lot.keys_of(motion.id for motion in motions) for split, motions in self.by_split.items()}
+
+    @cached_property
+    def _seconds(self) -> dict[str, NDArray[np.float64]]:
+        return {split: np.array([motion.seconds for motion in of]) for split, of in self.by_split.items()}
 
     @classmethod
     def load(cls, workspace: Workspace, rows: Iterable[Row]) -> "MotionLibrary":

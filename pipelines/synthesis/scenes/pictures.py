@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipelines.curation.decode import PyAvDecoder, bounded_size, video_path
 from pipelines.errors import DataError, UsageError, one_line
 from pipelines.manifest import Row, Status, digest_of
+from pipelines.synthesis import lot
 from pipelines.workspace import Workspace, file_sha256
 
 Image = NDArray[np.uint8]
@@ -37,9 +38,10 @@ class Pictures:
 
     def draw(self, rng: np.random.Generator, split: str, share: float) -> str:
         """The id of a picture of the split, or nothing: for a `1 - share` of draws, or where there is none."""
-        wanted, place = rng.random() < share, rng.random()
-        names = sorted(self.by_split.get(split, {}))
-        return names[int(place * len(names))] if wanted and names else ""
+        wanted, number = rng.random() < share, int(rng.integers(2**63))
+        names = list(self.by_split.get(split, {}))
+        place = lot.draw(lot.keys_of(names), number) if wanted else None
+        return "" if place is None else names[place]
 
     def load(self, name: str) -> Image:
         """RGB (H, W, 3)."""
@@ -114,7 +116,7 @@ def gather(
     """
     kept: dict[str, Row] = {}
     lost: list[Row] = []
-    chosen = sorted(stretches, key=lambda pair: digest_of("stretch", pair[1]["id"]))[: -(-most // _FRAMES_PER_STRETCH)]
+    chosen = _sampled(stretches, -(-most // _FRAMES_PER_STRETCH))
     sources: list[tuple[str, str | None, Iterator[Image]]] = [
         *((str(path), None, map(read_picture, [path])) for path in listed(patterns)),
         *((stretch["id"], video["id"], _frames(workspace, video, stretch)) for video, stretch in chosen),
@@ -134,6 +136,16 @@ def gather(
                 }
             )
     return [kept[name] for name in sorted(kept)], lost
+
+
+def _sampled(stretches: Iterable[tuple[Row, Row]], most: int) -> list[tuple[Row, Row]]:
+    """At most so many: all whose hash is below the half, quarter ... that is small enough. So one that leaves does not
+    let another one in, but where the number crosses such a step."""
+    places = [(int(digest_of("stretch", stretch["id"])[:8], 16), (video, stretch)) for video, stretch in stretches]
+    limit = 2**32
+    while sum(place < limit for place, _ in places) > most:
+        limit //= 2
+    return [pair for place, pair in sorted(places, key=lambda found: found[0]) if place < limit]
 
 
 def empty_stretches(videos: Iterable[Row], people: Iterable[Row]) -> list[tuple[Row, Row]]:

@@ -4,28 +4,39 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.engine import Engine
 from pipelines.errors import WorkError
 from pipelines.manifest import build, digest_of, read, schema_of, write
+from pipelines.origins import ORIGIN
+from pipelines.shards.contents import distinct_origins
 from pipelines.shards.read import Reader, ShardIndex, verify
 from pipelines.shards.stage import STAGE, ShardsConfig
 from pipelines.shards.write import write_shard
 from pipelines.stage import Result, run_stage
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, file_sha256
 
 CLIPS = schema_of(
     video_id=pa.string(),
     source=pa.string(),
     licence=pa.string(),
+    consent=pa.string(),
     frames=pa.int32(),
     fps=pa.float64(),
     size=pa.int32(),
     path=pa.string(),
     keypoints_path=pa.string(),
 )
-PAIRS = schema_of(split=pa.string(), shard_path=pa.string(), shard_sha256=pa.string(), shard_bytes=pa.int64())
+PAIRS = schema_of(
+    split=pa.string(),
+    shard_path=pa.string(),
+    shard_sha256=pa.string(),
+    shard_bytes=pa.int64(),
+    origins=pa.list_(ORIGIN),
+)
 
 
 def publish_clips(workspace: Workspace, names: list[str]) -> None:
@@ -39,7 +50,7 @@ def publish_clips(workspace: Workspace, names: list[str]) -> None:
         common = {"id": clip, "parent_id": clip, "status": "kept", "video_id": "v" + name}
         clips.append(
             common
-            | {"source": "kitchen: ‘one’", "licence": "CC0", "frames": 2, "fps": 16.0, "size": 64}
+            | {"source": "kitchen: ‘one’", "licence": "CC0", "consent": "form 7", "frames": 2, "fps": 16.0, "size": 64}
             | {"path": f"clips/b/{clip}.mp4", "keypoints_path": f"clips/b/{clip}.npy"}
         )
         splits.append(common | {"split": "test" if name.startswith("t") else "train"})
@@ -61,7 +72,8 @@ def publish_pairs(workspace: Workspace, groups: int) -> None:
             "shard_sha256": record.sha256,
             "shard_bytes": record.bytes,
         }
-        rows = [{"id": key, "parent_id": "p", "status": "kept", **place} for key, _ in samples]
+        behind = [{"kind": "video", "id": "va", "licence": "CC0", "consent": "form 7"}]
+        rows = [{"id": key, "parent_id": "p", "status": "kept", "origins": behind, **place} for key, _ in samples]
     write(workspace, "pairs", build(rows, PAIRS), str(groups), 0)
 
 
@@ -98,6 +110,7 @@ def test_every_clip_and_pair_is_found_again(workspace: Workspace) -> None:
         "split": "train",
         "source": "kitchen: ‘one’",
         "licence": "CC0",
+        "consent": "form 7",
         "video_id": "va",
         "fps": 16.0,
         "frames": 2,
@@ -159,3 +172,36 @@ def test_a_missing_clip_file_stops_the_work(workspace: Workspace) -> None:
 def test_config_is_checked() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         ShardsConfig(samples_per_shard=0)
+
+
+def test_the_contents_tell_where_each_sample_is_and_what_it_came_from(workspace: Workspace) -> None:
+    run(workspace)
+    shards = {row["path"]: row for row in read(workspace, "shards").rows()}
+    (held,) = {row["contents_path"] for row in shards.values()}
+    assert workspace.children("shards/contents") == [Path(held).name]
+    found = pq.read_table(workspace.local(held)).to_pylist()
+    assert [row["origin"] for row in found] == sorted(row["origin"] for row in found)
+    assert len(found) == 12
+    assert all(shards[row["path"]]["sha256"] == row["sha256"] for row in found)
+    samples = {row["sample"]: row for row in found}
+    clip = samples[digest_of("clip", "t1")]
+    assert (clip["kind"], clip["split"], clip["origin"], clip["consent"]) == ("clip", "test", "vt1", "form 7")
+    assert (samples["g0"]["kind"], samples["g0"]["origin"], samples["g0"]["consent"]) == ("pair", "va", "form 7")
+    counted = distinct_origins(pq.read_table(workspace.local(held)))
+    names = ["a", "b", "c", "d", "e", "f", "g", "t1", "t2"]
+    assert dict(zip(counted["origin"].to_pylist(), counted["samples"].to_pylist(), strict=True)) == {
+        "v" + name: 4 if name == "a" else 1 for name in names
+    }
+
+
+def test_shards_without_the_withdrawn_clip_keep_their_bytes(workspace: Workspace) -> None:
+    run(workspace)
+    withdrawn = digest_of("clip", "c")
+    before = {row["path"]: row["sha256"] for row in read(workspace, "shards").rows()}
+    held = pq.read_table(workspace.local(read(workspace, "shards").rows()[0]["contents_path"]))
+    (touched,) = held.filter(pc.equal(held["sample"], withdrawn))["path"].to_pylist()
+    publish_clips(workspace, ["a", "b", "d", "e", "f", "g", "t1", "t2"])
+    run(workspace)
+    after = {path: file_sha256(workspace.local(path)) for path in before if workspace.exists(path)}
+    assert before.keys() - after.keys() == {touched}
+    assert after.items() <= before.items()

@@ -147,19 +147,55 @@ def test_the_users_pictures_are_used_and_a_changed_one_is_noticed(workspace: Wor
     assert run_stage(STAGE, workspace, config, Engine(), quiet=True).recomputed
 
 
-def test_recorded_motions_of_a_split_are_followed_in_it(workspace: Workspace) -> None:
+def motion_rows(workspace: Workspace, videos: dict[str, str]) -> list[Row]:
+    """videos: name of a motion -> its split; each is fitted to a video of its own."""
     rows: list[Row] = []
-    for number, split in enumerate(("train", "test")):
+    for number, (name, split) in enumerate(videos.items()):
         turn = np.zeros((60, 3, 3), np.float32) + np.eye(3, dtype=np.float32)
         place = np.zeros((60, 3), np.float32) + number
-        with workspace.publish(f"motions/files/{split}.npz") as path:
+        with workspace.publish(f"motions/files/{name}.npz") as path:
             Recorded(Pose({"root": turn, "head": turn}, place, {}), 30.0).save(path)
-        about = {"split": split, "path": f"motions/files/{split}.npz", "seconds": 59 / 30}
-        rows.append({"id": f"motion-{split}", "parent_id": None, "status": Status.KEPT, **about})
+        about = {"split": split, "path": f"motions/files/{name}.npz", "seconds": 59 / 30, "video_id": f"video-{name}"}
+        rows.append(
+            {
+                "id": f"motion-{name}",
+                "parent_id": None,
+                "status": Status.KEPT,
+                "licence": "CC0",
+                "consent": "y",
+                **about,
+            }
+        )
+    return rows
+
+
+def test_recorded_motions_of_a_split_are_followed_in_it(workspace: Workspace) -> None:
+    rows = motion_rows(workspace, {"train": "train", "test": "test"})
     publish(workspace, EMPTY | {motions.STAGE: rows})
     run_stage(STAGE, workspace, PairsConfig(**{**vars(SMALL), "recorded_share": 1.0}), Engine(), quiet=True)
     assert {row["source"] for row in rows_of(workspace)} == {"motion-train", "motion-test"}
     assert all(row["source"] == f"motion-{row['split']}" for row in rows_of(workspace))
+    for row in rows_of(workspace):
+        origin = {"kind": "video", "id": f"video-{row['split']}", "licence": "CC0", "consent": "y"}
+        assert row["origins"] == [origin]
+        with tarfile.open(workspace.local(row["shard_path"])) as tar:
+            about = json.loads(tar.extractfile(f"{row['id']}.json").read())  # type: ignore[union-attr]
+        assert about["origins"] == [origin]
+
+
+def test_a_motion_that_leaves_changes_the_shards_that_followed_it(workspace: Workspace) -> None:
+    config = PairsConfig(**{**vars(SMALL), "recorded_share": 0.5, "train_groups": 8, "groups_per_shard": 1})
+    rows = motion_rows(workspace, dict.fromkeys("abcd", "train"))
+    publish(workspace, EMPTY | {motions.STAGE: rows})
+    run_stage(STAGE, workspace, config, Engine(), quiet=True)
+    before, used = shards(workspace), {row["shard_path"]: row["source"] for row in rows_of(workspace)}
+    gone = next(source for source in used.values() if source != "procedural")
+    publish(workspace, EMPTY | {motions.STAGE: [row for row in rows if row["id"] != gone]})
+    run_stage(STAGE, workspace, config, Engine(), quiet=True)
+    after = shards(workspace)
+    held = {path.rsplit("/", 1)[1] for path, source in used.items() if source == gone}
+    assert before.keys() - after.keys() == held
+    assert all(after[name] == content for name, content in before.items() if name not in held)
 
 
 @pytest.mark.parametrize(
