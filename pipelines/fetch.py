@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import DataError, TransientError
 from pipelines.manifest import digest_of
-from pipelines.remote import ForbiddenError, PassingError, RefusedError, open_stream
+from pipelines.remote import WEB, ForbiddenError, PassingError, RefusedError, open_stream
+from pipelines.urls import scheme_of, without_credentials
 from pipelines.workspace import Workspace
 
 
@@ -37,13 +38,14 @@ def fetch(
 ) -> str | None:
     """Copy a remote URL into a folder of the workspace; None for a local path, which is read where it is.
 
-    url: names the file, and is what errors show. access: the same URL with its credentials, where it has any.
+    url: names the file. access: the same URL with its credentials, where these are kept apart; errors show none.
     What has come lies under a name of its own until it is whole. Others who want the same URL wait.
     Raises: DataError where the file cannot be had or is too large; TransientError where the next run may get it.
     """
     if "://" not in url:
         return None
     limits = limits or FetchLimits()
+    access, url = access or url, without_credentials(url)
     digest = digest_of("url", url)
     relative = f"{folder}/{digest}{Path(url.split('?', 1)[0]).suffix[:8]}"
     if workspace.exists(relative):
@@ -53,7 +55,7 @@ def fetch(
     try:
         with _alone(partial, limits.file_s):
             if not workspace.exists(relative):
-                _download(access or url, url, partial, limits)
+                _download(access, url, partial, limits)
                 with workspace.publish(relative) as path:
                     partial.replace(path)
                 _tag_of(partial).unlink(missing_ok=True)
@@ -61,9 +63,10 @@ def fetch(
         raise TransientError(f"{url}: another process is still fetching it; run the same command again") from None
     except ForbiddenError as error:
         # Links expire and rights are granted; an open link that is forbidden stays so.
-        kind = DataError if access is None and url.startswith("http") else TransientError
+        kind = DataError if access == url and scheme_of(url) in WEB else TransientError
         raise kind(f"{url}: cannot be fetched ({error}); renew the link or the credentials and ingest again") from None
     except RefusedError as error:
+        _discard(partial)
         raise DataError(f"{url}: cannot be fetched ({error}); correct the URL") from None
     return relative
 
@@ -134,11 +137,15 @@ def _go_on(access: str, url: str, partial: Path, limits: FetchLimits, deadline: 
 
 
 def _too_large(url: str, partial: Path, size: int, limits: FetchLimits) -> DataError:
-    partial.unlink(missing_ok=True)
-    _tag_of(partial).unlink(missing_ok=True)
+    _discard(partial)
     return DataError(
         f"{url}: has {size} bytes or more, which is over the limit of {limits.max_bytes}; raise videos.fetch.max_bytes"
     )
+
+
+def _discard(partial: Path) -> None:
+    partial.unlink(missing_ok=True)
+    _tag_of(partial).unlink(missing_ok=True)
 
 
 def _tag_of(partial: Path) -> Path:

@@ -128,7 +128,7 @@ def _ask(url: str, seconds: float, call: Callable[[], T]) -> T:
     try:
         return _within(seconds, call)
     except FileNotFoundError:
-        raise RefusedError("there is no such file") from None
+        raise RefusedError("there is nothing of that name") from None
     except PermissionError:
         raise ForbiddenError("access is denied") from None
     except TimeoutError:
@@ -232,7 +232,9 @@ def _place(response: Any) -> tuple[int, int | None]:
     if found is None:
         raise PassingError("HTTP 206 that does not say which part it is")
     at, total = int(found[1]), found[2]
-    return at, int(total) if total != "*" else None
+    if total != "*":
+        return at, int(total)
+    return at, None if response.length is None else at + response.length
 
 
 def _tag(headers: Any, size: int | None) -> str:

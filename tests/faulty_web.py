@@ -23,6 +23,7 @@ class Web:
     ranges: bool = True
     length: int | None = None  # a wrong one
     told: bool = True  # whether the length is told
+    total_told: bool = True  # whether a part says how large the whole is
     endless: bool = False
     pause_s: float = 0.0  # between pieces
     piece: int = 2**16
@@ -63,7 +64,7 @@ def serve(web: Web) -> Iterator[Web]:
                 return
             self.send_response(206 if start else 200)
             if start:
-                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size if web.total_told else '*'}")
             if web.told:
                 self.send_header("Content-Length", str((web.length or size) - start))
             if web.etag:

@@ -36,8 +36,9 @@ def humanvid(folder: Path) -> Iterator[Entry]:
     """HumanVid, real part (github.com/zhenzhiwang/HumanVid; arXiv 2407.17438): lists of links to Pexels.
 
     `pexels-horizontal-urls-new.txt`, `pexels-vertical-urls-new.txt`, `pexels-test-urls.txt`, one link a line;
-    cameras as `.txt` of numbers in folders of their own, which are not read. Videos already fetched, anywhere below
-    the folder under the last part of their link, are taken instead of the link.
+    cameras as `.txt` of numbers in folders of their own, which are not read, nor are the links that Pexels has since
+    renamed (`old_invalid_urls/`). Videos already fetched, anywhere below the folder under the last part of their link,
+    are taken instead of the link.
     """
     return _lists_of_links(folder, re.compile(r"pexels-(.+?)-urls.*\.txt"), "HumanVid", "Pexels License and terms")
 
@@ -78,7 +79,8 @@ def _lists_of_links(folder: Path, name: re.Pattern[str], source: str, licence: s
     files = list(_files(folder))
     fetched = {path.name: path for path in files if path.suffix == ".mp4"}
     for path in files:
-        if found := name.fullmatch(path.name):
+        found = name.fullmatch(path.name)
+        if found and path.parent.name != "old_invalid_urls":
             for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
                 url = line.strip()
                 if url and scheme_of(url) not in WEB:

@@ -119,10 +119,10 @@ def _expand(argument: str) -> list[Mapping[str, str | None]]:
 def _expand_url(url: str) -> list[Mapping[str, str | None]]:
     """A folder or a pattern of a bucket becomes the videos in it; anything else is itself."""
     suffix = Path(url).suffix.lower()
+    if suffix in _MANIFEST_SUFFIXES:
+        raise UsageError(f"{without_credentials(url)}: is a manifest elsewhere; copy it here and name the copy")
     if scheme_of(url) not in BUCKETS or (suffix in VIDEO_SUFFIXES and not glob.has_magic(url)):
         return [{"url": url}]
-    if suffix in _MANIFEST_SUFFIXES:
-        raise UsageError(f"{without_credentials(url)}: is a manifest in a bucket; copy it here and name the copy")
     inside = [file for file in list_files(url) if Path(file).suffix.lower() in VIDEO_SUFFIXES]
     if not inside:
         raise UsageError(f"{without_credentials(url)}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); correct it")

@@ -84,6 +84,22 @@ def test_file_that_shrank(workspace: Workspace, web: Web) -> None:
     assert bring(workspace, web.url()) == b"short"
 
 
+def test_file_that_went_away_leaves_nothing(workspace: Workspace, web: Web) -> None:
+    web.breaks = [1_000_000]
+    with pytest.raises(TransientError):
+        bring(workspace, web.url(), FetchLimits(file_s=0.4))
+    assert left(workspace)
+    web.codes = [404]
+    with pytest.raises(DataError, match="HTTP 404"):
+        bring(workspace, web.url())
+    assert left(workspace) == []
+
+
+def test_part_of_a_file_of_untold_size_never_looks_whole(workspace: Workspace, web: Web) -> None:
+    web.total_told, web.breaks = False, [1_000_000, 1_000_000]
+    assert bring(workspace, web.url()) == CONTENT
+
+
 def test_busy_server_is_asked_again_when_it_says(workspace: Workspace, web: Web) -> None:
     web.codes, web.retry_after = [503], "1"
     started = time.monotonic()
@@ -252,7 +268,7 @@ def test_bucket_goes_on_after_a_stop_unless_the_file_changed(workspace: Workspac
 def test_what_a_bucket_refuses(workspace: Workspace, bucket: str) -> None:
     with pytest.raises(DataError, match="over the limit"):
         bring(workspace, f"{bucket}/a/x.mp4", FetchLimits(max_bytes=10))
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="nothing of that name"):
         bring(workspace, f"{bucket}/gone.mp4")
     with pytest.raises(DataError, match="is a folder"):
         bring(workspace, f"{bucket}/a")

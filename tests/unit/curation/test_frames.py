@@ -57,6 +57,9 @@ def test_what_is_wrong_with_pictures(workspace: Workspace, tmp_path: Path) -> No
     (folder / "3.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"3\.png: is not a readable image"):
         assemble(workspace, frames_url(folder, 30), "videos/files")
+    for url in ("frames:///a", "frames:///a?fps=nan", "frames:///a?fps=0", "frames:///a?fps=999", "frames://a?fps=30"):
+        with pytest.raises(DataError, match="is no folder of pictures with a rate"):
+            assemble(workspace, url, "videos/files")
     with pytest.raises(DataError, match="gone: holds no pictures"):
         assemble(workspace, frames_url(tmp_path / "gone", 30), "videos/files")
     assert workspace.children("videos/files") == []

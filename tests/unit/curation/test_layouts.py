@@ -30,6 +30,7 @@ def test_humanvid(tmp_path: Path) -> None:
         {
             "pexels-horizontal-urls-new.txt": f"{link.format(1)}\n{link.format(2)}\n",
             "pexels-vertical-urls-new.txt": f"{link.format(3)}\r\n\r\n",
+            "old_invalid_urls/pexels-vertical-urls.txt": link.format(5),
             "data/test_set/pexels-test-urls.txt": link.format(4),
             "camera/horizontal/1-hd_1920_1080_25fps.txt": "0 0.0 0.0 0.0 0.0 0.0 0.0 1.0\n",
             "videos/2-hd_1920_1080_25fps.mp4": "fetched",

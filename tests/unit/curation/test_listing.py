@@ -101,7 +101,7 @@ def test_bucket_folder_and_pattern() -> None:
     assert urls(list_sources(["memory://listing/gone.mp4"], None, None)) == ["gone.mp4"]
     with pytest.raises(UsageError, match="memory://nothing: holds no video"):
         list_sources(["memory://nothing"], None, None)
-    with pytest.raises(UsageError, match="a manifest in a bucket; copy it here"):
+    with pytest.raises(UsageError, match="a manifest elsewhere; copy it here"):
         list_sources(["memory://listing/list.csv"], None, None)
     memory.rm("/listing", recursive=True)
 
