@@ -220,7 +220,7 @@ def _verdict(error: urllib.error.HTTPError) -> PassingError | RefusedError:
     if error.code in _FORBIDDEN_CODES:
         return ForbiddenError(f"HTTP {error.code}, access is denied")
     if 300 <= error.code < 400:
-        return RefusedError("it redirects in a circle, or to what is not https or http")
+        return RefusedError("it redirects in a circle, or to a scheme that is refused")
     return RefusedError(f"HTTP {error.code}")
 
 

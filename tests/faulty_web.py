@@ -1,12 +1,14 @@
 """A web server on this machine that serves one file, with the faults of real ones; no mock of the client."""
 
 import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @dataclass
@@ -33,9 +35,10 @@ class Web:
     requests: list[dict[str, str]] = field(default_factory=list)
     sent: int = 0
     port: int = 0
+    certificate: Path | None = None  # with its key, in one PEM file; makes it an https server
 
     def url(self, path: str = "v.mp4", user: str = "") -> str:
-        return f"http://{user}127.0.0.1:{self.port}/{path}"
+        return f"{'https' if self.certificate else 'http'}://{user}127.0.0.1:{self.port}/{path}"
 
 
 @contextmanager
@@ -94,6 +97,10 @@ def serve(web: Web) -> Iterator[Web]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.block_on_close = False
+    if web.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(web.certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     web.port = server.server_port
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
@@ -101,3 +108,29 @@ def serve(web: Web) -> Iterator[Web]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def write_certificate(path: Path) -> Path:
+    """A certificate of 127.0.0.1 that it signs itself, with its key."""
+    import datetime
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path

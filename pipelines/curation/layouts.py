@@ -72,7 +72,7 @@ def tiktok(folder: Path) -> Iterator[Entry]:
     for images in sorted(folder.rglob("images")):
         if images.is_dir() and images.parent.name.isdigit() and next(images.glob("*.png"), None):
             url = frames_url(images, _TIKTOK_FPS)
-            yield {"url": url, "licence": _UNSTATED, "source": f"TikTok dances, {images.parent.name}"}
+            yield {"url": url, "licence": _UNSTATED, "source": "TikTok dances"}
 
 
 def _lists_of_links(folder: Path, name: re.Pattern[str], source: str, licence: str) -> Iterator[Entry]:

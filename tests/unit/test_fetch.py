@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -15,7 +16,7 @@ from pipelines.errors import DataError, TransientError, UsageError, WorkError
 from pipelines.fetch import FetchLimits, fetch
 from pipelines.remote import list_files
 from pipelines.workspace import Workspace
-from tests.faulty_web import Web, serve
+from tests.faulty_web import Web, serve, write_certificate
 
 CONTENT = random.Random(0).randbytes(3_000_000)
 QUICK = FetchLimits(stall_s=0.5, file_s=20, attempts=2)
@@ -166,7 +167,7 @@ def test_slow_server_is_given_its_time_and_no_more(workspace: Workspace, web: We
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "s3://bucket/x", "data:,x"])
 def test_redirects_to_other_schemes_are_refused(workspace: Workspace, web: Web, target: str) -> None:
     web.location = target
-    with pytest.raises(DataError, match="it redirects in a circle, or to what is not https or http"):
+    with pytest.raises(DataError, match="it redirects in a circle, or to a scheme that is refused"):
         bring(workspace, web.url())
 
 
@@ -176,6 +177,23 @@ def test_redirects_keep_the_range_and_lose_the_password(workspace: Workspace, we
     moved = [request for request in web.requests if request["path"] == "/moved.mp4"]
     assert moved[-1]["Range"] == "bytes=999999-"
     assert all("Authorization" not in request for request in moved)
+
+
+def test_https_is_verified_and_not_left(
+    workspace: Workspace, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    with serve(Web(CONTENT, certificate=write_certificate(tmp_path / "pem"))) as safe:
+        with pytest.raises(TransientError, match="CERTIFICATE_VERIFY_FAILED"):
+            bring(workspace, safe.url(), FetchLimits(file_s=0.4))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "pem"))
+        for safe.location in ("file:///etc/passwd", web.url()):
+            with pytest.raises(DataError, match="it redirects in a circle, or to a scheme that is refused"):
+                bring(workspace, safe.url())
+        safe.location = safe.url("moved.mp4")
+        assert bring(workspace, safe.url()) == CONTENT
+        web.location = safe.url("moved.mp4")
+        assert bring(workspace, web.url()) == CONTENT
 
 
 def test_circle_of_redirects(workspace: Workspace, web: Web) -> None:

@@ -84,8 +84,8 @@ def test_tiktok_from_pictures_to_a_video(tmp_path: Path, workspace: Workspace) -
     fill(folder, {"00003/images/notes.txt": "no pictures"})
     rows = list_sources([str(folder)], None, None, layout="tiktok")
     assert [(row["url"], row["source"]) for row in rows] == [
-        (frames_url(folder / "00001" / "images", 30), "TikTok dances, 00001"),
-        (frames_url(folder / "00002" / "images", 30), "TikTok dances, 00002"),
+        (frames_url(folder / "00001" / "images", 30), "TikTok dances"),
+        (frames_url(folder / "00002" / "images", 30), "TikTok dances"),
     ]
     batch = write_batch(workspace, rows)
     result = run_stage(STAGE, workspace, VideosConfig(), Engine(1), batch, quiet=True)
