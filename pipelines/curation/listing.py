@@ -36,8 +36,9 @@ def source_row(url: str, path: str | None = None, **about: str | None) -> Row:
     """
     shown = without_credentials(url) if "://" in url else url
     access = {} if shown == url else {"access": url}
-    row = {"id": digest_of("source", shown), "parent_id": None, "status": Status.KEPT, "url": shown, "path": path}
-    return {**row, **about, **access}
+    # What was refused without credentials is another source with them, while renewed ones change nothing.
+    row_id = digest_of("source", shown, *access)
+    return {"id": row_id, "parent_id": None, "status": Status.KEPT, "url": shown, "path": path, **about, **access}
 
 
 def list_sources(

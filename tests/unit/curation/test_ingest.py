@@ -131,6 +131,13 @@ def test_link_with_a_password_leaves_no_trace_of_it(workspace: Workspace, tmp_pa
     assert holders == {".access.json"}
 
 
+def test_link_that_wants_a_password_is_tried_again_with_one(workspace: Workspace, tmp_path: Path) -> None:
+    with serve(Web(write_video(tmp_path / "v.mp4").read_bytes(), password="Basic bWU6aHVudGVyMg==")) as web:
+        assert bring(workspace, [web.url()])[0].counts.quarantined == 1
+        assert not bring(workspace, [web.url()])[0].recomputed
+        assert bring(workspace, [web.url(user="me:hunter2@")])[0].counts.kept == 1
+
+
 def test_bad_download_is_named_by_its_url_and_not_kept(workspace: Workspace) -> None:
     with serve(Web(b"<html>Please log in</html>")) as web:
         _, rows = bring(workspace, [web.url()])
