@@ -175,20 +175,27 @@ def run(session: Session) -> None:
 @click.option("--batch", help="Name of the batch; default: called after its content.")
 @click.option("--licence", help="Licence of these videos, for every row that does not name its own.")
 @click.option("--source", help="Where these videos come from, for every row that does not name its own.")
+@click.option("--layout", help="PATHS are folders of a public set: humanvid, openhumanvid, tiktok or ubc.")
 @common_options
 def ingest(
-    session: Session, paths: tuple[str, ...], batch: str | None, licence: str | None, source: str | None
+    session: Session,
+    paths: tuple[str, ...],
+    batch: str | None,
+    licence: str | None,
+    source: str | None,
+    layout: str | None,
 ) -> None:
-    """Add videos: files, folders, globs, URLs, or manifests (CSV / Parquet: url, licence, source, consent).
+    """Add videos: files, folders, globs, buckets, URLs, or manifests (CSV / Parquet: url, licence, source, consent).
 
     \b
     Examples: unimotion ingest ~/videos --licence CC-BY-4.0
-              unimotion ingest 'takes/**/*.mp4' list.csv s3://bucket/clip.mp4
+              unimotion ingest 'takes/**/*.mp4' list.csv s3://bucket/folder 's3://bucket/*/x.mp4'
+              unimotion ingest --layout tiktok ~/TikTok_dataset
     """
     from pipelines.curation.ingest import STAGE
     from pipelines.curation.listing import list_sources, write_batch
 
-    rows = list_sources(paths, licence, source)
+    rows = list_sources(paths, licence, source, layout)
     session.workspace.prepare()
     name = write_batch(session.workspace, rows, batch)
     session.say(f"batch {name}: {len(rows)} sources")

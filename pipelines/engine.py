@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import DataError, UnimotionError, WorkError, explain_os_error
+from pipelines.errors import DataError, TransientError, UnimotionError, WorkError, explain_os_error
 from pipelines.progress import Progress
 
 Row = dict[str, Any]
@@ -112,6 +112,8 @@ def attempt(worker: Worker, item: Item) -> Outcome:
         return Outcome(item.key, json.loads(json.dumps(worker(item.payload), allow_nan=False)))
     except DataError as error:
         return Outcome(item.key, error=str(error))
+    except TransientError as error:
+        return Outcome(item.key, error=str(error), transient=True)
     except UnimotionError as error:
         return Outcome(item.key, error=str(error), fatal=True)
     except OSError as error:

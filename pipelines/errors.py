@@ -1,8 +1,9 @@
-"""The three ways in which work fails, so that every caller treats them alike.
+"""The four ways in which work fails, so that every caller treats them alike.
 
-`DataError`   one item is bad: it is quarantined with the message and the others go on.
-`WorkError`   the work cannot go on (disk full, missing manifest): the stage stops, exit code 1.
-`UsageError`  the caller asked for something impossible: exit code 2.
+`DataError`       one item is bad: it is quarantined with the message and the others go on.
+`TransientError`  one item cannot be had now: it is quarantined until the next run and the others go on.
+`WorkError`       the work cannot go on (disk full, missing manifest): the stage stops, exit code 1.
+`UsageError`      the caller asked for something impossible: exit code 2.
 
 Every message is one sentence that says what is wrong, where, and what to do.
 """
@@ -16,6 +17,10 @@ class UnimotionError(Exception):
 
 class DataError(UnimotionError):
     """One item of data is bad for good; trying again would not help."""
+
+
+class TransientError(UnimotionError):
+    """One item of data cannot be had for a reason that may pass (a network, an expired link)."""
 
 
 class WorkError(UnimotionError):

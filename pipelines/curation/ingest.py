@@ -5,17 +5,19 @@ A video that was withdrawn is rejected, and its copy in the workspace deleted.
 """
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipelines import manifest as manifests
+from pipelines.curation.frames import assemble, is_frames
+from pipelines.curation.listing import read_access
 from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
-from pipelines.fetch import fetch
+from pipelines.fetch import FetchLimits, fetch
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
 from pipelines.withdrawals import any_kept, reason_for, withdrawn
@@ -40,16 +42,24 @@ SCHEMA = schema_of(
 )
 
 
+_FILES = "videos/files"
+
+
 @dataclass(frozen=True)
 class VideosConfig:
     """min_completeness: share of the frames (or of the seconds) promised by the header that must be there;
-    containers with edit lists lose a few without being damaged."""
+    containers with edit lists lose a few without being damaged.
+    fetch: how large a remote file may be and how long it may take (see FetchLimits in pipelines/fetch.py)."""
 
     min_completeness: float = 0.9
+    fetch: FetchLimits = field(default_factory=FetchLimits)
 
 
 def run(context: Context) -> list[Row]:
-    make_worker = functools.partial(_make_prober, context.workspace, context.config)
+    assert context.batch is not None
+    # Beside the items, not in them: what is written about an item must not depend on a credential.
+    access = read_access(context.workspace, context.batch)
+    make_worker = functools.partial(_make_prober, context.workspace, context.config, access)
     sources = {row["id"]: row for row in context.inputs["sources"].rows()}
     out = _known_withdrawn(context)
     todo = [(row["id"], row["url"], row) for row in sources.values() if row["id"] not in out]
@@ -90,15 +100,28 @@ def _collapse_duplicates(rows: list[Row]) -> Iterator[Row]:
             yield {**row, "id": row_id, "status": Status.REJECTED, "reason": reason}
 
 
-def _make_prober(workspace: Workspace, config: VideosConfig) -> Worker:
+def _make_prober(workspace: Workspace, config: VideosConfig, access: Mapping[str, str]) -> Worker:
     gone = withdrawn(workspace)
 
+    def bring(source: Row) -> str | None:
+        if source["path"]:
+            return str(source["path"])
+        if is_frames(source["url"]):
+            return assemble(workspace, source["url"], _FILES)
+        return fetch(workspace, source["url"], _FILES, config.fetch, access.get(source["id"]))
+
     def probe_source(source: Row) -> list[Row]:
-        relative = source["path"] or fetch(workspace, source["url"], "videos/files")
+        relative = bring(source)
         path = workspace.local(relative) if relative else Path(source["url"])
         if not path.is_file():
             raise DataError(f"{source['url']}: no such file; correct the path and ingest again")
-        found = probe(path, config.min_completeness)
+        try:
+            found = probe(path, config.min_completeness)
+        except DataError as error:
+            if relative is None or source["path"]:
+                raise
+            workspace.remove(relative)
+            raise DataError(str(error).replace(str(path), source["url"])) from error
         sha256 = file_sha256(path)
         about = {key: source[key] for key in ("url", "licence", "source", "consent")}
         row = {"id": sha256[:32], "parent_id": source["id"], "status": Status.KEPT, "reason": None, "path": relative}

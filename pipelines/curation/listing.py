@@ -2,6 +2,8 @@
 
 import csv
 import glob
+import json
+import os
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import manifest as manifests
+from pipelines.curation.layouts import read_layout
 from pipelines.engine import Row
 from pipelines.errors import UsageError
 from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.remote import BUCKETS, list_files
 from pipelines.stage import folder_of
+from pipelines.urls import scheme_of, without_credentials
 from pipelines.workspace import Workspace
 
 STARTER = "starter"
@@ -25,19 +30,29 @@ SCHEMA = schema_of(url=pa.string(), path=pa.string(), licence=pa.string(), sourc
 
 
 def source_row(url: str, path: str | None = None, **about: str | None) -> Row:
-    """A listed source. url: absolute path or URL. path: relative to the workspace where the project made the file."""
-    return {"id": digest_of("source", url), "parent_id": None, "status": Status.KEPT, "url": url, "path": path, **about}
+    """A listed source. url: absolute path or URL. path: relative to the workspace where the project made the file.
+
+    A URL with credentials is named without them; with them it is the row's `access`, which no manifest has.
+    """
+    shown = without_credentials(url) if "://" in url else url
+    access = {} if shown == url else {"access": url}
+    # What was refused without credentials is another source with them, while renewed ones change nothing.
+    row_id = digest_of("source", shown, *access)
+    return {"id": row_id, "parent_id": None, "status": Status.KEPT, "url": shown, "path": path, **about, **access}
 
 
-def list_sources(arguments: Sequence[str], licence: str | None, source: str | None) -> list[Row]:
-    """Expand files, folders, globs, URLs and manifests (CSV or Parquet with a `url` column) into source rows.
+def list_sources(
+    arguments: Sequence[str], licence: str | None, source: str | None, layout: str | None = None
+) -> list[Row]:
+    """Expand files, folders, globs, buckets, URLs and manifests (CSV or Parquet with a `url` column) into source rows.
 
-    Raises: UsageError for a manifest that cannot be used. A path that does not exist is listed too: it is quarantined
-    when it is read, so that the files beside it still go through.
+    layout: the arguments are folders of this public set (see layouts.py).
+    Raises: UsageError for a manifest or a folder that cannot be used. A path that does not exist is listed too: it is
+    quarantined when it is read, so that the files beside it still go through.
     """
     rows: dict[str, Row] = {}
     for argument in arguments:
-        for entry in _expand(argument):
+        for entry in read_layout(layout, Path(argument).expanduser()) if layout else _expand(argument):
             about = {"licence": licence, "source": source, "consent": None} | {k: v for k, v in entry.items() if v}
             row = source_row(str(about.pop("url")), **about)
             rows.setdefault(row["id"], row)
@@ -49,7 +64,9 @@ def write_batch(workspace: Workspace, rows: Iterable[Row], name: str | None = No
 
     Raises: UsageError for a name that another batch has, or that cannot be a folder.
     """
-    made = manifests.build(rows, SCHEMA)
+    rows = list(rows)
+    access = {row["id"]: row["access"] for row in rows if "access" in row}
+    made = manifests.build([{k: v for k, v in row.items() if k != "access"} for row in rows], SCHEMA)
     batch = name or f"batch-{made.digest[:8]}"
     if not batch.replace("-", "").replace("_", "").isalnum() or batch == STARTER:
         raise UsageError(f"--batch {batch}: use letters, digits, - and _, and not the reserved name {STARTER}")
@@ -58,12 +75,35 @@ def write_batch(workspace: Workspace, rows: Iterable[Row], name: str | None = No
         with workspace.publish(f"{folder}/seconds.json") as path:
             path.write_text("0")
         manifests.write(workspace, folder, made, fingerprint=made.digest, retry=0)
+        if access:
+            _write_access(workspace, batch, access)
     return batch
+
+
+def read_access(workspace: Workspace, batch: str) -> dict[str, str]:
+    """URLs with their credentials by source id, for the sources of a batch that have any."""
+    path = _access_path(workspace, batch)
+    found: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
+
+
+def _write_access(workspace: Workspace, batch: str, access: Mapping[str, str]) -> None:
+    """On this machine only, for its user only: not published, so that it reaches no bucket and no version control."""
+    path = _access_path(workspace, batch)
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(access, file)
+    temporary.replace(path)
+
+
+def _access_path(workspace: Workspace, batch: str) -> Path:
+    return workspace.local_root / folder_of("sources", batch) / ".access.json"
 
 
 def _expand(argument: str) -> list[Mapping[str, str | None]]:
     if "://" in argument:
-        return [{"url": argument}]
+        return _expand_url(argument)
     path = Path(argument).expanduser()
     if path.suffix.lower() in _MANIFEST_SUFFIXES and path.is_file():
         return _read_manifest(path)
@@ -75,6 +115,19 @@ def _expand(argument: str) -> list[Mapping[str, str | None]]:
     if not path.exists() and (matches := sorted(glob.glob(str(path), recursive=True))):
         return [{"url": str(Path(match).resolve())} for match in matches if Path(match).is_file()]
     return [{"url": str(path.resolve())}]
+
+
+def _expand_url(url: str) -> list[Mapping[str, str | None]]:
+    """A folder or a pattern of a bucket becomes the videos in it; anything else is itself."""
+    suffix = Path(url).suffix.lower()
+    if suffix in _MANIFEST_SUFFIXES:
+        raise UsageError(f"{without_credentials(url)}: is a manifest elsewhere; copy it here and name the copy")
+    if scheme_of(url) not in BUCKETS or (suffix in VIDEO_SUFFIXES and not glob.has_magic(url)):
+        return [{"url": url}]
+    inside = [file for file in list_files(url) if Path(file).suffix.lower() in VIDEO_SUFFIXES]
+    if not inside:
+        raise UsageError(f"{without_credentials(url)}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); correct it")
+    return [{"url": file} for file in inside]
 
 
 def _read_manifest(path: Path) -> list[Mapping[str, str | None]]:

@@ -118,12 +118,16 @@ def test_full_disk(command: Command, landscape: Path, mounted: Callable[[str], P
         (("stage", "nonsense"), "nonsense: is not a stage; choose among sources, videos"),
         (("stage", "split", "--batch", "x"), "stage split has no batches"),
         (("ingest", "/", "--batch", "a/b"), "--batch a/b: use letters"),
+        (("ingest", "s3://bucket/folder"), "s3://bucket/folder: reading s3:// needs the package s3fs; pip install"),
+        (("ingest", "--layout", "kinetics"), "--layout kinetics: is not known; choose among humanvid"),
     ],
 )
 def test_wrong_use(command: Command, tmp_path: Path, arguments: tuple[str, ...], what: str) -> None:
     if arguments[1] == "/":
         (tmp_path / "v.mp4").touch()
         arguments = (arguments[0], str(tmp_path / "v.mp4"), *arguments[2:])
+    if arguments[1] == "--layout":
+        arguments = (*arguments, str(tmp_path))
     done = command(*arguments, workspace=tmp_path / "w")
     assert done.code == 2
     assert len(done.complaints) == 1

@@ -12,10 +12,13 @@ from pipelines import manifest as manifests
 from pipelines.curation.ingest import STAGE, VideosConfig, probe
 from pipelines.curation.listing import list_sources, write_batch
 from pipelines.engine import Engine
-from pipelines.errors import DataError
+from pipelines.errors import DataError, UsageError
+from pipelines.fetch import FetchLimits
 from pipelines.manifest import Status
+from pipelines.params import Params
 from pipelines.stage import Result, run_stage
 from pipelines.workspace import Workspace
+from tests.faulty_web import Web, serve
 
 
 def write_video(
@@ -108,6 +111,47 @@ def test_remote_source_is_fetched_into_the_workspace(workspace: Workspace, tmp_p
     assert (result.counts.kept, result.counts.quarantined) == (1, 1)
     kept = next(row for row in rows if row["status"] == Status.KEPT)
     assert workspace.local(kept["path"]).read_bytes() == (tmp_path / "v.mp4").read_bytes()
+
+
+def test_link_with_a_password_leaves_no_trace_of_it(workspace: Workspace, tmp_path: Path) -> None:
+    with serve(Web(write_video(tmp_path / "v.mp4").read_bytes(), password="Basic bWU6aHVudGVyMg==")) as web:
+        wrong, right = web.url(user="me:hunter1@"), web.url(user="me:hunter2@")
+        result, rows = bring(workspace, [wrong])
+        assert (result.counts.quarantined, rows[0]["reason"]) == (
+            1,
+            f"{web.url()}: cannot be fetched (HTTP 401, access is denied); "
+            "renew the link or the credentials and ingest again",
+        )
+        # The same batch again, with other credentials: what was refused is tried once more.
+        result, rows = bring(workspace, [right])
+    assert (result.counts.kept, rows[0]["url"]) == (1, web.url())
+    holders = {
+        path.name for path in workspace.local_root.rglob("*") if path.is_file() and b"hunter" in path.read_bytes()
+    }
+    assert holders == {".access.json"}
+
+
+def test_link_that_wants_a_password_is_tried_again_with_one(workspace: Workspace, tmp_path: Path) -> None:
+    with serve(Web(write_video(tmp_path / "v.mp4").read_bytes(), password="Basic bWU6aHVudGVyMg==")) as web:
+        assert bring(workspace, [web.url()])[0].counts.quarantined == 1
+        assert not bring(workspace, [web.url()])[0].recomputed
+        assert bring(workspace, [web.url(user="me:hunter2@")])[0].counts.kept == 1
+
+
+def test_bad_download_is_named_by_its_url_and_not_kept(workspace: Workspace) -> None:
+    with serve(Web(b"<html>Please log in</html>")) as web:
+        _, rows = bring(workspace, [web.url()])
+    assert str(rows[0]["reason"]).startswith(f"{web.url()}: is not a video")
+    assert workspace.children("videos/files") == []
+
+
+def test_limits_are_settings_of_the_stage(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("videos: {fetch: {max_bytes: 5, attempts: 1}}")
+    config = Params(tmp_path / "params.yaml").section("videos", VideosConfig)
+    assert config.fetch == FetchLimits(max_bytes=5, attempts=1)
+    (tmp_path / "params.yaml").write_text("videos: {fetch: {attempts: 0}}")
+    with pytest.raises(UsageError, match="every limit must be more than nothing"):
+        Params(tmp_path / "params.yaml").section("videos", VideosConfig)
 
 
 def bring(workspace: Workspace, arguments: Sequence[str]) -> tuple[Result, list[dict[str, object]]]:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines import manifest as manifests
-from pipelines.curation.listing import list_sources, write_batch
+from pipelines.curation.listing import list_sources, read_access, write_batch
 from pipelines.errors import UsageError
 from pipelines.workspace import Workspace
 
@@ -89,3 +90,40 @@ def test_batch_is_called_after_its_content(workspace: Workspace, videos: Path) -
 def test_unusable_batch_names(workspace: Workspace, name: str) -> None:
     with pytest.raises(UsageError, match="--batch"):
         write_batch(workspace, [], name)
+
+
+def test_bucket_folder_and_pattern() -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("a/x.mp4", "b/x.mp4", "b/y.MOV", "b/notes.txt"):
+        memory.pipe(f"/listing/{name}", b"x")
+    assert urls(list_sources(["memory://listing"], None, None)) == ["x.mp4", "x.mp4", "y.MOV"]
+    assert urls(list_sources(["memory://listing/*/x.mp4"], "CC0-1.0", None)) == ["x.mp4", "x.mp4"]
+    assert urls(list_sources(["memory://listing/gone.mp4"], None, None)) == ["gone.mp4"]
+    with pytest.raises(UsageError, match="memory://nothing: holds no video"):
+        list_sources(["memory://nothing"], None, None)
+    with pytest.raises(UsageError, match="a manifest elsewhere; copy it here"):
+        list_sources(["memory://listing/list.csv"], None, None)
+    memory.rm("/listing", recursive=True)
+
+
+def test_bucket_without_its_package() -> None:
+    with pytest.raises(UsageError, match=r"s3://bucket/folder: .* needs the package s3fs; pip install s3fs"):
+        list_sources(["s3://bucket/folder"], None, None)
+
+
+def test_credentials_are_kept_for_their_user_alone(workspace: Workspace, tmp_path: Path) -> None:
+    signed = "https://me:hunter2@host/v.mp4?X-Amz-Signature=hunter3"
+    (tmp_path / "list.csv").write_text(f"url\n{signed}\nhttps://host/open.mp4\n")
+    rows = list_sources([str(tmp_path / "list.csv")], None, None)
+    assert [row["url"] for row in rows] == ["https://host/v.mp4", "https://host/open.mp4"]
+    batch = write_batch(workspace, rows)
+    assert read_access(workspace, batch) == {rows[0]["id"]: signed}
+    holders = [path for path in workspace.local_root.rglob("*") if path.is_file() and b"hunter" in path.read_bytes()]
+    assert [(path.name, oct(path.stat().st_mode & 0o777)) for path in holders] == [(".access.json", "0o600")]
+
+
+def test_renewed_links_are_the_same_batch(workspace: Workspace) -> None:
+    old, new = ([f"https://host/v.mp4?token={token}"] for token in ("hunter2", "hunter3"))
+    batch = write_batch(workspace, list_sources(old, None, None))
+    assert write_batch(workspace, list_sources(new, None, None)) == batch
+    assert list(read_access(workspace, batch).values()) == new
