@@ -104,11 +104,16 @@ class ModelConfig:
             raise ValueError(f"{name} {frames}: the codec takes 1 + a multiple of {self.stride} frames")
 
 
+_LEARN = ("perception", "retargeting", "generation")
+
+
 @dataclass(frozen=True)
 class Phase:
     """A part of the curriculum.
 
-    generate: train the DiT too; without it encoders, retargeting and heads warm up alone.
+    learn: `perception` (the encoders, and what D sees in the reference, each from labels of its own), `retargeting` (D,
+    too) or `generation` (the DiT, too). Each step of the first costs a quarter of one of the last, and all that follows
+    needs eyes.
     frames: consecutive frames per sample; history: how many of them are given clean, before the noised ones.
     batch: samples per step over all workers. warm: steps of linear learning-rate warm-up, then cosine decay to `final`
     of `rate`.
@@ -119,10 +124,22 @@ class Phase:
     batch: int = 16
     frames: int = 1
     history: int = 0
-    generate: bool = True
+    learn: str = "generation"
     rate: float = 1e-3
     warm: int = 10
     final: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.learn not in _LEARN:
+            raise ValueError(f"phase {self.name}: learn is {self.learn!r}; it must be one of {', '.join(_LEARN)}")
+
+    @property
+    def retarget(self) -> bool:
+        return self.learn != "perception"
+
+    @property
+    def generate(self) -> bool:
+        return self.learn == "generation"
 
 
 @dataclass(frozen=True)
@@ -215,7 +232,9 @@ class Preset:
             for name, frames in (("frames", phase.frames), ("history", phase.history)):
                 self.model.check_frames(f"phase {phase.name}: {name}", frames)
         if not self.model.heads and not all(phase.generate for phase in self.phases):
-            raise ValueError("without heads a phase that does not generate learns nothing; set generate or heads")
+            raise ValueError(
+                "without heads a phase that does not generate learns nothing; let it learn generation, or set heads"
+            )
         if self.data.latents and not self.model.pretrained:
             raise ValueError("only a pretrained codec's latents are kept; name a pretrained model, or set latents to 0")
 

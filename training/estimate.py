@@ -169,14 +169,15 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
     with torch.device("meta"), FlopCounterMode(display=False) as counter, saved_tensors_hooks(pack, lambda t: t):
         driver = _driver(config, batch, frames)
         reference = torch.empty(batch, 3, config.size, config.size)
-        tokens = animator.encode(driver)
-        guidance = animator.guide(reference, tokens)
-        outputs: list[Tensor] = []
-        if (heads := animator.heads) is not None and (features := guidance.features) is not None:
+        tokens, _ = animator.motion.look(driver)
+        seen, heads, outputs = animator.motion.see(reference), animator.heads, list[Tensor]()
+        if heads is not None and seen is not None:
+            outputs += [heads.points(tokens), heads.reference(seen[:, None])]
+        if phase.retarget:
+            guidance = animator.motion.guide(reference, seen, tokens)
+        if phase.retarget and heads is not None and (features := guidance.features) is not None:
             hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
-            outputs += [heads.heatmaps(features), heads.points(tokens)]
-            if guidance.seen is not None:
-                outputs.append(heads.reference(guidance.seen[:, None]))
+            outputs.append(heads.heatmaps(features))
             outputs.append(heads.normals(features, hands, torch.empty(batch, frames, 2, 4)))
         if phase.generate:
             target = torch.empty(batch, frames, 3, config.size, config.size)

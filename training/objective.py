@@ -48,8 +48,11 @@ class Objective(nn.Module):
         driver = augment(batch.driver, draws, self.preset.data.augment)
         tokens, places = animator.motion.look(driver)
         reference = to_float(batch.reference)
-        guidance = animator.guide(reference, tokens)
-        terms = self._labelled(batch, tokens, places, guidance)
+        seen = animator.motion.see(reference)
+        terms = self._perceived(batch, tokens, places, seen)
+        if phase.retarget:
+            guidance = animator.motion.guide(reference, seen, tokens)
+            terms |= self._retargeted(batch, tokens, guidance)
         if phase.generate:
             clean = self._latents(batch.latents, batch.target)
             still = self._latents(batch.reference_latents, batch.reference[:, None])
@@ -77,22 +80,29 @@ class Objective(nn.Module):
         """kept: (B, C, t, h, w), or None. pixels: (B, T, 3, S, S) uint8."""
         return self.animator.codec.encode(to_float(pixels)) if kept is None else kept.float()
 
-    def _labelled(
-        self, batch: Batch, tokens: MotionTokens, places: Tensor | None, guidance: Guidance
+    def _perceived(
+        self, batch: Batch, tokens: MotionTokens, places: Tensor | None, seen: Tensor | None
     ) -> dict[str, Tensor]:
-        """The terms whose truth is a label: what there are heads for, and offsets."""
+        """What encoders and D see, each by itself."""
+        heads = self.animator.heads
+        if heads is None or places is None or seen is None:
+            return {}
+        own = expected_places(heads.reference(seen[:, None]))
+        crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
+        return {
+            "points": point_loss(heads.points(tokens), batch.points),
+            "places": joint_loss((places + 1) / 2, crop),
+            "reference": joint_loss(own, batch.reference_keypoints[:, None]),
+        }
+
+    def _retargeted(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
+        """Where D places the motion on the reference person."""
         terms = {}
-        heads, features, seen = self.animator.heads, guidance.features, guidance.seen
-        if heads is not None and features is not None and seen is not None and places is not None:
+        if (heads := self.animator.heads) is not None and (features := guidance.features) is not None:
             logits = heads.heatmaps(features)
             terms["heatmaps"] = heatmap_loss(logits, batch.keypoints)
             terms["joints"] = joint_loss(expected_places(logits), batch.keypoints)
-            own = expected_places(heads.reference(seen[:, None]))
-            terms["reference"] = joint_loss(own, batch.reference_keypoints[:, None])
-            crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
-            terms["places"] = joint_loss((places + 1) / 2, crop)
             terms["normals"] = self._normals(batch, tokens, heads, features)
-            terms["points"] = point_loss(heads.points(tokens), batch.points)
         if guidance.offsets is not None:
             terms["displacement"] = displacement_loss(
                 guidance.offsets, batch.keypoints, batch.reference_keypoints, batch.mask

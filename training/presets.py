@@ -36,7 +36,7 @@ _WAN = ModelConfig(
 _WAN_PRESET = Preset(
     _WAN,
     (
-        Phase("warm-up", 5000, batch=64, generate=False, rate=1e-4, warm=500),
+        Phase("warm-up", 5000, batch=64, learn="retargeting", rate=1e-4, warm=500),
         Phase("frames", 20000, batch=64, rate=2e-5, warm=1000),
         Phase("clips", 15000, batch=32, frames=17, history=1, rate=1e-5, warm=500),
     ),
@@ -72,7 +72,7 @@ PRESETS = {
             refine=8,
         ),
         (
-            Phase("warm-up", 3, batch=4, generate=False),
+            Phase("warm-up", 3, batch=4, learn="retargeting"),
             Phase("frames", 3, batch=4),
             Phase("clips", 2, batch=2, frames=3, history=1),
         ),
@@ -82,7 +82,7 @@ PRESETS = {
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 200, generate=False, rate=2e-3, final=0.5),
+            Phase("warm-up", 200, learn="retargeting", rate=2e-3, final=0.5),
             Phase("frames", 480, rate=2e-3),
             Phase("clips", 20, batch=4, frames=3, history=1, rate=3e-4),
         ),
@@ -90,7 +90,7 @@ PRESETS = {
     "demo": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 400, generate=False, final=0.5),
+            Phase("warm-up", 400, learn="retargeting", final=0.5),
             Phase("frames", 2000),
             Phase("clips", 200, batch=4, frames=4, history=1, rate=3e-4),
         ),
@@ -101,7 +101,7 @@ PRESETS = {
     "starter": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 1500, generate=False, final=0.5),
+            Phase("warm-up", 1500, learn="retargeting", final=0.5),
             Phase("frames", 20000),
             Phase("clips", 2000, batch=4, frames=4, history=1, rate=3e-4),
         ),

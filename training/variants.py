@@ -34,7 +34,7 @@ def _flow_alone(preset: Preset, model: ModelConfig) -> Preset:
     """
     rate = next(phase.rate for phase in preset.phases if phase.generate)
     phases = tuple(
-        phase if phase.generate else replace(phase, generate=True, rate=min(phase.rate, rate))
+        phase if phase.generate else replace(phase, learn="generation", rate=min(phase.rate, rate))
         for phase in preset.phases
     )
     loss = replace(

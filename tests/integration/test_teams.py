@@ -21,7 +21,7 @@ from training.step import Learner
 
 STEPS = 20
 FRAMES = Phase("frames", 15, batch=12, final=1.0)
-LONG = replace(TINY, phases=(Phase("warm-up", 5, batch=12, generate=False), FRAMES), save_every=10)
+LONG = replace(TINY, phases=(Phase("warm-up", 5, batch=12, learn="retargeting"), FRAMES), save_every=10)
 
 
 def sharded(preset: Preset, accumulate: int = 1) -> Preset:

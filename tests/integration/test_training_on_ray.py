@@ -23,7 +23,7 @@ from training.launch import launch
 from training.loop import Alone, Job, fit, read_history
 
 LONG = replace(
-    TINY, phases=(Phase("warm-up", 20, batch=4, generate=False), Phase("frames", 180, batch=4)), save_every=20
+    TINY, phases=(Phase("warm-up", 20, batch=4, learn="retargeting"), Phase("frames", 180, batch=4)), save_every=20
 )
 SCRIPT = """
 import sys

@@ -44,7 +44,7 @@ class Animator(nn.Module):
 
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
         """Retarget the tokens to the person in the reference image."""
-        return self.motion.guide(reference, tokens)
+        return self.motion.guide(reference, self.motion.see(reference), tokens)
 
     def predict_clean(
         self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor, still: Tensor

@@ -16,15 +16,13 @@ from training.model.retarget import RetargetDecoder
 class Guidance:
     """What the tokens mean for one person.
 
-    motion: (B, T, C_g, h, w) on the latent grid. face: z_f (B, T, d_f). features: of D (B, T, d, g, g), seen: what it
-    makes of the reference alone (B, d, g, g), None without D. offsets: from a frame's places to those of the reference
-    image (B, T, 2, M, M), None without the copy gate.
+    motion: (B, T, C_g, h, w) on the latent grid. face: z_f (B, T, d_f). features: of D (B, T, d, g, g), None without D.
+    offsets: from a frame's places to those of the reference image (B, T, 2, M, M), None without the copy gate.
     """
 
     motion: Tensor
     face: Tensor
     features: Tensor | None
-    seen: Tensor | None
     offsets: Tensor | None
 
 
@@ -35,8 +33,11 @@ class Motion(Protocol):
         """driver: float crops with axes (B, T, ...). The tokens, and for their loss alone the places (B, T, 21, 2) of
         the body's points in its crop, where there are any."""
 
-    def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
-        """reference: (B, 3, H, W) in [-1, 1]."""
+    def see(self, reference: Tensor) -> Tensor | None:
+        """What it makes of the reference (B, 3, H, W) in [-1, 1] alone: (B, d, g, g), None without D."""
+
+    def guide(self, reference: Tensor, seen: Tensor | None, tokens: MotionTokens) -> Guidance:
+        """reference, seen: see `see`."""
 
 
 class RetargetedMotion(nn.Module):
@@ -52,7 +53,10 @@ class RetargetedMotion(nn.Module):
         tokens, places = self.encoder(driver)
         return tokens, places
 
-    def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
-        guidance, features, seen = self.retarget(reference, tokens)
+    def see(self, reference: Tensor) -> Tensor | None:
+        return self.retarget.see(reference)
+
+    def guide(self, reference: Tensor, seen: Tensor | None, tokens: MotionTokens) -> Guidance:  # noqa: ARG002
+        guidance, features = self.retarget(seen, tokens)
         offsets = self.displacement(features) if self.displacement else None
-        return Guidance(guidance, tokens.face, features, seen, offsets)
+        return Guidance(guidance, tokens.face, features, offsets)

@@ -12,8 +12,8 @@ from training.model.encoders import MotionTokens, strided
 class RetargetDecoder(nn.Module):
     """A ViT over the four tokens of a frame and the patches of the reference image.
 
-    reference (B, 3, H, W) in [-1, 1], tokens (B, T, ...) -> guidance (B, T, C_g, h, w) on the latent grid, features
-    (B, T, d, g, g) and, before any motion, those of the reference (B, d, g, g); g = H / patch.
+    seen (B, d, g, g), see `see`, and tokens (B, T, ...) -> guidance (B, T, C_g, h, w) on the latent grid and features
+    (B, T, d, g, g); g = H / patch.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -21,8 +21,8 @@ class RetargetDecoder(nn.Module):
         width, grid = config.retarget_width, config.size // config.patch
         self.grid = grid
         # Convolutions, not one linear map per patch: where the reference person's limbs are is half of the question.
-        levels = int(math.log2(config.patch))
-        self.embed = nn.Sequential(*strided(3, [max(8, width >> level) for level in reversed(range(levels))]))
+        narrow = [max(8, width >> level) for level in range(int(math.log2(config.patch)), 1, -1)]
+        self.embed = nn.Sequential(*strided(3, [*narrow, width]))
         # Positions as strong as the content: with weaker ones the heatmaps stay flat for hundreds of steps.
         self.position = nn.Parameter(torch.randn(grid * grid, width) * 0.5)
         sizes = (config.body_token, config.hand_token, config.hand_token, config.face_token)
@@ -43,13 +43,17 @@ class RetargetDecoder(nn.Module):
         ratio = config.patch // config.codec_factor
         self.to_guidance = nn.Sequential(nn.Conv2d(width, config.guidance * ratio * ratio, 1), nn.PixelShuffle(ratio))
 
-    def forward(self, reference: Tensor, tokens: MotionTokens) -> tuple[Tensor, Tensor, Tensor]:
+    def see(self, reference: Tensor) -> Tensor:
+        """What the reference (B, 3, H, W) in [-1, 1] shows, before it is told to move: (B, d, g, g)."""
+        seen: Tensor = self.embed(reference)
+        return seen
+
+    def forward(self, seen: Tensor, tokens: MotionTokens) -> tuple[Tensor, Tensor]:
         parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
         batch = tokens.body.shape[:2]
         motion = torch.stack([layer(part) for layer, part in zip(self.project, parts, strict=True)], 2) + self.part
-        seen: Tensor = self.embed(reference)
         patches = seen.flatten(2).transpose(1, 2) + self.position
         patches = patches[:, None].expand(-1, batch[1], -1, -1)
         mixed = self.blocks(torch.cat([motion, patches], 2).flatten(0, 1))[:, len(parts) :]
         features = mixed.transpose(1, 2).unflatten(2, (self.grid, self.grid))
-        return self.to_guidance(features).unflatten(0, batch), features.unflatten(0, batch), seen
+        return self.to_guidance(features).unflatten(0, batch), features.unflatten(0, batch)
