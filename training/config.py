@@ -41,13 +41,13 @@ class ModelConfig:
     hand_token: int = 32
     face_token: int = 32
     face_tokens: int = 4
-    encoder_width: int = 24
+    encoder_width: int = 16
     patch: int = 8
     retarget_width: int = 128
     retarget_layers: int = 3
     retarget_heads: int = 4
     guidance: int = 64
-    heatmap_size: int = 32
+    heatmap_size: int = 16
     normal_size: int = 16
     codec_factor: int = 8
     pretrained: str = ""
@@ -232,9 +232,7 @@ class Preset:
             for name, frames in (("frames", phase.frames), ("history", phase.history)):
                 self.model.check_frames(f"phase {phase.name}: {name}", frames)
         if not self.model.heads and not all(phase.generate for phase in self.phases):
-            raise ValueError(
-                "without heads a phase that does not generate learns nothing; let it learn generation, or set heads"
-            )
+            raise ValueError("without heads only generation is learned; set heads, or let every phase learn generation")
         if self.data.latents and not self.model.pretrained:
             raise ValueError("only a pretrained codec's latents are kept; name a pretrained model, or set latents to 0")
 

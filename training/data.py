@@ -37,7 +37,8 @@ class Batch:
     with its keypoints (B, 88, 3).
     target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
     the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
-    of the target. known (B, T): 1 for a history frame that is given clean. latents (B, C, t, h, w) and
+    of the target. known (B, T): 1 for a history frame that is given clean. real (B, T): 0 for the frames that only fill
+    up a sample which is too short: nothing is taught there. latents (B, C, t, h, w) and
     reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where they are not kept.
     """
 
@@ -52,6 +53,7 @@ class Batch:
     normals: Tensor
     hand_boxes: Tensor
     known: Tensor
+    real: Tensor
     latents: Tensor | None
     reference_latents: Tensor | None
 
@@ -138,6 +140,11 @@ class Plan:
         return Choice(ref, driver, target, frames, reference, history)
 
 
+def _only(real: Tensor, points: Tensor) -> Tensor:
+    """Points (T, 88, 3) with confidence in real frames only."""
+    return torch.cat([points[..., :2], points[..., 2:] * real[:, None, None]], -1)
+
+
 class Stream:
     """Batches of a worker, prepared by threads while the model works.
 
@@ -194,6 +201,8 @@ class Stream:
                 (target.normals, (2, 4, model.normal_size, model.normal_size)),
             )
         )
+        # A sample that is too short repeats its last frame.
+        real = torch.from_numpy(np.diff(choice.frames, prepend=-1) > 0).float()
         latents = still = None
         if self._latents and phase.generate:
             latents = self._latents.get(choice.ref, choice.target, frames[0], count)
@@ -205,11 +214,12 @@ class Stream:
             target.keypoints[count],
             target.frames[:count],
             mask,
-            target.keypoints[:count],
-            driver.points[:count],
-            normals,
+            _only(real, target.keypoints[:count]),
+            _only(real, driver.points[:count]),
+            normals * real[:, None, None, None, None].to(normals.dtype),
             target.hand_boxes[:count],
             (torch.arange(count) < choice.history).float(),
+            real,
             latents,
             still,
         )

@@ -97,15 +97,10 @@ def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfi
         frames = range(int(ref.meta["frames"]))
         driver = records.get(ref, payload["driver"], frames)
         target = records.get(ref, (payload["driver"] + 1) % len(ref.meta["identities"]), frames)
-        made, points = _generate(animator, driver, target, config)
-        # The last frame is the reference; the others have it as their baseline.
-        truth = _pixels(target.frames[:-1])
-        reference = _pixels(target.frames[-1:])[0]
-        outputs = {gate.MODEL: made, gate.BASELINE: copy_reference(reference, len(truth))}
-        joints = {gate.MODEL: points, gate.BASELINE: target.keypoints[-1:, :, :2].expand(len(truth), -1, -1).numpy()}
-        mask = target.mask[:-1].numpy() > 127 if target.mask is not None else None
+        made, found = compare(animator, driver, target, config)
+        *truth, reference = _pixels(target.frames)
         grid = f"{_GRIDS}/{digest_of(payload)[:16]}.jpg"
-        _write_grid(workspace, grid, reference, _pixels(driver.frames[:-1]), made, truth)
+        _write_grid(workspace, grid, reference, _pixels(driver.frames[:-1]), made, np.stack(truth))
         return [
             {
                 "id": digest_of(payload, method),
@@ -114,13 +109,30 @@ def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfi
                 "sample": ref.id,
                 "method": method,
                 "frames": len(truth),
-                **_measure(image, truth, mask, joints[method], target.keypoints[:-1].numpy()),
+                **measures,
                 "grid_path": grid,
             }
-            for method, image in outputs.items()
+            for method, measures in found.items()
         ]
 
     return work
+
+
+def compare(
+    animator: Any, driver: "Record", target: "Record", config: EvaluationConfig
+) -> tuple[NDArray[np.uint8], dict[str, dict[str, float | None]]]:
+    """One person of a group animates another. driver, target: all T frames, the last of which is the reference.
+
+    Returns the frames (T - 1, S, S, 3), and by method (the model, and repeating the reference) the means over frames
+    of the measures; None for what cannot be measured.
+    """
+    made, points = _generate(animator, driver, target, config)
+    truth, reference = _pixels(target.frames[:-1]), _pixels(target.frames[-1:])[0]
+    outputs = {gate.MODEL: made, gate.BASELINE: copy_reference(reference, len(truth))}
+    joints = {gate.MODEL: points, gate.BASELINE: target.keypoints[-1:, :, :2].expand(len(truth), -1, -1).numpy()}
+    mask = target.mask[:-1].numpy() > 127 if target.mask is not None else None
+    keypoints = target.keypoints[:-1].numpy()
+    return made, {method: _measure(image, truth, mask, joints[method], keypoints) for method, image in outputs.items()}
 
 
 def _generate(

@@ -68,9 +68,12 @@ class Team(Protocol):
 
 
 class Alone:
-    """A team of one, in this process."""
+    """A team of one, in this process, on its GPU if there is one."""
 
-    rank, world, device = 0, 1, torch.device("cpu")
+    rank, world = 0, 1
+
+    def __init__(self) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def wrap(self, module: nn.Module, animator: Animator, engine: EngineConfig) -> nn.Module:  # noqa: ARG002
         return module

@@ -58,13 +58,16 @@ class Objective(nn.Module):
             still = self._latents(batch.reference_latents, batch.reference[:, None])
             noise, time = flow_noise(clean.shape[1:], self.seed, batch.position, weights.pure_noise)
             time = shifted(time, animator.config.shift)
-            known = batch.known[:, :: animator.codec.stride]
+            stride = animator.codec.stride
+            known = batch.known[:, ::stride]
             keep = known[:, None, :, None, None]
-            noised = torch.lerp(clean, noise, time[:, None, None, None, None])
+            # A latent frame is as real as the first of its frames; what only fills up is noise and has no weight.
+            real = torch.cat([batch.real[:, :1], batch.real[:, 1::stride]], 1)[:, None, :, None, None]
+            noised = torch.lerp(noise, clean, real * (1 - time[:, None, None, None, None]))
             latents = keep * clean + (1 - keep) * noised
             output, _ = animator.predict_clean(latents, time, known, guidance, reference, still)
             wanted = clean if animator.config.prediction == "x" else noise - clean
-            weight = (1 - keep) * self._foreground(batch.mask, clean.shape)
+            weight = real * (1 - keep) * self._foreground(batch.mask, clean.shape)
             terms["flow"] = _mean_per_sample((output - wanted).square(), weight.expand_as(clean))
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         return Losses(total, terms)

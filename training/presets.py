@@ -36,7 +36,8 @@ _WAN = ModelConfig(
 _WAN_PRESET = Preset(
     _WAN,
     (
-        Phase("warm-up", 5000, batch=64, learn="retargeting", rate=1e-4, warm=500),
+        Phase("perception", 4000, batch=64, learn="perception", rate=1e-4, warm=500, final=0.3),
+        Phase("retargeting", 2000, batch=64, learn="retargeting", rate=1e-4, warm=200, final=0.5),
         Phase("frames", 20000, batch=64, rate=2e-5, warm=1000),
         Phase("clips", 15000, batch=32, frames=17, history=1, rate=1e-5, warm=500),
     ),
@@ -46,6 +47,9 @@ _WAN_PRESET = Preset(
     ema=0.999,
     save_every=500,
 )
+
+# Short runs have no time to unlearn what strong augmentation hides.
+_MILD = DataConfig(augment=0.5)
 
 PRESETS = {
     # Seconds: every part and every phase of the code, for tests. It learns nothing worth having.
@@ -72,7 +76,8 @@ PRESETS = {
             refine=8,
         ),
         (
-            Phase("warm-up", 3, batch=4, learn="retargeting"),
+            Phase("perception", 1, batch=4, learn="perception"),
+            Phase("retargeting", 2, batch=4, learn="retargeting"),
             Phase("frames", 3, batch=4),
             Phase("clips", 2, batch=2, frames=3, history=1),
         ),
@@ -82,31 +87,37 @@ PRESETS = {
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 200, learn="retargeting", rate=2e-3, final=0.5),
-            Phase("frames", 480, rate=2e-3),
+            Phase("perception", 400, learn="perception", final=0.3),
+            Phase("retargeting", 120, learn="retargeting", final=0.5),
+            Phase("frames", 700),
             Phase("clips", 20, batch=4, frames=3, history=1, rate=3e-4),
         ),
+        data=_MILD,
     ),
+    # Ten minutes on two cores, with some 1,500 groups of pairs.
     "demo": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 400, learn="retargeting", final=0.5),
-            Phase("frames", 2000),
-            Phase("clips", 200, batch=4, frames=4, history=1, rate=3e-4),
+            Phase("perception", 1600, learn="perception", final=0.3),
+            Phase("retargeting", 500, learn="retargeting", final=0.5),
+            Phase("frames", 1950),
+            Phase("clips", 40, batch=4, frames=3, history=1, rate=3e-4),
         ),
+        data=_MILD,
         ema=0.995,
-        save_every=200,
+        save_every=500,
     ),
     # Hours on two cores: the weights that a newcomer gets.
     "starter": Preset(
         ModelConfig(),
         (
-            Phase("warm-up", 1500, learn="retargeting", final=0.5),
+            Phase("perception", 8000, learn="perception", final=0.3),
+            Phase("retargeting", 2000, learn="retargeting", final=0.5),
             Phase("frames", 20000),
-            Phase("clips", 2000, batch=4, frames=4, history=1, rate=3e-4),
+            Phase("clips", 2000, batch=4, frames=3, history=1, rate=3e-4),
         ),
         ema=0.999,
-        save_every=500,
+        save_every=1000,
     ),
     # One GPU of 80 to 141 GB: the smallest Wan, whole.
     "gpu-1": replace(

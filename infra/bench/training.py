@@ -35,7 +35,7 @@ _PRESET = replace(PRESETS["smoke"], phases=(_PHASE,), save_every=10**6, validati
 
 def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        write_groups(Workspace(folder), 16)
+        write_groups(Workspace(folder), {"train": 16})
         rows = _under_ray(folder)
         bare = _bare(folder)
         ours = statistics.median(row["seconds"] for row in rows)

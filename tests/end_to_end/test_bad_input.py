@@ -141,7 +141,7 @@ def test_training_that_cannot_begin(command: Command, tmp_path: Path) -> None:
         (
             "preset: tiny, workers: 3",
             2,
-            "train: batch 4 of phase warm-up cannot be shared by 3 workers; choose numbers",
+            "train: batch 4 of phase perception cannot be shared by 3 workers; choose numbers",
         ),
         ("preset: tiny, start: gone", 1, "train: start gone: has no readable model.safetensors (No such file"),
     ):

@@ -123,7 +123,7 @@ def test_kinds_mix_in_their_share_and_every_sample_is_seen_once_an_epoch(
         )
 
 
-@given(position=st.integers(0, 10**6), phase=st.integers(0, 2))
+@given(position=st.integers(0, 10**6), phase=st.integers(0, 3))
 def test_a_pair_is_driven_by_another_identity_from_another_frame(position: int, phase: int) -> None:
     choice = Plan(fake_index(4, 0), TINY, 0).choose(TINY.phases[phase], position)
     assert choice.driver != choice.target

@@ -44,7 +44,7 @@ def test_nothing_is_wrong_with_good_shards(data: Workspace) -> None:
 
 
 def test_workers_that_cannot_share_the_batches(data: Workspace) -> None:
-    with pytest.raises(UsageError, match=r"^train: batch 4 of phase warm-up cannot be shared by 3 workers; choose"):
+    with pytest.raises(UsageError, match=r"^train: batch 4 of phase perception cannot be shared by 3 workers; choose"):
         check(data, workers=3)
     # The last phase has half the batch: it would have come out only there.
     with pytest.raises(UsageError, match=r"^train: batch 2 of phase clips cannot be shared by 4 workers; choose"):

@@ -105,13 +105,13 @@ def test_without_augmentation_the_encoders_see_what_was_filmed(
     objective, batch, seen = objective_of("no-augment"), generating(shards, "no-augment"), []
     look = objective.animator.motion.look
     monkeypatch.setattr(objective.animator.motion, "look", lambda driver: seen.append(driver) or look(driver))
-    objective(batch, objective.preset.phases[1])
+    objective(batch, objective.preset.phases[2])
     assert torch.equal(seen[0].body, batch.driver.plain().body)
 
 
 def test_without_heads_only_the_flow_teaches(shards: Workspace) -> None:
     objective = objective_of("no-heads")
-    losses = objective(generating(shards, "no-heads"), objective.preset.phases[1])
+    losses = objective(generating(shards, "no-heads"), objective.preset.phases[2])
     assert objective.animator.heads is None
     assert losses.total == losses.terms["flow"]
     weights = to_json(objective.preset)["loss"]
@@ -134,7 +134,7 @@ def test_without_hands_their_crops_have_no_effect(shards: Workspace) -> None:
 
 def test_a_skeleton_is_all_that_its_model_knows_of_the_driver(shards: Workspace) -> None:
     objective, batch = objective_of("skeleton"), generating(shards, "skeleton")
-    phase, own = objective.preset.phases[1], batch.driver
+    phase, own = objective.preset.phases[2], batch.driver
 
     def total(**changes: torch.Tensor) -> torch.Tensor:
         return objective(replace(batch, driver=replace(own, **changes)), phase).total

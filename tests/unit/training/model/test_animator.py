@@ -48,7 +48,7 @@ def test_nothing_but_the_tokens_reaches_the_output(
     """Two driving videos with equal tokens give the same loss and gradient, in training's own forward pass."""
     animator = make(tiny.model)
     objective = Objective(animator, tiny, 0)
-    phase, batch = tiny.phases[1], stream.batch(4)
+    phase, batch = tiny.phases[2], stream.batch(4)
     other = replace(batch, driver=replace(stream.batch(5).driver, hand_visible=batch.driver.hand_visible))
     assert not torch.equal(batch.driver.body, other.driver.body)
     assert objective(batch, phase).total != objective(other, phase).total
@@ -83,11 +83,15 @@ def test_gradient_reaches_every_weight(tiny: Preset, stream: Stream) -> None:
     assert [name for name in dead if not name.endswith("to_k.bias")] == []
 
 
-def test_warm_up_leaves_the_generator_alone(tiny: Preset, stream: Stream) -> None:
-    animator = make(tiny.model)
-    Objective(animator, tiny, 0)(stream.batch(0), tiny.phases[0]).total.backward()
-    assert all(p.grad is None for p in animator.dit.parameters())
-    assert all(p.grad is not None for p in animator.motion.encoder.body.parameters())
+def test_a_phase_teaches_what_it_says(tiny: Preset, stream: Stream) -> None:
+    for phase, retarget in ((tiny.phases[0], False), (tiny.phases[1], True)):
+        animator = make(tiny.model)
+        Objective(animator, tiny, 0)(stream.batch(0), phase).total.backward()
+        assert all(p.grad is None for p in animator.dit.parameters())
+        motion = animator.motion
+        for part in (motion.encoder.body, motion.retarget.embed):
+            assert all(p.grad is not None for p in part.parameters())
+        assert all((p.grad is not None) == retarget for p in motion.retarget.blocks.parameters())
 
 
 @pytest.mark.parametrize(("window", "history", "frames"), [(1, 0, 3), (3, 1, 3), (3, 1, 6), (3, 2, 5)])
