@@ -1,4 +1,7 @@
-"""The model folder: `config.json` and `model.safetensors` (the EMA weights); all that using a model needs."""
+"""The model folder: `config.json` and `model.safetensors` (the EMA weights); all that using a model needs.
+
+Training puts `contents.parquet` beside them: which samples, and so which videos, the model and those before it saw.
+"""
 
 import json
 from collections.abc import Iterator, Mapping

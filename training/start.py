@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from pipelines.errors import UsageError, WorkError
+from pipelines.shards.contents import NAME
 from pipelines.workspace import Workspace, file_sha256
 from training.config import ModelConfig, to_json
 from training.export import CONFIG, WEIGHTS, read_config, weight_shapes
@@ -26,7 +27,8 @@ def digest(start: str) -> str | None:
 
 
 def take(workspace: Workspace, start: str, model: ModelConfig, folder: str) -> None:
-    """Copy a model of the same network into a folder of the workspace, which workers on all machines can read.
+    """Copy a model of the same network into a folder of the workspace, which workers on all machines can read, and the
+    table of what it has seen, where it has one.
 
     Raises: WorkError where `start` is no whole model, UsageError where it is of another network. Whether the weights
     are those of its config shows only when they are loaded, before the first step.
@@ -40,7 +42,8 @@ def take(workspace: Workspace, start: str, model: ModelConfig, folder: str) -> N
                 "choose the preset that it was trained with"
             )
     weight_shapes(source)
-    for name in (CONFIG, WEIGHTS):
+    known = [NAME] if (source / NAME).exists() else []
+    for name in (CONFIG, WEIGHTS, *known):
         with workspace.publish(f"{folder}/{name}") as path:
             shutil.copyfile(source / name, path)
 

@@ -1,7 +1,6 @@
 """The `train` stage: one run from the shards, resumed where it was cut off."""
 
 import json
-import shutil
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,9 +71,10 @@ def _run(context: Context) -> list[Row]:
     run_id = tracking.start_run(
         context.workspace, context.fingerprint, _params(config, preset), context.inputs["shards"].digest
     )
-    # What the model is going to see, for the time when these shards are no more.
-    with context.workspace.publish(f"{run}/{contents.NAME}") as kept:
-        shutil.copyfile(context.workspace.local(context.inputs["shards"].rows()[0]["contents_path"]), kept)
+    # What the model is going to have seen, and the one that it starts from, for the time when these shards are no more.
+    seen = [context.inputs["shards"].rows()[0]["contents_path"], f"{run}/start/{contents.NAME}"]
+    tables = [context.workspace.local(path) for path in seen if context.workspace.exists(path)]
+    contents.keep(context.workspace, tables, f"{run}/{contents.NAME}")
     done = checkpoint.complete_steps(context.workspace, run)
     name = f"{config.preset} {config.variant}".rstrip()
     context.progress.say(f"{preset.steps} steps, preset {name}{f', from step {done[-1]}' if done else ''}")
@@ -86,6 +86,9 @@ def _run(context: Context) -> list[Row]:
     best = checkpoint.best_step(context.workspace, run)
     ema = checkpoint.load_ema(context.workspace, run, best)
     sha256 = write_model(context.workspace, f"{run}/export", preset.model, ema)
+    contents.keep(
+        context.workspace, [context.workspace.local(f"{run}/{contents.NAME}")], f"{run}/export/{contents.NAME}"
+    )
     timing = _timing(history)
     tracking.finish_run(context.workspace, run_id, history, timing)
     with context.workspace.publish("train/run.json") as side:

@@ -5,8 +5,9 @@ by its content; sorted by origin, so that looking for a video reads little of it
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,11 +47,25 @@ def write(workspace: Workspace, samples: Iterable[Held]) -> str:
             columns["origin"].append(origin.get("id"))
             columns["licence"].append(origin.get("licence"))
             columns["consent"].append(origin.get("consent"))
-    table = pa.table(columns, schema=SCHEMA).sort_by([("origin", "ascending"), ("sample", "ascending")])
+    table = _sorted(pa.table(columns, schema=SCHEMA))
     relative = f"{FOLDER}/{content_digest(table)}.parquet"
+    _publish(workspace, relative, table)
+    return relative
+
+
+def keep(workspace: Workspace, tables: Sequence[Path], relative: str) -> None:
+    """Publish the union of some tables."""
+    table = pa.concat_tables([pq.read_table(path, schema=SCHEMA) for path in tables])
+    _publish(workspace, relative, _sorted(table.group_by(SCHEMA.names).aggregate([]).select(SCHEMA.names)))
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    return table.sort_by([("origin", "ascending"), ("sample", "ascending")])
+
+
+def _publish(workspace: Workspace, relative: str, table: pa.Table) -> None:
     with workspace.publish(relative) as path:
         pq.write_table(table, path, compression="zstd", row_group_size=_ROWS_PER_GROUP)
-    return relative
 
 
 def distinct_origins(held: pa.Table) -> pa.Table:

@@ -5,6 +5,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from tiny_training import TINY
@@ -12,6 +14,7 @@ from toy_shards import write_toy_shards
 
 from pipelines.engine import Engine
 from pipelines.errors import UsageError, WorkError
+from pipelines.shards import contents
 from pipelines.stage import run_stage
 from pipelines.workspace import Workspace, file_sha256
 from training import checkpoint, launch, presets, start
@@ -79,6 +82,26 @@ def test_the_start_is_part_of_what_a_run_is(workspace: Workspace, model: Path, m
     torch.manual_seed(6)
     write_model(Workspace(str(model.parent)), "export", TINY.model, trainable(Animator(TINY.model)))
     assert len({fresh.run, started.run, run(str(model)).run}) == 3
+
+
+def test_what_the_first_model_saw_the_second_has_seen(
+    workspace: Workspace, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "launch", lambda *_: pytest.fail("stop here"))
+    monkeypatch.setitem(presets.PRESETS, "tiny", TINY)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    write_toy_shards(workspace)
+    row = dict.fromkeys(contents.SCHEMA.names, "x") | {"sample": "old", "origin": "video-of-the-first"}
+    other = Workspace(str(model.parent))
+    with other.publish(f"export/{contents.NAME}") as path:
+        pq.write_table(pa.Table.from_pylist([row], schema=contents.SCHEMA), path)
+    config = TrainConfig("tiny", workers=0, start=str(model))
+    with pytest.raises(pytest.fail.Exception):
+        run_stage(STAGE, workspace, config, Engine(), quiet=True)
+    (run,) = [name for name in workspace.children("train") if workspace.exists(f"train/{name}/{contents.NAME}")]
+    seen = pq.read_table(workspace.local(f"train/{run}/{contents.NAME}"))["sample"].to_pylist()
+    assert {"old", "p0", "c0"} <= set(seen)
+    assert len(seen) == len(set(seen))
 
 
 def test_sampling_may_differ_and_the_network_may_not(workspace: Workspace, model: Path) -> None:
