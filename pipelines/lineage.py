@@ -134,13 +134,14 @@ def origins(rows: pa.Table) -> Node:
 
 def still_used(workspace: Workspace) -> dict[str, int]:
     """How many kept rows of `clips`, `motions` and `pairs`, and samples in shards, come from withdrawn videos."""
-    gone = sorted(withdrawn(workspace))
+    # Typed, for there may be none.
+    gone = pa.array(sorted(withdrawn(workspace)), pa.string())
     kept = ds.field("status") == Status.KEPT
     by_video = kept & ds.field("video_id").isin(gone)
     counts = {stage.name: len(search(workspace, stage, by_video, ["id"])) for stage in (clips.STAGE, motions.STAGE)}
     behind = search(workspace, pairs.STAGE, kept, ["origins"])["origins"].combine_chunks()
     names = pc.struct_field(behind.flatten(), "id")
-    counts["pairs"] = pc.sum(pc.is_in(names, pa.array(gone, pa.string()))).as_py() or 0
+    counts["pairs"] = pc.sum(pc.is_in(names, gone)).as_py() or 0
     held = contents_of(workspace)
     if held:
         table = ds.dataset(str(held), schema=contents.SCHEMA, format="parquet")

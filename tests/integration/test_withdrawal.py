@@ -172,6 +172,7 @@ def test_nothing_of_a_withdrawn_video_is_left_and_nothing_else_is_made_anew(befo
     assert any(row["source"] not in ids for row in touched), "one only stands on a background"
     files = derived(workspace)
 
+    assert not any(still_used(workspace).values())
     done = CliRunner().invoke(main, ["withdraw", url, "--reason", "mail of 3 May", "--workspace", workspace.url])
     assert done.exit_code == 0, done.output
     assert f"video  {video}  withdrawn yes" in done.output
