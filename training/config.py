@@ -112,8 +112,8 @@ class Phase:
     """A part of the curriculum.
 
     learn: `perception` (the encoders, and what D sees in the reference, each from labels of its own), `retargeting` (D,
-    too) or `generation` (the DiT, too). Each step of the first costs a quarter of one of the last, and all that follows
-    needs eyes.
+    too) or `generation` (the DiT, too). A step of the first costs less than half of one of the last, and all that
+    follows needs eyes.
     frames: consecutive frames per sample; history: how many of them are given clean, before the noised ones.
     batch: samples per step over all workers. warm: steps of linear learning-rate warm-up, then cosine decay to `final`
     of `rate`.

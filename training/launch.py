@@ -31,7 +31,7 @@ class _RayTeam:
 
         if engine.shard:
             return shard(module, animator, engine, self.device)
-        # The warm-up leaves the DiT out.
+        # The first phases leave D and the DiT out.
         options = {"find_unused_parameters": True, "gradient_as_bucket_view": True}
         wrapped: nn.Module = ray.train.torch.prepare_model(module, parallel_strategy_kwargs=options)
         return wrapped

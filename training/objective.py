@@ -1,4 +1,5 @@
-"""What is learned: flow matching, heatmaps, hand normals and points; each term masked where its label is missing.
+"""What is learned: what encoders and D see, where D places it, and flow matching; each term masked where its label is
+missing.
 
 Every term is a mean over samples of a mean within the sample, so that workers with equal shares of a batch give
 the same gradient as one worker with all of it.

@@ -29,8 +29,8 @@ def _no_hands(preset: Preset) -> Preset:
 def _flow_alone(preset: Preset, model: ModelConfig) -> Preset:
     """The preset around a model without heads: no term but the flow's.
 
-    The warm-up then has nothing else to learn, so it generates, too; at the next phase's rate where that is lower,
-    since a pretrained generator would forget at its own.
+    The first phases then have nothing else to learn, so they generate, too; at the generating phase's rate where that
+    is lower, since a pretrained generator would forget at theirs.
     """
     rate = next(phase.rate for phase in preset.phases if phase.generate)
     phases = tuple(
