@@ -100,18 +100,25 @@ class BodyEncoder(nn.Module):
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         fine = self.fine(crops)
-        maps = self.maps(fine)
-        places = expected_places(maps) * 2 - 1
-        sure = maps.flatten(-2).softmax(-1).amax(-1)
-        token = self.head(torch.cat([self.coarse(fine), places.flatten(1), sure], -1))
+        mass = _mass(self.maps(fine))
+        places = _centre(mass) * 2 - 1
+        token = self.head(torch.cat([self.coarse(fine), places.flatten(1), mass.amax((-1, -2))], -1))
         return token, places
 
 
 def expected_places(logits: Tensor) -> Tensor:
     """Soft-argmax: logits (..., M, M) -> x and y (..., 2) in [0, 1] of the picture."""
-    size = logits.shape[-1]
-    mass = logits.flatten(-2).softmax(-1).unflatten(-1, (size, size))
-    cells = (torch.arange(size, device=logits.device) + 0.5) / size
+    return _centre(_mass(logits))
+
+
+def _mass(logits: Tensor) -> Tensor:
+    mass: Tensor = logits.flatten(-2).softmax(-1).unflatten(-1, logits.shape[-2:])
+    return mass
+
+
+def _centre(mass: Tensor) -> Tensor:
+    size = mass.shape[-1]
+    cells = (torch.arange(size, device=mass.device) + 0.5) / size
     return torch.stack([mass.sum(-2) @ cells, mass.sum(-1) @ cells], -1)
 
 
