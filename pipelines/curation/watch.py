@@ -13,7 +13,8 @@ from pipelines.curation.detect import PersonDetector
 from pipelines.curation.ingest import probe
 from pipelines.curation.landmarks import Landmarker
 from pipelines.curation.models import ensure_models
-from pipelines.curation.people import PeopleConfig, Track, Tracker
+from pipelines.curation.people import PeopleConfig
+from pipelines.curation.tracker import Track, Tracker
 from pipelines.curation.window import clip_window
 from pipelines.errors import DataError
 from pipelines.workspace import Workspace

@@ -1,0 +1,96 @@
+"""Tracking with stand-ins for the models: who is whom, and who is lost."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipelines import keypoints as kp
+from pipelines.curation.detect import views
+from pipelines.curation.people import PeopleConfig
+from pipelines.curation.tracker import Track, Tracker
+from pipelines.curation.tracking import Box, Points, overlap
+
+FRAME = np.zeros((90, 160, 3), np.uint8)
+FPS = 16.0
+
+
+def person(x: float, height: float = 0.7) -> Points:
+    pose = np.zeros((33, 3), np.float32)
+    pose[:, 0] = x + np.linspace(-0.06, 0.06, 33)
+    pose[:, 1] = 0.5 + height * np.linspace(-0.5, 0.5, 33)
+    pose[11:13, 1] = 0.5 - 0.3 * height
+    pose[23:25, 1] = 0.5 + 0.1 * height
+    pose[:, 2] = 0.9
+    return pose
+
+
+@dataclass
+class Scene:
+    """Stands in for both models: gives the people whose centre lies in the box that is looked at."""
+
+    people: list[Points] = field(default_factory=list)
+    detections: list[tuple[Box, float]] = field(default_factory=list)
+    pose_sees_views: bool = True
+
+    def poses(self, _frame: np.ndarray, box: Box) -> list[Points]:
+        is_view = any(np.allclose(box, view) for view in views(160, 90))
+        if is_view and not self.pose_sees_views:
+            return []
+        centres = [(p, p[:, :2].mean(0)) for p in self.people]
+        return [p for p, c in centres if (c > box[:2]).all() and (c < box[2:]).all()]
+
+    def keypoints(self, _frame: np.ndarray, pose: Points, _previous: Points | None) -> Points:
+        found = np.zeros((kp.COUNT, 3), np.float32)
+        found[kp.BODY_SLICE] = pose[kp.MEDIAPIPE_POSE]
+        return found
+
+    def detect(self, _frame: np.ndarray) -> list[tuple[Box, float]]:
+        return self.detections
+
+
+def follow(scenes: list[list[Points]], scene: Scene | None = None) -> list[Track]:
+    scene = scene or Scene()
+    tracker = Tracker(scene, scene, PeopleConfig(), FPS, aspect=16 / 9)  # type: ignore[arg-type]
+    for index, people in enumerate(scenes):
+        scene.people = people
+        tracker.step(index, FRAME)
+    return tracker.finish()
+
+
+def centre(box: Box) -> float:
+    return float(box[0] + box[2]) / 2
+
+
+def test_two_people_are_two_tracks() -> None:
+    tracks = follow([[person(0.2 + 0.005 * i), person(0.8 - 0.005 * i)] for i in range(32)])
+    assert [len(track.indices) for track in tracks] == [32, 32]
+    assert sorted(round(centre(track.boxes[-1]), 1) for track in tracks) == [0.4, 0.6]
+
+
+def test_one_person_is_one_track_even_when_found_in_many_tiles() -> None:
+    assert [len(track.indices) for track in follow([[person(0.5)]] * 20)] == [20]
+
+
+def test_a_short_loss_is_bridged_and_a_long_one_is_not() -> None:
+    short = follow([[person(0.5)]] * 10 + [[]] * 6 + [[person(0.52)]] * 10)
+    assert [track.indices for track in short] == [[*range(10), *range(16, 26)]]
+    long = follow([[person(0.5)]] * 10 + [[]] * 20 + [[person(0.52)]] * 10)
+    assert [(track.indices[0], track.indices[-1]) for track in long] == [(0, 9), (30, 39)]
+
+
+def test_someone_whom_only_the_person_detector_sees() -> None:
+    scene = Scene(detections=[(np.array([0.4, 0.1, 0.6, 0.9], np.float32), 0.9)], pose_sees_views=False)
+    tracks = follow([[person(0.5)]] * 8, scene)
+    assert [len(track.indices) for track in tracks] == [8]
+    assert overlap(tracks[0].boxes[0], scene.detections[0][0])[1] > 0.8
+
+
+def test_a_detection_without_a_pose_is_nobody() -> None:
+    scene = Scene(detections=[(np.array([0.4, 0.1, 0.6, 0.9], np.float32), 0.9)])
+    assert follow([[]] * 8, scene) == []
+
+
+def test_the_unseen_and_the_tiny_are_nobody() -> None:
+    faint = person(0.5)
+    faint[:, 2] = 0.35
+    assert follow([[faint, person(0.2, height=0.05)]] * 8) == []
