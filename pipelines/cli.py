@@ -206,14 +206,14 @@ def ingest(
 @click.option("--batch", help="Only this batch.")
 @common_options
 def curate(session: Session, batch: str | None) -> None:
-    """Find shots, people and landmarks, judge quality, cut clips, split into train / validation / test.
+    """Find cuts, people and landmarks, judge quality, cut clips, split into train / validation / test.
 
     \b
     Example: unimotion curate
     """
     from pipelines.stages import DATA_STAGES, batches
 
-    wanted = ("videos", "shots", "people", "clips", "split")
+    wanted = ("videos", "people", "clips", "split")
     results = session.bring_up_to_date([stage for stage in DATA_STAGES if stage.name in wanted], batch)
     session.finish(results, batches(session.workspace, batch))
 
@@ -330,7 +330,7 @@ def one_stage(session: Session, name: str, batch: str | None) -> None:
     """Bring one stage up to date (what dvc.yaml calls).
 
     \b
-    Example: unimotion stage shots --batch starter
+    Example: unimotion stage people --batch starter
     """
     stage = _stage(name)
     if batch is not None and not stage.per_batch:

@@ -104,7 +104,7 @@ class Result:
     recomputed: bool
 
 
-BATCH_STAGES = frozenset({"sources", "videos", "shots", "people", "clips"})
+BATCH_STAGES = frozenset({"sources", "videos", "people", "clips"})
 
 
 def folder_of(stage: str, batch: str | None) -> str:

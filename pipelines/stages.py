@@ -1,6 +1,6 @@
 """The data stages in their order; those of training and evaluation follow them in `training.stages`."""
 
-from pipelines.curation import clips, ingest, people, shots, sources, split
+from pipelines.curation import clips, ingest, people, sources, split
 from pipelines.curation.listing import STARTER
 from pipelines.errors import UsageError, WorkError
 from pipelines.manifest import batches_of
@@ -12,7 +12,6 @@ from pipelines.workspace import Workspace
 DATA_STAGES: tuple[Stage, ...] = (
     sources.STAGE,
     ingest.STAGE,
-    shots.STAGE,
     people.STAGE,
     clips.STAGE,
     split.STAGE,

@@ -79,7 +79,7 @@ def complaints(workspace: Workspace, batches: Iterable[str | None]) -> list[str]
     """One sentence for each source that gave nothing: quarantined anywhere, or a video without people."""
     sentences: list[str] = []
     for batch in batches:
-        for stage in ("sources", "videos", "shots", "people", "clips"):
+        for stage in ("sources", "videos", "people", "clips"):
             made = _read(workspace, folder_of(stage, batch))
             sentences += [str(row["reason"]) for row in made.rows(Status.QUARANTINED)] if made else []
         videos, people = (_read(workspace, folder_of(stage, batch)) for stage in ("videos", "people"))

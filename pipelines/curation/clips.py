@@ -5,6 +5,7 @@ other span is kept as a rejected row with its reason and scores.
 """
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -15,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.curation import quality, tracking
-from pipelines.curation.decode import Frame, PyAvDecoder, video_path
+from pipelines.curation.cut import Window, cut_windows, nearest_frames
+from pipelines.curation.decode import Frame, video_path
 from pipelines.curation.quality import Scores, Thresholds
 from pipelines.curation.tracking import Points
 from pipelines.curation.window import clip_window
@@ -40,6 +42,8 @@ SCHEMA = schema_of(
     thumbnail_path=pa.string(),
     **dict.fromkeys(Scores.__dataclass_fields__, pa.float64()),
 )
+
+_ORIGIN = ("source", "licence", "consent")
 
 
 @dataclass(frozen=True)
@@ -78,33 +82,63 @@ class Track:
     seen: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A span of a track, and what it would be as a clip. row: its row of the manifest so far."""
+
+    row: Row
+    reason: str | None
+    scores: Scores
+    window: Window
+    keypoints: Points
+
+
 def run(context: Context) -> list[Row]:
     make_worker = functools.partial(_make_cutter, context.workspace, context.config, context.folder)
-    videos = {row["id"]: row for row in context.inputs["videos"].rows()}
-    tracks = context.inputs["people"].rows()
+    tracks: dict[str, list[Row]] = defaultdict(list)
+    for track in context.inputs["people"].rows():
+        span = {key: track[key] for key in ("id", "shot", "fps", "end_s", "path")}
+        tracks[track["video_id"]].append(span)
     payloads = []
-    for track in tracks:
-        video = videos[track["video_id"]]
-        others = [
-            other["path"] for other in tracks if other["parent_id"] == track["parent_id"] and other["id"] != track["id"]
-        ]
-        span = {key: track[key] for key in ("id", "video_id", "fps", "end_s")}
-        about = {key: video[key] for key in ("url", "path", "width", "height", "source", "licence", "consent")}
-        label = f"{video['url']} {track['start_s']:.1f} s"
-        payloads.append((track["id"], label, {**span, **about, "track_path": track["path"], "others": others}))
-    return context.map(make_worker, payloads)
+    for video in context.inputs["videos"].rows():
+        if video["id"] in tracks:
+            about = {key: video[key] for key in ("id", "url", "path", "width", "height", *_ORIGIN)}
+            payloads.append((video["id"], video["url"], {**about, "tracks": tracks[video["id"]]}))
+    return list(_per_track(context.map(make_worker, payloads), tracks))
+
+
+def _per_track(rows: list[Row], tracks: dict[str, list[Row]]) -> Iterator[Row]:
+    """A video that failed fails for each of its tracks."""
+    for row in rows:
+        if row["status"] != Status.QUARANTINED:
+            yield row
+            continue
+        for track in tracks[row["parent_id"]]:
+            lost = {"id": digest_of("clip", row["id"], track["id"]), "parent_id": track["id"]}
+            yield {**row, **lost, "video_id": row["parent_id"]}
 
 
 def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Worker:
-    def cut_track(row: Row) -> list[Row]:
-        track = _load(workspace.local(row["track_path"]), row["width"], row["height"])
-        others = [_load(workspace.local(path), row["width"], row["height"]) for path in row["others"]]
-        # Nobody is alone for a blink: it would only make rows of a frame or two.
-        crowded = tracking.close_gaps(crowded_frames(track, others, config), round(config.max_gap_s * row["fps"]))
-        spans = spans_of(track, crowded, row["fps"], config)
-        return [_cut_span(workspace, config, folder, row, track, span) for span in spans]
+    def cut_video(video: Row) -> list[Row]:
+        tracks = [_load(workspace.local(row["path"]), video["width"], video["height"]) for row in video["tracks"]]
+        found: list[Candidate] = []
+        for row, track in zip(video["tracks"], tracks, strict=True):
+            others = [
+                other
+                for about, other in zip(video["tracks"], tracks, strict=True)
+                if about["shot"] == row["shot"] and about["id"] != row["id"]
+            ]
+            # Nobody is alone for a blink: it would only make rows of a frame or two.
+            crowded = tracking.close_gaps(crowded_frames(track, others, config), round(config.max_gap_s * row["fps"]))
+            spans = spans_of(track, crowded, row["fps"], config)
+            found += [_candidate(config, video, row, track, span) for span in spans]
+        windows = [candidate.window for candidate in found]
+        return [
+            _publish(workspace, config, folder, found[number], frames)
+            for number, frames in cut_windows(video_path(workspace, video), windows, config.size)
+        ]
 
-    return cut_track
+    return cut_video
 
 
 def _load(path: Path, width: int, height: int) -> Track:
@@ -143,84 +177,44 @@ def spans_of(track: Track, crowded: NDArray[np.bool_], fps: float, config: Clips
     return sorted(spans, key=lambda span: span.first)
 
 
-def _cut_span(workspace: Workspace, config: ClipsConfig, folder: str, row: Row, track: Track, span: Span) -> Row:
+def _candidate(config: ClipsConfig, video: Row, row: Row, track: Track, span: Span) -> Candidate:
     inside = slice(span.first, span.after)
     times, boxes, keypoints = track.times[inside], track.boxes[inside], track.keypoints[inside]
     end = track.times[span.after] if span.after < len(track.times) else row["end_s"]
     sizes = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     scores = quality.track_scores(keypoints, times, sizes, len(times) / row["fps"])
     reason = span.reason or quality.judge(scores, config.thresholds)
-    corners, side = clip_window(boxes, row["fps"], (row["width"], row["height"]), config.margin)
+    corners, side = clip_window(boxes, row["fps"], (video["width"], video["height"]), config.margin)
     chosen = [len(times) // 2] if reason else nearest_frames(times, config.fps)
-    frames = list(crops(video_path(workspace, row), times, corners, side, config.size, chosen))
+    place = {"start_s": round(float(times[0]), 4), "end_s": round(float(end), 4)}
+    about = {"parent_id": row["id"], "video_id": video["id"], **{key: video[key] for key in _ORIGIN}, **place}
+    return Candidate(about | {"frames": len(times)}, reason, scores, Window(times, corners, side, chosen), keypoints)
+
+
+def _publish(workspace: Workspace, config: ClipsConfig, folder: str, found: Candidate, frames: list[Frame]) -> Row:
+    reason, scores = found.reason, found.scores
     if not reason:
         scores = replace(scores, sharpness=quality.sharpness(frames))
         reason = quality.judge(scores, config.thresholds)
-    row_id = digest_of("clip", row["id"], asdict(config), float(times[0]), float(end), reason)
+    row = found.row
+    row_id = digest_of("clip", row["parent_id"], asdict(config), row["start_s"], row["end_s"], reason)
     name = f"{folder}/files/{row_id}"
-    found = {
-        "id": row_id,
-        "parent_id": row["id"],
-        "status": Status.REJECTED if reason else Status.KEPT,
-        "reason": reason,
-        **{key: row[key] for key in ("video_id", "source", "licence", "consent")},
-        "start_s": round(float(times[0]), 4),
-        "end_s": round(float(end), 4),
-        "frames": len(times) if reason else len(frames),
-        "thumbnail_path": f"{name}.jpg",
-        **scores.row(),
-    }
+    row |= {"id": row_id, "status": Status.REJECTED if reason else Status.KEPT, "reason": reason, **scores.row()}
     with workspace.publish(f"{name}.jpg") as path:
         path.write_bytes(_jpeg(frames[len(frames) // 2]))
+    row |= {"thumbnail_path": f"{name}.jpg"}
     if reason:
-        return found
+        return row
     with workspace.publish(f"{name}.mp4") as path:
         path.write_bytes(encode_mp4(frames, config.fps, config.crf))
-    placed = keypoints[chosen].copy()
-    placed[..., :2] = (placed[..., :2] - corners[chosen][:, None]) / side
+    window, chosen = found.window, list(found.window.chosen)
+    placed = found.keypoints[chosen].copy()
+    placed[..., :2] = (placed[..., :2] - window.corners[chosen][:, None]) / window.side
     placed[placed[..., 2] == 0] = 0
     with workspace.publish(f"{name}.keypoints.npy") as path:
         np.save(path, placed.astype(np.float32), allow_pickle=False)
-    return {
-        **found,
-        "fps": config.fps,
-        "size": config.size,
-        "path": f"{name}.mp4",
-        "keypoints_path": f"{name}.keypoints.npy",
-    }
-
-
-def nearest_frames(times: NDArray[np.float64], fps: float) -> list[int]:
-    """Index of the frame that a clip with a fixed rate shows at each of its times k / fps."""
-    grid = np.arange(round(times[0] * fps), round(times[-1] * fps) + 1) / fps
-    return [int(index) for index in np.abs(times[None] - grid[:, None]).argmin(1)]
-
-
-def crops(
-    path: Path, times: NDArray[np.float64], corners: NDArray[np.int64], side: int, size: int, chosen: Sequence[int]
-) -> Iterator[Frame]:
-    """The window's content in the chosen frames (rising, some more than once), RGB (size, size, 3)."""
-    distinct = sorted(set(chosen))
-    frames = PyAvDecoder().frames_at(path, [float(times[index]) for index in distinct])
-    for index, frame in zip(distinct, frames, strict=True):
-        crop = resized(frame, corners[index], side, size)
-        for _ in range(chosen.count(index)):
-            yield crop
-
-
-def resized(frame: Frame, corner: NDArray[np.int64], side: int, size: int) -> Frame:
-    import cv2
-
-    height, width = frame.shape[:2]
-    x0, y0 = (int(value) for value in corner)
-    inner = frame[max(0, y0) : max(0, y0 + side), max(0, x0) : max(0, x0 + side)]
-    before_y, before_x = max(0, -y0), max(0, -x0)
-    after_y, after_x = max(0, y0 + side - height), max(0, x0 + side - width)
-    if before_y or before_x or after_y or after_x:
-        inner = cv2.copyMakeBorder(inner, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE)
-    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-    resized: Frame = cv2.resize(inner, (size, size), interpolation=method)
-    return resized
+    made = {"path": f"{name}.mp4", "keypoints_path": f"{name}.keypoints.npy"}
+    return row | made | {"frames": len(frames), "fps": config.fps, "size": config.size}
 
 
 def _jpeg(frame: Frame) -> bytes:
@@ -237,6 +231,6 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=2,
+    version=3,
     covers="people",
 )

@@ -8,8 +8,9 @@ it is the fastest at random access.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ from pipelines.manifest import Row
 from pipelines.workspace import Workspace
 
 Frame = NDArray[np.uint8]
+T = TypeVar("T")
 _SAME_TIME = 2e-4
+_JUMP_S = 8.0  # a longer stretch is jumped over: it holds a key frame to go on from, as a rule
 
 
 class SequentialDecoder(Protocol):
@@ -48,6 +51,23 @@ def bounded_size(width: int, height: int, longest: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A decoded frame that is turned into RGB only at the sizes that are asked for."""
+
+    frame: Any
+
+    def rgb(self, size: tuple[int, int] | None = None) -> Frame:
+        """RGB (H, W, 3) the right way up. size: (width, height) as displayed, in pixels; None keeps the original."""
+        turned = bool(self.frame.rotation % 180)
+        width, height = size or (self.frame.width, self.frame.height)
+        if size and turned:
+            width, height = height, width
+        scaled = self.frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+        # FFmpeg reports how far the player must turn the picture counter-clockwise and leaves it to us.
+        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), round(self.frame.rotation / 90)))
+
+
+@dataclass(frozen=True)
 class PyAvDecoder:
     """fps: take the frames nearest to a grid of so many per second (no frame twice); None takes all.
     size: output (width, height) as displayed, in pixels; None keeps the original."""
@@ -57,50 +77,27 @@ class PyAvDecoder:
 
     def frames(self, path: Path, start: float = 0.0, end: float = math.inf) -> Iterator[tuple[float, Frame]]:
         """See `SequentialDecoder`. Raises: DataError where the file cannot be decoded."""
-        from av.error import FFmpegError
-
-        try:
-            for time, frame in nearest_to_grid(_timed_frames(path, start), self.fps):
-                if time >= end - 1e-6:
-                    return
-                if time >= start - 1e-6:
-                    yield time, self._to_rgb(frame)
-        except FFmpegError as error:
-            raise DataError(f"{path}: cannot be decoded ({error}); copy it again or convert it to H.264") from error
-
-    def frames_at(self, path: Path, times: Sequence[float]) -> Iterator[Frame]:
-        """The frames with these rising times (as `frames` gave them, to a tenth of a millisecond).
-
-        Raises: DataError where the file cannot be decoded or has no such frame.
-        """
-        from av.error import FFmpegError
-
-        waiting = iter(times)
-        wanted = next(waiting, None)
-        try:
-            for time, frame in _timed_frames(path, max(0.0, times[0] - _SAME_TIME) if times else 0.0):
-                if wanted is None:
-                    return
-                if abs(time - wanted) < _SAME_TIME:
-                    yield self._to_rgb(frame)
-                    wanted = next(waiting, None)
-        except FFmpegError as error:
-            raise DataError(f"{path}: cannot be decoded ({error}); copy it again or convert it to H.264") from error
-        if wanted is not None:
-            raise DataError(f"{path}: has no frame at {wanted} s any more; ingest it again")
-
-    def _to_rgb(self, frame: Any) -> Frame:
-        turned = bool(frame.rotation % 180)
-        width, height = self.size or (frame.width, frame.height)
-        if self.size and turned:
-            width, height = height, width
-        scaled = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-        # FFmpeg reports how far the player must turn the picture counter-clockwise and leaves it to us.
-        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), round(frame.rotation / 90)))
+        for time, picture in nearest_to_grid(pictures(path, start), self.fps):
+            if time >= end - 1e-6:
+                return
+            if time >= start - 1e-6:
+                yield time, picture.rgb(self.size)
 
 
-def _timed_frames(path: Path, start: float) -> Iterator[tuple[float, Any]]:
-    """(seconds from the first frame, undecoded-to-RGB frame), from the key frame before `start` on."""
+def pictures(path: Path, start: float = 0.0) -> Iterator[tuple[float, Picture]]:
+    """(seconds from the first frame, picture), from the key frame before `start` on.
+
+    Raises: DataError where the file cannot be decoded.
+    """
+    from av.error import FFmpegError
+
+    try:
+        yield from _timed_frames(path, start)
+    except FFmpegError as error:
+        raise DataError(f"{path}: cannot be decoded ({error}); copy it again or convert it to H.264") from error
+
+
+def _timed_frames(path: Path, start: float) -> Iterator[tuple[float, Picture]]:
     import av
 
     with av.open(str(path)) as container:
@@ -114,26 +111,67 @@ def _timed_frames(path: Path, start: float) -> Iterator[tuple[float, Any]]:
         for frame in container.decode(stream):
             if frame.pts is None:
                 raise DataError(f"{path}: has frames without time stamps; convert it to H.264 in MP4")
-            yield float((frame.pts - origin) * stream.time_base), frame
+            yield float((frame.pts - origin) * stream.time_base), Picture(frame)
 
 
-def nearest_to_grid(frames: Iterator[tuple[float, Any]], fps: float | None) -> Iterator[tuple[float, Any]]:
-    """Of (time, item) pairs with rising times those nearest to the times k / fps, each once; all where fps is None."""
-    if fps is None:
-        yield from frames
-        return
-    held: tuple[float, Any] | None = None
-    due = 0
+def pictures_at(path: Path, times: Sequence[float]) -> Iterator[Picture]:
+    """The pictures with these rising times (as `pictures` gave them, to a tenth of a millisecond).
+
+    It takes one pass that jumps over long stretches which nobody wants.
+
+    Raises: DataError where the file cannot be decoded or has no such picture.
+    """
+    edges = [index for index in range(1, len(times)) if times[index] - times[index - 1] > _JUMP_S]
+    for first, after in pairwise([0, *edges, len(times)]):
+        yield from _run_of_pictures(path, times[first:after])
+
+
+def _run_of_pictures(path: Path, times: Sequence[float]) -> Iterator[Picture]:
+    waiting = iter(times)
+    wanted = next(waiting, None)
+    for time, picture in pictures(path, max(0.0, times[0] - _SAME_TIME) if times else 0.0):
+        if wanted is None:
+            return
+        if abs(time - wanted) < _SAME_TIME:
+            yield picture
+            wanted = next(waiting, None)
+    if wanted is not None:
+        raise DataError(f"{path}: has no frame at {wanted} s any more; ingest it again")
+
+
+def nearest_to_grids(
+    frames: Iterator[tuple[float, T]], rates: Sequence[float | None]
+) -> Iterator[tuple[float, T, tuple[bool, ...]]]:
+    """Of (time, item) pairs with rising times those that are nearest to a time k / rate, for any of the rates.
+
+    Each comes once, with the rates that it is for (a flag per rate). A rate of None takes all.
+    """
+    held: tuple[float, T] | None = None
+    due: list[int] = []
     for time, item in frames:
         if held is None:
-            due = math.ceil(time * fps - 0.5)
-        elif due / fps <= (held[0] + time) / 2:
-            yield held
-            due = math.floor((held[0] + time) / 2 * fps) + 1
+            due = [0 if fps is None else math.ceil(time * fps - 0.5) for fps in rates]
+        else:
+            middle = (held[0] + time) / 2
+            taken = tuple(fps is None or k / fps <= middle for k, fps in zip(due, rates, strict=True))
+            due = [
+                math.floor(middle * fps) + 1 if fps is not None and chosen else k
+                for k, fps, chosen in zip(due, rates, taken, strict=True)
+            ]
+            if any(taken):
+                yield *held, taken
         held = time, item
-    # Half a step of tolerance: the last frame is shown until the video ends.
-    if held is not None and held[0] >= (due - 0.5) / fps:
-        yield held
+    if held is not None:
+        # Half a step of tolerance: the last frame is shown until the video ends.
+        taken = tuple(fps is None or held[0] >= (k - 0.5) / fps for k, fps in zip(due, rates, strict=True))
+        if any(taken):
+            yield *held, taken
+
+
+def nearest_to_grid(frames: Iterator[tuple[float, T]], fps: float | None) -> Iterator[tuple[float, T]]:
+    """See `nearest_to_grids`, for one rate."""
+    for time, item, _ in nearest_to_grids(frames, (fps,)):
+        yield time, item
 
 
 class DecordDecoder:

@@ -1,12 +1,15 @@
-"""Stage `people`: find the people of each shot, follow them, and put 88 landmarks on each of them in every frame.
+"""Stage `people`: find the people of each video, follow them, and put 88 landmarks on each of them in every frame.
 
-People are detected a few times per second; in between each track is followed by looking for the pose around the
-place where it was, which works where detectors fail (kicks, bends, turned backs). Stretches of a shot in which nobody
-is seen become rejected rows: tracks and such rows together account for the whole video, but for gaps under a second.
+A video is decoded once: cuts, people and landmarks are found in the same pictures, each at the size that it needs.
+People are detected a few times per second; in between each track is followed by looking for the pose around the place
+where it was, which works where detectors fail (kicks, bends, turned backs). Stretches of a shot in which nobody is seen
+become rejected rows: tracks and such rows together account for the whole video, but for gaps under a second.
 """
 
 import functools
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +17,11 @@ from numpy.typing import NDArray
 
 from pipelines import keypoints as kp
 from pipelines.curation import tracking
-from pipelines.curation.decode import PyAvDecoder, bounded_size, video_path
+from pipelines.curation.decode import bounded_size, video_path
 from pipelines.curation.detect import PersonDetector
 from pipelines.curation.landmarks import LandmarkConfig, Landmarker
 from pipelines.curation.models import ensure_models
+from pipelines.curation.shots import CutDetector, Moment, ShotsConfig, moments
 from pipelines.curation.tracker import Track, Tracker
 from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
@@ -27,6 +31,9 @@ from pipelines.workspace import Workspace
 
 SCHEMA = schema_of(
     video_id=pa.string(),
+    shot=pa.int32(),
+    shot_start_s=pa.float64(),
+    shot_end_s=pa.float64(),
     path=pa.string(),
     start_s=pa.float64(),
     end_s=pa.float64(),
@@ -43,7 +50,8 @@ SCHEMA = schema_of(
 
 @dataclass(frozen=True)
 class PeopleConfig:
-    """fps, longest_side: of the frames that are looked at, at most (frames per second, pixels).
+    """shots: how cuts are found.
+    fps, longest_side: of the frames that are looked at for people, at most (frames per second, pixels).
     detections_per_second: how often new people are looked for.
     min_detection: least score of the person detector. min_height: least height of a person, in frame heights.
     max_gap_s: a track ends when its person is not seen for longer. min_track_s: shorter tracks are taken for errors.
@@ -51,6 +59,7 @@ class PeopleConfig:
     pose_bundle: path of one of MediaPipe's pose task bundles, empty for ours.
     """
 
+    shots: ShotsConfig = field(default_factory=ShotsConfig)
     fps: float = 16.0
     longest_side: int = 960
     detections_per_second: float = 3.0
@@ -63,51 +72,83 @@ class PeopleConfig:
     landmarks: LandmarkConfig = field(default_factory=LandmarkConfig)
 
 
+@dataclass(frozen=True)
+class Shot:
+    """A stretch of a video without a cut. start_s, end_s: seconds from the video's first frame."""
+
+    video_id: str
+    number: int
+    start_s: float
+    end_s: float
+
+    def row(self) -> Row:
+        place = {"shot": self.number, "shot_start_s": self.start_s, "shot_end_s": self.end_s}
+        return {"parent_id": self.video_id, "video_id": self.video_id, **place}
+
+
 def run(context: Context) -> list[Row]:
     ensure_models(context.workspace, context.config.pose_bundle)
     make_worker = functools.partial(_make_finder, context.workspace, context.config, context.folder)
-    videos = {row["id"]: row for row in context.inputs["videos"].rows()}
-    payloads = []
-    for shot in context.inputs["shots"].rows():
-        video = videos[shot["video_id"]]
-        span = {key: shot[key] for key in ("id", "video_id", "start_s", "end_s")}
-        about = {key: video[key] for key in ("url", "path", "width", "height", "fps")}
-        payloads.append((shot["id"], f"{video['url']} {shot['start_s']:.1f} s", {**span, **about}))
-    return context.map(make_worker, payloads)
+    columns = ("id", "url", "path", "width", "height", "fps")
+    videos = context.inputs["videos"].rows()
+    return context.map(make_worker, [(row["id"], row["url"], {key: row[key] for key in columns}) for row in videos])
 
 
 def _make_finder(workspace: Workspace, config: PeopleConfig, folder: str) -> Worker:
     paths = ensure_models(workspace, config.pose_bundle)
     landmarker = Landmarker(paths, config.landmarks)
     detector = PersonDetector(paths.person, config.min_detection)
+    cuts = CutDetector()
 
-    def find_people(shot: Row) -> list[Row]:
-        path = video_path(workspace, shot)
-        width, height = bounded_size(shot["width"], shot["height"], config.longest_side)
-        fps = min(config.fps, shot["fps"])
-        tracker = Tracker(landmarker, detector, config, fps, width / height)
-        times: list[float] = []
-        for time, frame in PyAvDecoder(fps, (width, height)).frames(path, shot["start_s"], shot["end_s"]):
-            tracker.step(len(times), frame)
-            times.append(round(time, 4))
-        if not times:
-            raise DataError(f"{path}: has no frame between {shot['start_s']} and {shot['end_s']} s; copy it again")
-        least = max(2, round(config.min_track_s * fps))
-        tracks = [track for track in tracker.finish() if len(track.indices) >= least]
-        rows = [
-            _publish(workspace, folder, config, shot, fps, np.array(times), number, track)
-            for number, track in enumerate(tracks)
-        ]
-        return rows + _empty_rows(shot, times, tracks, config.min_empty_s)
+    def find_people(video: Row) -> list[Row]:
+        path = video_path(workspace, video)
+        size = bounded_size(video["width"], video["height"], config.longest_side)
+        fps = min(config.fps, video["fps"])
+        watched = moments(path, cuts, config.shots, video["fps"], config.fps, size)
+        rows: list[Row] = []
+        for number, shot in groupby((moment for moment in watched if moment.shot is not None), lambda m: m.shot):
+            tracker = Tracker(landmarker, detector, config, fps, size[0] / size[1])
+            rows += _follow(workspace, folder, config, video["id"], int(number or 0), shot, tracker, fps)
+        if not rows:
+            raise DataError(f"{path}: no frame can be decoded; convert it to H.264 or copy it again")
+        return rows
 
     return find_people
+
+
+def _follow(
+    workspace: Workspace,
+    folder: str,
+    config: PeopleConfig,
+    video_id: str,
+    number: int,
+    watched: Iterator[Moment],
+    tracker: Tracker,
+    fps: float,
+) -> list[Row]:
+    """The rows of one shot."""
+    times: list[float] = []
+    start = end = 0.0
+    for count, moment in enumerate(watched):
+        start, end = moment.time if count == 0 else start, moment.until
+        if moment.frame is not None:
+            tracker.step(len(times), moment.frame)
+            times.append(round(moment.time, 4))
+    shot = Shot(video_id, number, round(start, 4), round(end, 4))
+    least = max(2, round(config.min_track_s * fps))
+    tracks = [track for track in tracker.finish() if len(track.indices) >= least]
+    rows = [
+        _publish(workspace, folder, config, shot, fps, np.array(times), number, track)
+        for number, track in enumerate(tracks)
+    ]
+    return rows + _empty_rows(shot, times, tracks, config.min_empty_s)
 
 
 def _publish(
     workspace: Workspace,
     folder: str,
     config: PeopleConfig,
-    shot: Row,
+    shot: Shot,
     fps: float,
     times: NDArray[np.float64],
     number: int,
@@ -121,19 +162,20 @@ def _publish(
     corners = np.stack(track.boxes).T
     boxes = np.stack([np.interp(span, seen_at, corner) for corner in corners], axis=1).astype(np.float32)
     seen = np.stack([(keypoints[:, part, 2] > 0).any(1) for part in kp.PARTS.values()], axis=1)
-    row_id = digest_of("track", shot["id"], asdict(config), number, float(times[first]), float(times[last]))
+    row_id = digest_of(
+        "track", shot.video_id, shot.number, asdict(config), number, float(times[first]), float(times[last])
+    )
     relative = f"{folder}/tracks/{row_id}.npz"
     with workspace.publish(relative) as path:
         np.savez(path, times=times[span], boxes=boxes, keypoints=keypoints, seen=seen)
     body, left, right, face = (round(float(rate), 4) for rate in seen.mean(0))
     return {
         "id": row_id,
-        "parent_id": shot["id"],
         "status": Status.KEPT,
-        "video_id": shot["video_id"],
+        **shot.row(),
         "path": relative,
         "start_s": float(times[first]),
-        "end_s": min(round(float(times[last]) + 1 / fps, 4), shot["end_s"]),
+        "end_s": min(round(float(times[last]) + 1 / fps, 4), shot.end_s),
         "fps": fps,
         "frames": len(span),
         "height_share": round(float((boxes[:, 3] - boxes[:, 1]).mean()), 4),
@@ -145,29 +187,27 @@ def _publish(
     }
 
 
-def _empty_rows(shot: Row, times: list[float], tracks: list[Track], min_empty_s: float) -> list[Row]:
+def _empty_rows(shot: Shot, times: list[float], tracks: list[Track], min_empty_s: float) -> list[Row]:
     """Rejected rows for the stretches without anybody: the long ones, and a short one if it is the whole shot."""
     occupied = np.zeros(len(times), np.bool_)
     for track in tracks:
         occupied[track.indices[0] : track.indices[-1] + 1] = True
-    edges = [*times, shot["end_s"]]
-    rows = []
-    for first, after in tracking.runs(~occupied):
-        start, end = edges[first], edges[after]
-        if end - start >= min_empty_s or not tracks:
-            rows.append(
-                {
-                    "id": digest_of("empty", shot["id"], start, end),
-                    "parent_id": shot["id"],
-                    "status": Status.REJECTED,
-                    "reason": "no_person",
-                    "video_id": shot["video_id"],
-                    "start_s": start,
-                    "end_s": end,
-                    "frames": after - first,
-                }
-            )
-    return rows
+    edges = [*times, shot.end_s]
+    # A shot between two looked-at frames has none of its own.
+    empty = tracking.runs(~occupied) if times else [(0, 0)]
+    return [
+        {
+            "id": digest_of("empty", shot.video_id, shot.number, edges[first], edges[after]),
+            "status": Status.REJECTED,
+            "reason": "no_person",
+            **shot.row(),
+            "start_s": edges[first] if times else shot.start_s,
+            "end_s": edges[after],
+            "frames": after - first,
+        }
+        for first, after in empty
+        if edges[after] - edges[first] >= min_empty_s or not tracks
+    ]
 
 
 STAGE = Stage(
@@ -175,7 +215,8 @@ STAGE = Stage(
     config=PeopleConfig,
     schema=SCHEMA,
     run=run,
-    needs=("shots", "videos"),
+    needs=("videos",),
     per_batch=True,
-    covers="shots",
+    version=2,
+    covers="videos",
 )

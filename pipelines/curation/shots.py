@@ -1,25 +1,19 @@
-"""Stage `shots`: cut each video where the camera's picture is cut, so that nothing later spans an edit.
+"""Where the camera's picture is cut, told while the video is decoded, so that nothing later spans an edit.
 
-TransNet V2 (Souček & Lokoč, 2020) reads 48x27 frames; the video is decoded once, at that size. Its published inference
-predicts 50 frames from windows of 100; longer windows give the same answers and spend less on their margins.
+TransNet V2 (Souček & Lokoč, 2020) reads 48x27 frames. Its published inference predicts 50 frames from windows of 100;
+longer windows give the same answers and spend less on their margins. It must see 25 frames ahead: `moments` holds the
+pictures back until their shot is known.
 """
 
-import functools
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.curation.decode import Frame, PyAvDecoder, video_path
-from pipelines.engine import Row, Worker
-from pipelines.errors import DataError
-from pipelines.manifest import Status, digest_of, schema_of
-from pipelines.stage import Context, Stage
-from pipelines.workspace import Workspace
-
-SCHEMA = schema_of(video_id=pa.string(), index=pa.int32(), start_s=pa.float64(), end_s=pa.float64(), frames=pa.int32())
+from pipelines.curation.decode import Frame, nearest_to_grids, pictures
 
 _SIZE = (48, 27)
 _MARGIN = 25  # frames of context on either side, as in the published inference
@@ -28,74 +22,89 @@ _STEP = 150
 
 @dataclass(frozen=True)
 class ShotsConfig:
-    """fps: at most so many frames per second are looked at. threshold: of TransNet's cut probability."""
+    """fps: at most so many frames per second are looked at. threshold: of TransNet's cut probability.
+    longest_s: a longer take is treated as several, so that memory is bounded however long it is."""
 
     fps: float = 30.0
     threshold: float = 0.5
+    longest_s: float = 120.0
 
 
-def run(context: Context) -> list[Row]:
-    make_worker = functools.partial(_make_cutter, context.workspace, context.config)
-    videos = context.inputs["videos"].rows()
-    return context.map(make_worker, [(row["id"], row["url"], _payload(row)) for row in videos])
+@dataclass(frozen=True)
+class Moment:
+    """A frame and the shot that it belongs to.
 
-
-def _payload(video: Row) -> Row:
-    return {key: video[key] for key in ("id", "url", "path", "fps")}
-
-
-def _make_cutter(workspace: Workspace, config: ShotsConfig) -> Worker:
-    network = CutDetector()
-
-    def cut_video(video: Row) -> list[Row]:
-        path = video_path(workspace, video)
-        decoder = PyAvDecoder(fps=config.fps if video["fps"] > config.fps else None, size=_SIZE)
-        times: list[float] = []
-
-        def remember(time: float, frame: Frame) -> Frame:
-            times.append(time)
-            return frame
-
-        probabilities = network.probabilities(remember(*timed) for timed in decoder.frames(path))
-        if not times:
-            raise DataError(f"{path}: holds no frame; copy it again")
-        ends = [*times[1:], times[-1] + 1 / min(video["fps"], config.fps)]
-        rows = []
-        for index, (first, last) in enumerate(shots_of(probabilities > config.threshold)):
-            start, end = round(times[first], 4), round(ends[last], 4)
-            rows.append(
-                {
-                    "id": digest_of("shot", video["id"], start, end),
-                    "parent_id": video["id"],
-                    "status": Status.KEPT,
-                    "video_id": video["id"],
-                    "index": index,
-                    "start_s": start,
-                    "end_s": end,
-                    "frames": last - first + 1,
-                }
-            )
-        return rows
-
-    return cut_video
-
-
-def shots_of(cuts: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[first, last] frames of the shots.
-
-    cuts: True for the last frame of a shot and for the frames of a soft transition, of which only the first is kept
-    (as in the published `predictions_to_scenes`).
+    time, until: seconds; until is when the next frame follows. shot: index, None inside a soft transition.
+    frame: RGB at the size that was asked for; None where it is not on the grid that was asked for.
     """
-    shots, first = [], 0
-    for index, cut in enumerate(cuts):
-        before = index > 0 and cuts[index - 1]
-        if before and not cut:
-            first = index
-        if cut and not before and index > 0:
-            shots.append((first, index))
-    if not cuts[-1]:
-        shots.append((first, len(cuts) - 1))
-    return shots or [(0, len(cuts) - 1)]
+
+    time: float
+    until: float
+    shot: int | None
+    frame: Frame | None
+
+
+def moments(
+    path: Path, detector: "CutDetector", config: ShotsConfig, source_fps: float, fps: float, size: tuple[int, int]
+) -> Iterator[Moment]:
+    """Decode a video once: every frame that is looked at for cuts, or lies on the grid of `fps`, with its shot.
+
+    source_fps: of the video. size: (width, height) of the frames on the grid. At most `_STEP` + 2 `_MARGIN` frames of
+    `config.fps` are held at a time. Raises: DataError where the file cannot be decoded.
+    """
+    rates = [rate if rate < source_fps else None for rate in (config.fps, fps)]
+    held: deque[tuple[float, bool, Frame | None]] = deque()
+
+    def small() -> Iterator[Frame]:
+        for time, picture, (for_cuts, on_grid) in nearest_to_grids(pictures(path), rates):
+            held.append((time, for_cuts, picture.rgb(size) if on_grid else None))
+            if for_cuts:
+                yield picture.rgb(_SIZE)
+
+    def flagged() -> Iterator[tuple[float, bool, Frame | None]]:
+        """(time, whether it is a cut, frame); between two frames that are looked at the first one's answer holds."""
+        cut = False
+        for probability in detector.stream(small()):
+            while not held[0][1]:
+                time, _, frame = held.popleft()
+                yield time, cut, frame
+            cut = probability > config.threshold
+            time, _, frame = held.popleft()
+            yield time, cut, frame
+        while held:
+            time, _, frame = held.popleft()
+            yield time, cut, frame
+
+    shots = Numbering(config.longest_s)
+    last: tuple[float, int | None, Frame | None] | None = None
+    for time, cut, frame in flagged():
+        if last is not None:
+            yield Moment(last[0], time, last[1], last[2])
+        last = time, shots.of(time, cut), frame
+    if last is not None:
+        yield Moment(last[0], last[0] + 1 / min(source_fps, max(config.fps, fps)), last[1], last[2])
+
+
+class Numbering:
+    """Numbers the shots of frames that come in order.
+
+    A cut is the last frame of a shot; of a soft transition, which is several cuts in a row, only the first belongs to a
+    shot (as in the published `predictions_to_scenes`).
+    """
+
+    def __init__(self, longest_s: float = float("inf")) -> None:
+        self._longest_s = longest_s
+        self._shot, self._began = 0, 0.0
+        self._after_cut = False
+
+    def of(self, time: float, cut: bool) -> int | None:
+        """The shot of the next frame, None inside a soft transition."""
+        if cut and self._after_cut:
+            return None
+        if self._after_cut or time - self._began >= self._longest_s:
+            self._shot, self._began = self._shot + 1, time
+        self._after_cut = cut
+        return self._shot
 
 
 class CutDetector:
@@ -110,10 +119,10 @@ class CutDetector:
         self.network = TransNetV2(device="cpu")
         torch.use_deterministic_algorithms(before)
 
-    def probabilities(self, frames: Iterator[Frame]) -> NDArray[np.float32]:
-        """Cut probability (T,) of each of T RGB frames (27,48,3): that it is the last one of a shot."""
-        found = [self._predict(window, first, count) for window, first, count in windows(frames)]
-        return np.concatenate(found) if found else np.zeros(0, np.float32)
+    def stream(self, frames: Iterator[Frame]) -> Iterator[float]:
+        """Cut probability of each RGB frame (27,48,3): that it is the last one of a shot; up to `_STEP` frames late."""
+        for window, first, count in windows(frames):
+            yield from map(float, self._predict(window, first, count))
 
     def _predict(self, window: NDArray[np.uint8], first: int, count: int) -> NDArray[np.float32]:
         import torch
@@ -139,8 +148,3 @@ def windows(frames: Iterator[Frame]) -> Iterator[tuple[NDArray[np.uint8], int, i
     if len(held) > _MARGIN:
         count = len(held) - _MARGIN
         yield np.stack(held + held[-1:] * _MARGIN), _MARGIN, count
-
-
-STAGE = Stage(
-    name="shots", config=ShotsConfig, schema=SCHEMA, run=run, needs=("videos",), per_batch=True, covers="videos"
-)

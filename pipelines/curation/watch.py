@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.curation.clips import ClipsConfig, crops, nearest_frames, resized
+from pipelines.curation.clips import ClipsConfig
+from pipelines.curation.cut import Window, cut_windows, nearest_frames, resized
 from pipelines.curation.decode import Frame, PyAvDecoder, bounded_size
 from pipelines.curation.detect import PersonDetector
 from pipelines.curation.ingest import probe
@@ -59,8 +60,8 @@ class Watcher:
         track, times = self._follow(decoder.frames(path), path, fps)
         corners, side = self._window(track, fps, width, height)
         chosen = nearest_frames(times, self._clips.fps)
-        frames = np.stack(list(crops(path, times, corners, side, self._clips.size, chosen)))
-        return Watched(frames, _place(track, chosen, corners, side, width, height), self._clips.fps)
+        _, frames = next(cut_windows(path, [Window(times, corners, side, chosen)], self._clips.size))
+        return Watched(np.stack(frames), _place(track, chosen, corners, side, width, height), self._clips.fps)
 
     def _follow(
         self, frames: Iterator[tuple[float, Frame]] | list[tuple[float, Frame]], path: Path, fps: float

@@ -52,7 +52,6 @@ Command = Callable[..., Outcome]
 PARAMS = """
 sources: {}
 videos: {}
-shots: {}
 people: {}
 clips: {}
 split: {}

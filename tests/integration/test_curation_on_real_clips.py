@@ -11,7 +11,7 @@ import pytest
 from pipelines import keypoints as kp
 from pipelines import manifest as manifests
 from pipelines.curation import clips as clips_stage
-from pipelines.curation import ingest, people, shots
+from pipelines.curation import ingest, people
 from pipelines.curation.decode import DecordDecoder, Frame, PyAvDecoder
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status
@@ -52,7 +52,7 @@ def ingest_videos(workspace: Workspace, paths: Sequence[Path]) -> dict[str, str]
 
 def curate(workspace: Workspace, engine: Engine) -> list[str]:
     """Digests of the stages."""
-    stages = (shots.STAGE, people.STAGE, clips_stage.STAGE)
+    stages = (people.STAGE, clips_stage.STAGE)
     return [run_stage(s, workspace, s.config(), engine, BATCH, quiet=True).digest for s in stages]
 
 
@@ -86,11 +86,11 @@ def curated(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Curated:
 
 
 def test_the_splice_is_cut_where_it_was_joined(curated: Curated) -> None:
-    first, second = curated.rows("shots", "splice.mp4")
-    assert abs(first["frames"] - 36) <= 2
-    assert first["end_s"] == second["start_s"] == pytest.approx(36 / FPS, abs=2.1 / FPS)
-    assert first["frames"] + second["frames"] == 84
-    assert len(curated.rows("shots", "again.mkv")) == 1
+    first, second = curated.rows("people", "splice.mp4")
+    assert (first["shot"], second["shot"], first["shot_start_s"]) == (0, 1, 0)
+    assert first["shot_end_s"] == second["shot_start_s"] == pytest.approx(36 / FPS, abs=2.1 / FPS)
+    assert second["shot_end_s"] == pytest.approx(84 / FPS, abs=1e-3)
+    assert {row["shot"] for row in curated.rows("people", "again.mkv")} == {0}
 
 
 def test_a_signer_has_a_pose_and_a_face_in_every_frame_and_hands_in_most(curated: Curated) -> None:
@@ -156,7 +156,7 @@ def test_clips_are_square_steady_and_labelled(curated: Curated) -> None:
 
 
 def test_run_again_does_nothing(curated: Curated) -> None:
-    for stage in (shots.STAGE, people.STAGE, clips_stage.STAGE):
+    for stage in (people.STAGE, clips_stage.STAGE):
         again = run_stage(stage, curated.workspace, stage.config(), Engine(workers=1), BATCH, quiet=True)
         assert not again.recomputed
 

@@ -14,7 +14,7 @@ import pytest
 from toy_shards import clip_sample, pair_sample
 
 from pipelines import manifest
-from pipelines.curation import clips, ingest, people, shots
+from pipelines.curation import clips, ingest, people
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.curation.split import SplitConfig
 from pipelines.engine import Engine
@@ -84,7 +84,6 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
     video = row("v", url=f"file:///videos/{HOSTILE}", source="park <b>", licence="CC0-1.0", duration=12.5)
     failed = row("w", "quarantined", f"/data/cut.mp4: {HOSTILE} ends too early")
     publish(workspace, ingest.STAGE, [video, failed])
-    publish(workspace, shots.STAGE, [row("s", parent=video["id"])])
     publish(workspace, people.STAGE, [row("t", parent=video["id"]), row("u", "rejected", "too_short: 0.2 s")])
     rows = []
     for i in range(kept):
@@ -162,7 +161,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Page]:
 def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> None:
     workspace, page = full
     for name in STAGE.needs:
-        folder = folder_of(name, "b") if name in ("videos", "shots", "people", "clips") else name
+        folder = folder_of(name, "b") if name in ("videos", "people", "clips") else name
         found = manifest.read(workspace, folder)
         counts = found.counts
         shown = page.row(name, 7)
@@ -247,7 +246,7 @@ def test_a_closed_gate_says_why(tmp_path: Path) -> None:
 
 def test_an_almost_empty_workspace_has_a_page_too(tmp_path: Path) -> None:
     workspace = Workspace(str(tmp_path))
-    for stage in (ingest.STAGE, shots.STAGE, people.STAGE, clips.STAGE, TRAIN, MODEL, EVALUATION):
+    for stage in (ingest.STAGE, people.STAGE, clips.STAGE, TRAIN, MODEL, EVALUATION):
         publish(workspace, stage, [])
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
     publish_pairs(workspace, groups=0)

@@ -1,5 +1,5 @@
 from dagster_project.assets import stage_asset
-from pipelines.curation import clips, ingest, people, shots, sources, split
+from pipelines.curation import clips, ingest, people, sources, split
 
 _GROUP = "curation"
 
@@ -9,9 +9,11 @@ sources_asset = stage_asset(
 videos_asset = stage_asset(
     ingest.STAGE, _GROUP, {"pyav"}, "Whole, readable videos named by their content; the others with the reason."
 )
-shots_asset = stage_asset(shots.STAGE, _GROUP, {"torch"}, "Videos cut where the camera cuts (TransNetV2).")
 people_asset = stage_asset(
-    people.STAGE, _GROUP, {"mediapipe"}, "One track per person and shot, with body, hand and face keypoints."
+    people.STAGE,
+    _GROUP,
+    {"torch", "mediapipe"},
+    "One track per person and shot, with body, hand and face keypoints; a video is decoded once.",
 )
 clips_asset = stage_asset(
     clips.STAGE, _GROUP, {"pyav"}, "Fixed-rate clips centred on one person, and every rejected span with its scores."

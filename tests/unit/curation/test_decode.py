@@ -1,41 +1,26 @@
 """Frames come with their true times and the right way up, whatever the rate, the rotation and the place in the file."""
 
 import struct
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.decode import DecordDecoder, PyAvDecoder, bounded_size, nearest_to_grid, video_path
+from pipelines.curation import decode
+from pipelines.curation.decode import (
+    DecordDecoder,
+    PyAvDecoder,
+    bounded_size,
+    nearest_to_grid,
+    nearest_to_grids,
+    pictures_at,
+    video_path,
+)
 from pipelines.errors import DataError
 from pipelines.workspace import Workspace
-
-MILLISECOND = Fraction(1, 1000)
-
-
-def write_video(path: Path, times_ms: list[int], size: tuple[int, int] = (64, 48)) -> Path:
-    """Frame i is grey 8 * i, its left upper quarter white; shown from times_ms[i] on."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "1", "g": "5"})
-        stream.width, stream.height = size
-        stream.time_base = stream.codec_context.time_base = MILLISECOND
-        for index, time in enumerate(times_ms):
-            picture = np.full((size[1], size[0], 3), 8 * index, np.uint8)
-            picture[: size[1] // 2, : size[0] // 2] = 255
-            frame = av.VideoFrame.from_ndarray(picture)
-            frame.pts, frame.time_base = time, MILLISECOND
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def shade(frame: np.ndarray) -> int:
-    """Index of a frame by its grey."""
-    return round(float(np.median(frame)) / 8)
+from tests.grey_video import shade, write_video
 
 
 def rotate_header(path: Path) -> None:
@@ -68,11 +53,23 @@ def test_a_span_is_the_same_frames_as_in_the_whole(tmp_path: Path) -> None:
     assert span == [(time, grey) for time, grey in whole if 0.5 <= time < 0.9]
 
 
-def test_frames_at_gives_exactly_those(tmp_path: Path) -> None:
+def test_pictures_at_gives_exactly_those(tmp_path: Path) -> None:
     path = write_video(tmp_path / "cfr.mp4", list(range(0, 1200, 40)))
-    assert [shade(frame) for frame in PyAvDecoder().frames_at(path, [0.08, 0.6, 0.64])] == [2, 15, 16]
+    assert [shade(picture.rgb()) for picture in pictures_at(path, [0.08, 0.6, 0.64])] == [2, 15, 16]
     with pytest.raises(DataError, match=r"no frame at 0\.61 s"):
-        list(PyAvDecoder().frames_at(path, [0.08, 0.61]))
+        list(pictures_at(path, [0.08, 0.61]))
+
+
+def test_a_stretch_that_nobody_wants_is_jumped_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "long.mp4", list(range(0, 20000, 40)))
+    decoded = []
+    whole = decode.pictures
+    monkeypatch.setattr(
+        decode, "pictures", lambda path, start: (decoded.append(item[0]) or item for item in whole(path, start))
+    )
+    times = [0.04, 0.08, 15.0, 15.04]
+    assert [shade(picture.rgb()) for picture in pictures_at(path, times)] == [round(25 * time) % 32 for time in times]
+    assert len(decoded) < 20
 
 
 @pytest.mark.parametrize("size", [None, (24, 32)])
@@ -119,6 +116,16 @@ def test_the_sample_is_what_a_search_would_find(steps: list[int], fps: float) ->
     assert sampled == sorted(set(sampled))
     assert {int(np.flatnonzero(times == time)[0]) for time in sampled} >= nearest
     assert len(sampled) <= len(nearest) + 1
+
+
+@given(steps=st.lists(st.integers(5, 300), min_size=1, max_size=60))
+def test_two_rates_take_what_each_would_alone(steps: list[int]) -> None:
+    frames = [(float(time), None) for time in np.cumsum([0, *steps]) / 1000]
+    both = list(nearest_to_grids(iter(frames), (16.0, 30.0)))
+    for place, fps in enumerate((16.0, 30.0)):
+        alone = [time for time, _ in nearest_to_grid(iter(frames), fps)]
+        assert [time for time, _, taken in both if taken[place]] == alone
+    assert all(any(taken) for _, _, taken in both)
 
 
 @given(st.integers(2, 8000), st.integers(2, 8000), st.integers(16, 2000))

@@ -1,12 +1,14 @@
 """Where nobody is."""
 
-from pipelines.curation.people import _empty_rows
+from dataclasses import replace
+
+from pipelines.curation.people import Shot, _empty_rows
 from pipelines.curation.tracker import Track
 from pipelines.manifest import Status
 
 
 def test_empty_stretches_become_rejected_rows() -> None:
-    shot = {"id": "s", "video_id": "v", "start_s": 10.0, "end_s": 16.0}
+    shot = Shot("v", 2, start_s=10.0, end_s=16.0)
     times = [10 + i / 10 for i in range(60)]
     track = Track([20, 21, 30], [], [])
     rows = _empty_rows(shot, times, [track], min_empty_s=1.0)
@@ -14,6 +16,10 @@ def test_empty_stretches_become_rejected_rows() -> None:
         (10.0, 12.0, 20),
         (13.1, 16.0, 29),
     ]
-    assert {(row["status"], row["reason"], row["parent_id"]) for row in rows} == {(Status.REJECTED, "no_person", "s")}
+    assert {(row["status"], row["reason"], row["parent_id"], row["shot"]) for row in rows} == {
+        (Status.REJECTED, "no_person", "v", 2)
+    }
     assert len(_empty_rows(shot, times[:3], [], min_empty_s=1.0)) == 1
-    assert _empty_rows({**shot, "end_s": 12.4}, times[18:24], [Track([2], [], [])], min_empty_s=1.0) == []
+    assert _empty_rows(replace(shot, end_s=12.4), times[18:24], [Track([2], [], [])], min_empty_s=1.0) == []
+    (row,) = _empty_rows(replace(shot, end_s=10.01), [], [], min_empty_s=1.0)
+    assert (row["start_s"], row["end_s"], row["frames"]) == (10.0, 10.01, 0)

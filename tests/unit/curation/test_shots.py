@@ -1,5 +1,9 @@
 """Cuts become shots, and windows predict every frame exactly once."""
 
+import math
+from collections.abc import Container, Iterable, Iterator
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,22 +11,74 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.shots import CutDetector, shots_of, windows
+from pipelines.curation.decode import Frame
+from pipelines.curation.shots import CutDetector, Moment, Numbering, ShotsConfig, moments, windows
+from tests.grey_video import shade, write_video
+
+
+def shots_of(cuts: Iterable[bool], longest: float = math.inf) -> list[int | None]:
+    """The shot of each frame, one a second."""
+    numbering = Numbering(longest)
+    return [numbering.of(float(time), cut) for time, cut in enumerate(cuts)]
 
 
 @pytest.mark.parametrize(
     ("cuts", "shots"),
     [
-        ("00000", [(0, 4)]),
-        ("00100", [(0, 2), (3, 4)]),
-        ("01100", [(0, 1), (3, 4)]),
-        ("00001", [(0, 4)]),
-        ("10010", [(1, 3), (4, 4)]),
-        ("11111", [(0, 4)]),
+        ("00000", "00000"),
+        ("00100", "00011"),
+        ("01100", "00-11"),
+        ("00001", "00000"),
+        ("10010", "01112"),
+        ("11111", "0----"),
+        ("01101110", "00-11--2"),
     ],
 )
-def test_shots_of(cuts: str, shots: list[tuple[int, int]]) -> None:
-    assert shots_of(np.array([c == "1" for c in cuts])) == shots
+def test_frames_of_shots(cuts: str, shots: str) -> None:
+    assert shots_of(c == "1" for c in cuts) == [None if shot == "-" else int(shot) for shot in shots]
+
+
+def test_a_long_take_is_treated_as_several() -> None:
+    assert shots_of([False] * 7, longest=3.0) == [0, 0, 0, 1, 1, 1, 2]
+
+
+class Told:
+    """Stands in for the network: sees the frames, and says what it is told of each, as late as the network."""
+
+    def __init__(self, cuts: Container[int]) -> None:
+        self._cuts, self.seen = cuts, 0
+
+    def stream(self, frames: Iterator[Frame]) -> Iterator[float]:
+        for window, first, count in windows(frames):
+            for frame in window[first : first + count]:
+                assert frame.shape == (27, 48, 3)
+                yield float(self.seen in self._cuts)
+                self.seen += 1
+
+
+@pytest.mark.parametrize(("fps", "cut_fps", "expected"), [(25.0, 30.0, 60), (10.0, 30.0, 25), (25.0, 12.5, 60)])
+def test_every_frame_comes_once_with_its_shot(tmp_path: Path, fps: float, cut_fps: float, expected: int) -> None:
+    times = list(range(0, 2400, 40))
+    path = write_video(tmp_path / "video.mp4", times)
+    step = 1 if cut_fps >= 25 else 2
+    told = Told({30 // step - 1})
+    found: list[Moment] = list(moments(path, told, ShotsConfig(fps=cut_fps), 25.0, fps, (32, 24)))  # type: ignore[arg-type]
+    assert told.seen == (60 if step == 1 else 31), "every second frame, and the last"
+    assert [round(1000 * moment.time) for moment in found] == times
+    assert [moment.until for moment in found[:-1]] == [moment.time for moment in found[1:]]
+    assert found[-1].until == pytest.approx(2.4)
+    shown = [moment for moment in found if moment.frame is not None]
+    assert len(shown) == expected
+    for moment in shown:
+        assert moment.frame is not None
+        assert moment.frame.shape == (24, 32, 3)
+        assert shade(moment.frame) == round(moment.time * 25) % 32
+    shots = [moment.shot for moment in found]
+    before = 31 - step
+    assert shots[:before] == [0] * before
+    # What lies between the last frame that was looked at before a cut and the first one after it is on neither side.
+    assert shots[before:30] == [None] * (30 - before)
+    assert shots[30:] == [1] * 30
 
 
 @given(st.integers(1, 700))
@@ -43,8 +99,8 @@ def test_probabilities_equal_the_published_inference() -> None:
     before = torch.are_deterministic_algorithms_enabled()
     detector = CutDetector()
     assert torch.are_deterministic_algorithms_enabled() == before
-    found = detector.probabilities(iter(frames))
+    found = np.array(list(detector.stream(iter(frames))))
     with torch.inference_mode():
         published = detector.network.predict_frames(torch.from_numpy(frames), quiet=True)[0].numpy()
     assert np.abs(found - published).max() < 0.05
-    assert shots_of(found > 0.5) == shots_of(published > 0.5) == [(0, 59), (60, 109)]
+    assert shots_of(found > 0.5) == shots_of(published > 0.5) == [0] * 60 + [1] * 50

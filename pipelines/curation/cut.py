@@ -1,0 +1,68 @@
+"""Cut square clips out of a video: all of them in one pass over it."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.curation.decode import Frame, pictures_at
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square that follows a person.
+
+    times: of the frames that it may show (T,) s. corners: left upper ones (T, 2), and side, in pixels of the source.
+    chosen: the frames that it does show, rising, some more than once.
+    """
+
+    times: NDArray[np.float64]
+    corners: NDArray[np.int64]
+    side: int
+    chosen: Sequence[int]
+
+
+def cut_windows(path: Path, windows: Sequence[Window], size: int) -> Iterator[tuple[int, list[Frame]]]:
+    """(index of the window, its RGB frames (size, size, 3)), each as soon as its last frame has come.
+
+    Frames are held only for the windows that are open at a time. Raises: DataError where the file cannot be decoded.
+    """
+    users: dict[float, list[tuple[int, int]]] = defaultdict(list)
+    for number, window in enumerate(windows):
+        for index in dict.fromkeys(window.chosen):
+            users[float(window.times[index])].append((number, index))
+    times = sorted(users)
+    frames: dict[int, list[Frame]] = defaultdict(list)
+    for time, picture in zip(times, pictures_at(path, times), strict=True):
+        whole = picture.rgb()
+        for number, index in users[time]:
+            window = windows[number]
+            shown = resized(whole, window.corners[index], window.side, size)
+            frames[number] += [shown] * list(window.chosen).count(index)
+            if index == window.chosen[-1]:
+                yield number, frames.pop(number)
+
+
+def nearest_frames(times: NDArray[np.float64], fps: float) -> list[int]:
+    """Index of the frame that a clip with a fixed rate shows at each of its times k / fps."""
+    grid = np.arange(round(times[0] * fps), round(times[-1] * fps) + 1) / fps
+    return [int(index) for index in np.abs(times[None] - grid[:, None]).argmin(1)]
+
+
+def resized(frame: Frame, corner: NDArray[np.int64], side: int, size: int) -> Frame:
+    """The square with this left upper corner and side, scaled to `size`; beyond the frame its edge is repeated."""
+    import cv2
+
+    height, width = frame.shape[:2]
+    x0, y0 = (int(value) for value in corner)
+    inner = frame[max(0, y0) : max(0, y0 + side), max(0, x0) : max(0, x0 + side)]
+    before_y, before_x = max(0, -y0), max(0, -x0)
+    after_y, after_x = max(0, y0 + side - height), max(0, x0 + side - width)
+    if before_y or before_x or after_y or after_x:
+        inner = cv2.copyMakeBorder(inner, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE)
+    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    scaled: Frame = cv2.resize(inner, (size, size), interpolation=method)
+    return scaled
