@@ -1,6 +1,7 @@
 """The data stages in their order; those of training and evaluation follow them in `training.stages`."""
 
 from pipelines.curation import clips, ingest, people, sources, split
+from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.listing import STARTER
 from pipelines.errors import UsageError, WorkError
 from pipelines.manifest import batches_of
@@ -14,6 +15,7 @@ DATA_STAGES: tuple[Stage, ...] = (
     ingest.STAGE,
     people.STAGE,
     clips.STAGE,
+    duplicates.STAGE,
     split.STAGE,
     motions.STAGE,
     pairs.STAGE,

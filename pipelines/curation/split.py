@@ -44,7 +44,7 @@ def _run(context: Context) -> list[Row]:
             "video_id": clip["video_id"],
             "split": split_of(clip["video_id"], config),
         }
-        for clip in context.inputs["clips"].rows()
+        for clip in context.inputs["duplicates"].rows()
     ]
 
 
@@ -53,6 +53,6 @@ STAGE = Stage(
     config=SplitConfig,
     schema=schema_of(video_id=pa.string(), split=pa.string()),
     run=_run,
-    needs=("clips",),
-    covers="clips",
+    needs=("duplicates",),
+    covers="duplicates",
 )

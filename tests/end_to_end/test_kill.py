@@ -64,5 +64,5 @@ def test_killed_while_looking_for_people_and_while_training(
 
 @pytest.mark.slow
 def test_killed_in_every_stage(job: Path, command: Command, params: Path, videos: list[Path], tmp_path: Path) -> None:
-    stages = ["people", "clips", "split", "motions", "pairs", "shards", "train", "model", "evaluation"]
+    stages = ["people", "clips", "duplicates", "split", "motions", "pairs", "shards", "train", "model", "evaluation"]
     kill_in_each([(stage, 0.3) for stage in stages], job, command, params, videos, tmp_path / "workspace")

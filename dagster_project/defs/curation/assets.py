@@ -1,5 +1,6 @@
 from dagster_project.assets import stage_asset
 from pipelines.curation import clips, ingest, people, sources, split
+from pipelines.curation.duplicates import stage as duplicates
 
 _GROUP = "curation"
 
@@ -17,5 +18,11 @@ people_asset = stage_asset(
 )
 clips_asset = stage_asset(
     clips.STAGE, _GROUP, {"pyav"}, "Fixed-rate clips centred on one person, and every rejected span with its scores."
+)
+duplicates_asset = stage_asset(
+    duplicates.STAGE,
+    _GROUP,
+    {"numpy"},
+    "Of the clips that show the same stretch of one recording, in whatever encoding, the best.",
 )
 split_asset = stage_asset(split.STAGE, _GROUP, {"parquet"}, "Train, validation or test, by hash of the source video.")

@@ -50,7 +50,7 @@ def test_clips_of_one_video_stay_together_and_new_videos_move_none(tmp_path) -> 
             for v in range(videos)
             for clip in range(3)
         ]
-        write(workspace, "clips/b", build(rows, schema_of(video_id=pa.string())), f"{videos}", 0)
+        write(workspace, "duplicates", build(rows, schema_of(video_id=pa.string())), f"{videos}", 0)
         run_stage(STAGE, workspace, SplitConfig(), Engine(), quiet=True)
         return {row["id"]: (row["video_id"], row["split"]) for row in read(workspace, "split").rows()}
 
