@@ -1,15 +1,14 @@
 """Stage `clips`: the good spans of each track as square, person-centred clips at a fixed rate, with their landmarks.
 
-A span is good where its person is alone in the square around them, is seen, large enough, moves and is sharp. Every
-other span is kept as a rejected row with its reason and scores.
+A span is good where nobody interferes with its person, and they are seen, large enough, move and are sharp. Every other
+span is kept as a rejected row with its reason and scores.
 """
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +17,10 @@ from numpy.typing import NDArray
 from pipelines.curation import quality, tracking
 from pipelines.curation.cut import Window, cut_windows, nearest_frames
 from pipelines.curation.decode import Frame, video_path
+from pipelines.curation.interference import Interference, InterferenceConfig, interference
 from pipelines.curation.quality import Scores, Thresholds
 from pipelines.curation.tracking import Points
+from pipelines.curation.tracks import Track, load_track
 from pipelines.curation.window import clip_window
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
@@ -41,6 +42,8 @@ SCHEMA = schema_of(
     keypoints_path=pa.string(),
     thumbnail_path=pa.string(),
     **dict.fromkeys(Scores.__dataclass_fields__, pa.float64()),
+    overlap=pa.float64(),
+    intrusion=pa.float64(),
 )
 
 _ORIGIN = ("source", "licence", "consent")
@@ -50,16 +53,15 @@ _ORIGIN = ("source", "licence", "consent")
 class ClipsConfig:
     """fps, size (pixels): of the clips. max_seconds: longer spans are cut into equal clips.
     margin: around the person, in sizes of the window's content. max_gap_s: the person may be lost so long.
-    max_intrusion: share of the square around the person that the box of somebody else may cover.
-    crf: H.264 quality (lower is better)."""
+    interference: how far other people may interfere. crf: H.264 quality (lower is better)."""
 
     fps: float = 16.0
     size: int = 128
     max_seconds: float = 5.0
     margin: float = 0.1
     max_gap_s: float = 0.25
-    max_intrusion: float = 0.0
     crf: int = 16
+    interference: InterferenceConfig = field(default_factory=InterferenceConfig)
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
@@ -70,16 +72,6 @@ class Span:
     first: int
     after: int
     reason: str | None
-
-
-@dataclass(frozen=True)
-class Track:
-    """A track with all lengths in source pixels: times (T,), boxes (T,4), keypoints (T,88,3), seen (T,4)."""
-
-    times: NDArray[np.float64]
-    boxes: NDArray[np.float64]
-    keypoints: Points
-    seen: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -120,7 +112,7 @@ def _per_track(rows: list[Row], tracks: dict[str, list[Row]]) -> Iterator[Row]:
 
 def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Worker:
     def cut_video(video: Row) -> list[Row]:
-        tracks = [_load(workspace.local(row["path"]), video["width"], video["height"]) for row in video["tracks"]]
+        tracks = [load_track(workspace.local(row["path"]), video["width"], video["height"]) for row in video["tracks"]]
         found: list[Candidate] = []
         for row, track in zip(video["tracks"], tracks, strict=True):
             others = [
@@ -128,10 +120,11 @@ def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Work
                 for about, other in zip(video["tracks"], tracks, strict=True)
                 if about["shot"] == row["shot"] and about["id"] != row["id"]
             ]
+            disturbed = interference(track, others, config.margin)
             # Nobody is alone for a blink: it would only make rows of a frame or two.
-            crowded = tracking.close_gaps(crowded_frames(track, others, config), round(config.max_gap_s * row["fps"]))
+            crowded = tracking.close_gaps(disturbed.exceeds(config.interference), round(config.max_gap_s * row["fps"]))
             spans = spans_of(track, crowded, row["fps"], config)
-            found += [_candidate(config, video, row, track, span) for span in spans]
+            found += [_candidate(config, video, row, track, span, disturbed) for span in spans]
         windows = [candidate.window for candidate in found]
         return [
             _publish(workspace, config, folder, found[number], frames)
@@ -141,31 +134,10 @@ def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Work
     return cut_video
 
 
-def _load(path: Path, width: int, height: int) -> Track:
-    scale = np.array([width, height])
-    with np.load(path, allow_pickle=False) as arrays:
-        keypoints = arrays["keypoints"] * np.array([width, height, 1], np.float32)
-        return Track(arrays["times"], arrays["boxes"] * np.tile(scale, 2), keypoints, arrays["seen"])
-
-
-def crowded_frames(track: Track, others: Sequence[Track], config: ClipsConfig) -> NDArray[np.bool_]:
-    """(T,) frames in which somebody else of the same shot reaches into the square around the person."""
-    low, high = track.boxes[:, :2], track.boxes[:, 2:]
-    side = (high - low).max(1, keepdims=True) * (1 + 2 * config.margin)
-    square = np.concatenate([(low + high - side) / 2, (low + high + side) / 2], axis=1)
-    crowded = np.zeros(len(track.times), np.bool_)
-    for other in others:
-        _, ours, theirs = np.intersect1d(track.times, other.times, return_indices=True)
-        mine, box = square[ours], other.boxes[theirs]
-        covered = np.minimum(mine[:, 2:], box[:, 2:]) - np.maximum(mine[:, :2], box[:, :2])
-        crowded[ours] |= covered.clip(0).prod(1) > config.max_intrusion * side[ours, 0] ** 2
-    return crowded
-
-
 def spans_of(track: Track, crowded: NDArray[np.bool_], fps: float, config: ClipsConfig) -> list[Span]:
     """Every frame of a track in exactly one span: candidates of at most `max_seconds`, and the stretches between them.
 
-    crowded: (T,) frames in which the person is not alone.
+    crowded: (T,) frames in which others interfere.
     """
     seen = tracking.close_gaps(track.seen[:, 0], round(config.max_gap_s * fps))
     spans = [Span(first, after, "several_people") for first, after in tracking.runs(crowded)]
@@ -177,7 +149,9 @@ def spans_of(track: Track, crowded: NDArray[np.bool_], fps: float, config: Clips
     return sorted(spans, key=lambda span: span.first)
 
 
-def _candidate(config: ClipsConfig, video: Row, row: Row, track: Track, span: Span) -> Candidate:
+def _candidate(
+    config: ClipsConfig, video: Row, row: Row, track: Track, span: Span, disturbed: Interference
+) -> Candidate:
     inside = slice(span.first, span.after)
     times, boxes, keypoints = track.times[inside], track.boxes[inside], track.keypoints[inside]
     end = track.times[span.after] if span.after < len(track.times) else row["end_s"]
@@ -188,6 +162,7 @@ def _candidate(config: ClipsConfig, video: Row, row: Row, track: Track, span: Sp
     chosen = [len(times) // 2] if reason else nearest_frames(times, config.fps)
     place = {"start_s": round(float(times[0]), 4), "end_s": round(float(end), 4)}
     about = {"parent_id": row["id"], "video_id": video["id"], **{key: video[key] for key in _ORIGIN}, **place}
+    about |= disturbed.worst(span.first, span.after)
     return Candidate(about | {"frames": len(times)}, reason, scores, Window(times, corners, side, chosen), keypoints)
 
 
@@ -231,6 +206,6 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=3,
+    version=4,
     covers="people",
 )

@@ -1,11 +1,12 @@
-"""Spans account for every frame, and only who really is in the picture is company."""
+"""Spans account for every frame."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import keypoints as kp
-from pipelines.curation.clips import ClipsConfig, Track, crowded_frames, spans_of
+from pipelines.curation.clips import ClipsConfig, spans_of
+from pipelines.curation.tracks import Track
 
 
 def track_of(body: list[bool], fps: float = 16.0) -> Track:
@@ -25,19 +26,6 @@ def test_spans_hold_every_frame_once(flags: list[tuple[bool, bool]]) -> None:
         assert crowded[span.first : span.after].all() == (span.reason == "several_people")
         if span.reason is None:
             assert span.after - span.first <= config.max_seconds * 16
-
-
-def test_only_who_reaches_into_the_square_is_company() -> None:
-    def standing_at(x: float, frames: slice) -> Track:
-        count = len(range(20)[frames])
-        boxes = np.tile([x - 20.0, 0, x + 20, 100], (count, 1))
-        empty = np.zeros((count, kp.COUNT, 3), np.float32)
-        return Track(np.arange(20)[frames] / 16, boxes, empty, np.ones((count, 4), np.bool_))
-
-    person = standing_at(200, slice(0, 20))
-    near, far = standing_at(240, slice(5, 9)), standing_at(290, slice(0, 20))
-    assert np.flatnonzero(crowded_frames(person, [far, near], ClipsConfig())).tolist() == [5, 6, 7, 8]
-    assert not crowded_frames(person, [], ClipsConfig()).any()
 
 
 def test_long_spans_are_cut_evenly() -> None:
