@@ -2,11 +2,12 @@
 
 A worker is made once per process (it may load models) and turns one item into rows. What it raises decides what
 becomes of the item: `DataError` quarantines it for good, an `OSError` that no other item would survive stops the
-stage, anything else quarantines it until the next run. A finished item is written to a journal, so that a killed stage
-repeats nothing.
+stage, anything else quarantines it until the next run; so does, on Ray, what kills its process twice or
+outlasts its deadline. A finished item is written to a journal, so that a killed stage repeats nothing.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,17 +21,18 @@ from pipelines.progress import Progress
 Row = dict[str, Any]
 Worker = Callable[[Row], list[Row]]
 MakeWorker = Callable[[], Worker]
-_MOST_DEATHS = 2
 
 
 @dataclass(frozen=True)
 class Item:
-    """key: fingerprint of the item's work. payload: what the worker gets (JSON-able). label: what people read."""
+    """key: fingerprint of the item's work. payload: what the worker gets (JSON-able). label: what people read.
+    deadline_s: a worker that is still at it after so many seconds is taken to hang."""
 
     key: str
     payload: Row
     label: str
     parent_id: str | None = None
+    deadline_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -176,54 +178,11 @@ def _map_here(make_worker: MakeWorker, items: Sequence[Item]) -> Iterator[tuple[
         yield item, attempt(worker, item)
 
 
-class _Actor:
-    def __init__(self, make_worker: MakeWorker) -> None:
-        pin_threads()
-        self._worker = make_worker()
-
-    def run(self, item: Item) -> Outcome:
-        return attempt(self._worker, item)
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
-
-
 def _map_on_ray(
     make_worker: MakeWorker, items: Sequence[Item], workers: int, engine: Engine
 ) -> Iterator[tuple[Item, Outcome]]:
-    """Feed actors one item at a time; an item that kills its actor twice is quarantined."""
-    import ray
-
+    from pipelines.actors import Actors
     from pipelines.cluster import connect
 
     connect(engine.address, engine.workers)
-    actor_class = ray.remote(num_cpus=1)(_Actor)
-    queue = list(reversed(items))
-    deaths: dict[str, int] = {}
-    running: dict[Any, tuple[Any, Item]] = {}
-    idle = [actor_class.remote(make_worker) for _ in range(workers)]
-    try:
-        while queue or running:
-            while queue and idle:
-                actor, item = idle.pop(), queue.pop()
-                running[actor.run.remote(item)] = (actor, item)
-            done, _ = ray.wait(list(running), num_returns=1)
-            for reference in done:
-                actor, item = running.pop(reference)
-                try:
-                    outcome = ray.get(reference)
-                    idle.append(actor)
-                except ray.exceptions.ActorDiedError as error:
-                    if error.actor_init_failed:
-                        raise WorkError(f"a worker could not start: {_last_line(error)}; see --debug") from error
-                    idle.append(actor_class.remote(make_worker))
-                    deaths[item.key] = deaths.get(item.key, 0) + 1
-                    if deaths[item.key] < _MOST_DEATHS:
-                        queue.append(item)
-                        continue
-                    outcome = Outcome(item.key, error=f"killed its worker process {_MOST_DEATHS} times", transient=True)
-                yield item, outcome
-    finally:
-        for actor in [*idle, *(actor for actor, _ in running.values())]:
-            ray.kill(actor)
+    yield from Actors(make_worker, items).outcomes(workers)

@@ -6,6 +6,7 @@ nothing to do.
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -41,10 +42,21 @@ class Context:
     batch: str | None = None
     transient_failures: int = 0
 
-    def map(self, make_worker: MakeWorker, payloads: Iterable[tuple[str | None, str, Row]]) -> list[Row]:
-        """Run a worker over (parent id, label, payload) items; failed items come back as quarantined rows."""
+    def map(
+        self,
+        make_worker: MakeWorker,
+        payloads: Iterable[tuple[str | None, str, Row]],
+        deadline_s: Callable[[Row], float] = lambda _: math.inf,
+    ) -> list[Row]:
+        """Run a worker over (parent id, label, payload) items; failed items come back as quarantined rows.
+
+        deadline_s: of a payload, the seconds after which its worker is taken to hang.
+        """
         base = (self.stage.name, self.stage.version, dataclasses.asdict(self.config))
-        items = [Item(digest_of(base, payload), payload, label, parent) for parent, label, payload in payloads]
+        items = [
+            Item(digest_of(base, payload), payload, label, parent, deadline_s(payload))
+            for parent, label, payload in payloads
+        ]
         journal = Journal(
             self.workspace.local_root / self.folder / "journal.jsonl",
             trust=lambda outcome: artefacts_exist(self.workspace, outcome.rows),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.curation import quality, tracking
 from pipelines.curation.cut import Window, cut_windows, nearest_frames
-from pipelines.curation.decode import Frame, video_path
+from pipelines.curation.decode import Frame, deadline_s, video_path
 from pipelines.curation.interference import Interference, InterferenceConfig, interference
 from pipelines.curation.quality import Scores, Thresholds
 from pipelines.curation.tracking import Points
@@ -94,9 +94,9 @@ def run(context: Context) -> list[Row]:
     payloads = []
     for video in context.inputs["videos"].rows():
         if video["id"] in tracks:
-            about = {key: video[key] for key in ("id", "url", "path", "width", "height", *_ORIGIN)}
+            about = {key: video[key] for key in ("id", "url", "path", "width", "height", "duration", *_ORIGIN)}
             payloads.append((video["id"], video["url"], {**about, "tracks": tracks[video["id"]]}))
-    return list(_per_track(context.map(make_worker, payloads), tracks))
+    return list(_per_track(context.map(make_worker, payloads, deadline_s), tracks))
 
 
 def _per_track(rows: list[Row], tracks: dict[str, list[Row]]) -> Iterator[Row]:

@@ -44,6 +44,14 @@ def video_path(workspace: Workspace, row: Row) -> Path:
     return workspace.local(row["path"]) if row["path"] else Path(row["url"])
 
 
+def deadline_s(video: Row) -> float:
+    """Seconds after which a worker that looks at this video is taken to hang: many times what it needs.
+
+    video: a row with `duration` (s).
+    """
+    return 300.0 + 60.0 * float(video["duration"])
+
+
 def bounded_size(width: int, height: int, longest: int) -> tuple[int, int]:
     """Even size with the same aspect whose longest side is at most `longest` pixels; never larger than the original."""
     scale = min(1.0, longest / max(width, height))

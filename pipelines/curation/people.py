@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipelines import keypoints as kp
 from pipelines.curation import tracking
-from pipelines.curation.decode import bounded_size, video_path
+from pipelines.curation.decode import bounded_size, deadline_s, video_path
 from pipelines.curation.detect import PersonDetector
 from pipelines.curation.landmarks import LandmarkConfig, Landmarker
 from pipelines.curation.models import ensure_models
@@ -89,9 +89,10 @@ class Shot:
 def run(context: Context) -> list[Row]:
     ensure_models(context.workspace, context.config.pose_bundle)
     make_worker = functools.partial(_make_finder, context.workspace, context.config, context.folder)
-    columns = ("id", "url", "path", "width", "height", "fps")
+    columns = ("id", "url", "path", "width", "height", "fps", "duration")
     videos = context.inputs["videos"].rows()
-    return context.map(make_worker, [(row["id"], row["url"], {key: row[key] for key in columns}) for row in videos])
+    payloads = [(row["id"], row["url"], {key: row[key] for key in columns}) for row in videos]
+    return context.map(make_worker, payloads, deadline_s)
 
 
 def _make_finder(workspace: Workspace, config: PeopleConfig, folder: str) -> Worker:

@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +55,22 @@ def test_same_as_in_process_and_survives_dying_workers(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.glob("[57]-*")) == ["5-0", "5-1", "7-0"]
     here = Engine(1).map(make, [i for i in items if i.payload["number"] != 5], Journal(tmp_path / "k"), QUIET)
     assert here == [o for i, o in enumerate(outcomes) if i != 5]
+
+
+def make_sleeper() -> Worker:
+    time.sleep(3.0)  # starting takes none of an item's time
+
+    def work(payload: Row) -> list[Row]:
+        time.sleep(payload["seconds"])
+        return [{"id": str(payload["seconds"])}]
+
+    return work
+
+
+def test_what_hangs_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+    items = [Item(f"key{i}", {"seconds": s}, f"{i}.mp4", deadline_s=2.0) for i, s in enumerate([0, 500, 0.1, 400, 0.2])]
+    outcomes = Engine(2).map(make_sleeper, items, Journal(tmp_path / "j"), QUIET)
+    for index in (1, 3):
+        assert outcomes[index].error == f"{index}.mp4: took longer than 2 s; cut it up, or convert it"
+        assert outcomes[index].transient
+    assert [outcomes[index].rows for index in (0, 2, 4)] == [[{"id": "0"}], [{"id": "0.1"}], [{"id": "0.2"}]]

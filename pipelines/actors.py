@@ -1,0 +1,115 @@
+"""The engine's work by actors on Ray, one item at a time each: a dying or hanging worker costs only its own item."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.engine import Item, MakeWorker, Outcome, attempt, pin_threads
+from pipelines.errors import WorkError
+
+_MOST_DEATHS = 2
+_LOOK_EVERY_S = 1.0
+
+
+class _Actor:
+    def __init__(self, make_worker: MakeWorker) -> None:
+        pin_threads()
+        self._worker = make_worker()
+
+    def started(self) -> None:
+        """Returns when the worker has been made."""
+
+    def run(self, item: Item) -> Outcome:
+        return attempt(self._worker, item)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What an actor is doing: an item since a time (s), or None while it starts."""
+
+    actor: Any
+    item: Item | None
+    began: float = field(default_factory=time.monotonic)
+
+    def is_overdue(self) -> bool:
+        return self.item is not None and time.monotonic() - self.began > self.item.deadline_s
+
+
+class Actors:
+    """Actors and the items that wait for them. Ray must be connected."""
+
+    def __init__(self, make_worker: MakeWorker, items: Sequence[Item]) -> None:
+        import ray
+
+        self._make_worker, self._queue = make_worker, list(reversed(items))
+        self._class = ray.remote(num_cpus=1)(_Actor)
+        self._calls: dict[Any, _Call] = {}
+        self._deaths: dict[str, int] = {}
+        self._failed_starts, self._most_failed_starts = 0, _MOST_DEATHS + len(items)
+
+    def outcomes(self, workers: int) -> Iterator[tuple[Item, Outcome]]:
+        """Each item as it finishes. Raises: WorkError where workers cannot start."""
+        import ray
+
+        try:
+            for _ in range(workers):
+                self._start()
+            while self._queue or any(call.item for call in self._calls.values()):
+                done, waiting = ray.wait(list(self._calls), num_returns=1, timeout=_LOOK_EVERY_S)
+                for reference in done:
+                    yield from self._end(reference)
+                for reference in waiting:
+                    if self._calls[reference].is_overdue():
+                        yield self._give_up(reference)
+        finally:
+            for call in self._calls.values():
+                ray.kill(call.actor)
+
+    def _start(self) -> None:
+        actor = self._class.remote(self._make_worker)
+        # Waited for, since the start must not use up the time of the first item.
+        self._calls[actor.started.remote()] = _Call(actor, None)
+
+    def _end(self, reference: Any) -> Iterator[tuple[Item, Outcome]]:
+        import ray
+
+        call = self._calls.pop(reference)
+        try:
+            outcome = ray.get(reference)
+        except ray.exceptions.ActorDiedError as error:
+            yield from self._bury(call.item, error)
+            return
+        if self._queue:
+            following = self._queue.pop()
+            self._calls[call.actor.run.remote(following)] = _Call(call.actor, following)
+        else:
+            ray.kill(call.actor)
+        if call.item is not None:
+            yield call.item, outcome
+
+    def _bury(self, item: Item | None, error: Any) -> Iterator[tuple[Item, Outcome]]:
+        """An actor is dead: another takes its place, and its item is tried once more."""
+        self._failed_starts += item is None
+        if error.actor_init_failed or self._failed_starts > self._most_failed_starts:
+            why = (str(error).strip().splitlines() or ["no reason given"])[-1].strip()
+            raise WorkError(f"a worker could not start: {why}; see --debug") from error
+        if item is not None:
+            deaths = self._deaths[item.key] = self._deaths.get(item.key, 0) + 1
+            if deaths < _MOST_DEATHS:
+                self._queue.append(item)
+            else:
+                yield item, Outcome(item.key, error=f"killed its worker process {deaths} times", transient=True)
+        if self._queue:
+            self._start()
+
+    def _give_up(self, reference: Any) -> tuple[Item, Outcome]:
+        import ray
+
+        call = self._calls.pop(reference)
+        assert call.item is not None
+        ray.kill(call.actor)
+        if self._queue:
+            self._start()
+        why = f"{call.item.label}: took longer than {call.item.deadline_s:.0f} s; cut it up, or convert it"
+        return call.item, Outcome(call.item.key, error=why, transient=True)
