@@ -108,7 +108,7 @@ def pictures(path: Path, start: float = 0.0) -> Iterator[tuple[float, Picture]]:
 def _timed_frames(path: Path, start: float) -> Iterator[tuple[float, Picture]]:
     import av
 
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.video:
             raise DataError(f"{path}: has no video stream; remove it from the sources")
         stream = container.streams.video[0]

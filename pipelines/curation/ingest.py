@@ -145,7 +145,7 @@ def probe(path: Path, min_completeness: float) -> dict[str, Any]:
     if size == 0:
         raise DataError(f"{path}: is empty; copy or download it again")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise DataError(f"{path}: has no video stream; only videos can be ingested")
             stream = container.streams.video[0]
