@@ -44,7 +44,8 @@ def encode(
     return path
 
 
-def _sound(path: Path) -> Path:
+def sound(path: Path) -> Path:
+    """A moment of silence, without a picture."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44100)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
@@ -85,7 +86,7 @@ def odd(folder: Path) -> list[Path]:
         _rotated(folder / "rotated.mp4"),
         encode(folder / "two\nlines.mp4", frames=13),
         encode(folder / "näme 名前 🎬 'quoted' $(x).mp4"),
-        _sound(folder / "sound.mp4"),
+        sound(folder / "sound.mp4"),
     ]
     for name, content in (("empty.mp4", b""), ("text.mp4", b"<html>log in</html>"), ("zeros.avi", bytes(5000))):
         (folder / name).write_bytes(content)

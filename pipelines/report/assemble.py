@@ -18,7 +18,7 @@ from pipelines.workspace import Workspace
 
 def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: ReportConfig, made_at: str) -> Page:
     """inputs: stage -> manifest, in the order of the stages. made_at: the time, in words."""
-    kept, rejected = inputs["clips"].rows(), inputs["clips"].rows(Status.REJECTED)
+    kept, rejected = view.clips_and_rejected(inputs)
     # Those with a picture first.
     rejected.sort(key=lambda row: (not row.get("thumbnail_path"), row["id"]))
     names = view.video_names(inputs)
@@ -80,12 +80,12 @@ def _verdict(passed: bool | None) -> Verdict:
 
 
 def _data_facts(inputs: Mapping[str, Manifest], splits: list[view.SplitLine]) -> list[Fact]:
-    videos, clips = inputs["videos"].counts, inputs["clips"].counts
+    videos = inputs["videos"].counts
     held_out = sum(line.pair_groups for line in splits if line.name != "train")
     seconds = sum(line.clip_seconds for line in splits)
     return [
         Fact("Videos", number(videos.kept), f"of {number(videos.total)} listed"),
-        Fact("Clips", number(clips.kept), f"{duration(seconds)} of people"),
+        Fact("Clips", number(sum(line.clips for line in splits)), f"{duration(seconds)} of people"),
         Fact("Pair groups", number(inputs["pairs"].counts.kept), f"{number(held_out)} held out"),
     ]
 

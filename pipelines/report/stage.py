@@ -40,5 +40,5 @@ STAGE = Stage(
     config=ReportConfig,
     schema=schema_of(path=pa.string()),
     run=_run,
-    needs=("videos", "people", "clips", "split", "pairs", "shards", "train", "model", "evaluation"),
+    needs=("videos", "people", "clips", "duplicates", "split", "pairs", "shards", "train", "model", "evaluation"),
 )

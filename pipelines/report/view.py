@@ -71,7 +71,9 @@ def video_names(inputs: Mapping[str, Manifest]) -> dict[str, str]:
 def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]:
     """Every row with a status, in the order of the stages; a row is called after the video that it came from."""
     names = video_names(inputs)
-    parents = {row["id"]: row["parent_id"] for manifest in inputs.values() for row in manifest.rows(status=None)}
+    rows = (row for manifest in inputs.values() for row in manifest.rows(status=None))
+    # A stage that only judges a row keeps its id: that is no step towards the video.
+    parents = {row["id"]: row["parent_id"] for row in rows if row["parent_id"] != row["id"]}
     found = []
     for stage, manifest in inputs.items():
         for row in manifest.rows(status):
@@ -88,6 +90,16 @@ def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]
                 )
             )
     return found
+
+
+def clips_and_rejected(inputs: Mapping[str, Manifest]) -> tuple[list[Row], list[Row]]:
+    """Rows of `clips`: those that are used, and those that are not, copies of others among them, with the reason."""
+    dropped = {
+        row["id"]: row for status in (Status.REJECTED, Status.QUARANTINED) for row in inputs["duplicates"].rows(status)
+    }
+    kept, rejected = inputs["clips"].rows(), inputs["clips"].rows(Status.REJECTED)
+    rejected += [{**row, "reason": dropped[row["id"]]["reason"]} for row in kept if row["id"] in dropped]
+    return [row for row in kept if row["id"] not in dropped], rejected
 
 
 def reasons(items: Iterable[Casualty]) -> list[tuple[str, str, int]]:
@@ -113,7 +125,7 @@ def span_of(row: Row) -> str:
 
 def source_lines(inputs: Mapping[str, Manifest]) -> list[SourceLine]:
     """Videos and clips by source and licence, the most video first."""
-    videos, clips = inputs["videos"].rows(), inputs["clips"].rows()
+    videos, (clips, _) = inputs["videos"].rows(), clips_and_rejected(inputs)
     kinds = {(row["source"] or "not stated", row["licence"] or "not stated") for row in [*videos, *clips]}
     lines = []
     for source, licence in kinds:

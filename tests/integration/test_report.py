@@ -15,6 +15,7 @@ from toy_shards import clip_sample, pair_sample
 
 from pipelines import manifest
 from pipelines.curation import clips, ingest, people
+from pipelines.curation.duplicates.stage import STAGE as DUPLICATES
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.curation.split import SplitConfig
 from pipelines.engine import Engine
@@ -80,7 +81,7 @@ def row(name: str, status: str = "kept", reason: str | None = None, parent: str 
 
 
 def publish_curation(workspace: Workspace, kept: int) -> None:
-    """One video with as many kept clips, two rejected ones, and a video that failed."""
+    """One video with as many kept clips, two rejected ones and a copy of another, and a video that failed."""
     video = row("v", url=f"file:///videos/{HOSTILE}", source="park <b>", licence="CC0-1.0", duration=12.5)
     failed = row("w", "quarantined", f"/data/cut.mp4: {HOSTILE} ends too early")
     publish(workspace, ingest.STAGE, [video, failed])
@@ -101,7 +102,11 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
     dark = {"video_id": video["id"], "thumbnail_path": "clips/b/dark.jpg", "start_s": 4.0, "end_s": 5.5}
     rows.append(row("r", "rejected", "too_dark: mean 3", digest_of("t"), **dark))
     rows.append(row("q", "rejected", "<i>odd</i>: x", digest_of("t"), video_id=video["id"]))
-    publish(workspace, clips.STAGE, rows)
+    copy = row("copy", parent=digest_of("t"), video_id=video["id"], start_s=9.0, end_s=9.5)
+    publish(workspace, clips.STAGE, [*rows, copy])
+    judged = [{key: each[key] for key in ("id", "status", "video_id")} for each in rows[:kept]]
+    judged.append({"id": copy["id"], "status": "rejected", "reason": "duplicate: of x", "video_id": video["id"]})
+    publish(workspace, DUPLICATES, [{**each, "parent_id": each["id"]} for each in judged])
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
 
 
@@ -169,7 +174,8 @@ def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> 
         assert shown[6] == found.digest
     assert page.row("videos", 7)[5] == "1 min 2 s"
     assert "1 of 2 videos kept" in page.text
-    assert "3 of 5 clips kept" in page.text
+    assert "4 of 6 clips kept" in page.text
+    assert "3 of 4 different clips kept" in page.text
     assert sum(int(page.row(split, 5)[2]) for split in ("train", "validation", "test")) == 3
     assert [page.row(split, 5)[4] for split in ("train", "validation", "test")] == ["2", "0", "2"]
     assert page.row("park <b>", 6)[1:] == ["CC0-1.0", "1", "12.5 s", "3", "3.0 s"]
@@ -228,6 +234,7 @@ def test_what_was_not_kept_is_listed_with_its_reason(full: tuple[Workspace, Page
     assert ["clips", f"{Path(HOSTILE).name}, 4.0–5.5 s", "too_dark: mean 3"] in rows
     assert ["people", "too short", "1"] in rows
     assert ["clips", "too dark", "1"] in rows
+    assert ["duplicates", f"{Path(HOSTILE).name}", "duplicate: of x"] in rows
 
 
 def test_a_closed_gate_says_why(tmp_path: Path) -> None:
@@ -238,15 +245,15 @@ def test_a_closed_gate_says_why(tmp_path: Path) -> None:
     page = build_page(workspace, ReportConfig(clips=1, rejected_clips=1, pair_groups=1, listed=1))
     assert "foreground_psnr is better by 1.25, not by 9" in page.text
     assert "2 more clips are not shown" in page.text
-    assert "1 more candidates are not shown" in page.text
+    assert "2 more candidates are not shown" in page.text
     assert "3 more groups are not shown" in page.text
-    assert "2 more rejected items are not shown" in page.text
+    assert "3 more rejected items are not shown" in page.text
     assert len([i for i in page.of("img") if (i["alt"] or "").startswith("Frame of clip")]) == 1
 
 
 def test_an_almost_empty_workspace_has_a_page_too(tmp_path: Path) -> None:
     workspace = Workspace(str(tmp_path))
-    for stage in (ingest.STAGE, people.STAGE, clips.STAGE, TRAIN, MODEL, EVALUATION):
+    for stage in (ingest.STAGE, people.STAGE, clips.STAGE, DUPLICATES, TRAIN, MODEL, EVALUATION):
         publish(workspace, stage, [])
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
     publish_pairs(workspace, groups=0)

@@ -19,6 +19,7 @@ from pipelines.params import Params
 from pipelines.stage import Result, run_stage
 from pipelines.workspace import Workspace
 from tests.faulty_web import Web, serve
+from tests.hostile import sound
 
 
 def write_video(
@@ -94,13 +95,7 @@ def test_bad_files_beside_good_ones(workspace: Workspace, tmp_path: Path) -> Non
 
 
 def test_audio_is_no_video(tmp_path: Path) -> None:
-    path = tmp_path / "sound.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=44100)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
-        frame.rate = 44100
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    path = sound(tmp_path / "sound.mp4")
     with pytest.raises(DataError, match=r"sound\.mp4: has no video stream"):
         probe(path, 0.9)
 
