@@ -1,25 +1,28 @@
 """Stage `clips`: the good spans of each track as square, person-centred clips at a fixed rate, with their landmarks.
 
-A span is good where nobody interferes with its person, and they are seen, large enough, move and are sharp. Every other
-span is kept as a rejected row with its reason and scores.
+A span is good where nobody interferes with its person, and its scores (see `quality`) keep the limits. Every other span
+is kept as a rejected row with its reason and scores.
 """
 
 import functools
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.curation import quality, tracking
+from pipelines.curation import tracking
 from pipelines.curation.cut import Window, cut_windows, nearest_frames
 from pipelines.curation.decode import Frame, deadline_s, video_path
 from pipelines.curation.interference import Interference, InterferenceConfig, interference
-from pipelines.curation.quality import Scores, Thresholds
-from pipelines.curation.tracking import Points
+from pipelines.curation.models import ensure_models
+from pipelines.curation.quality.meter import Meter, Subject
+from pipelines.curation.quality.overlay import TextDetector
+from pipelines.curation.quality.scores import Scores, Thresholds, judge
+from pipelines.curation.quality.track import track_scores
 from pipelines.curation.tracks import Track, load_track
 from pipelines.curation.window import clip_window
 from pipelines.engine import Row, Worker
@@ -52,7 +55,8 @@ _ORIGIN = ("source", "licence", "consent")
 @dataclass(frozen=True)
 class ClipsConfig:
     """fps, size (pixels): of the clips. max_seconds: longer spans are cut into equal clips.
-    margin: around the person, in sizes of the window's content. max_gap_s: the person may be lost so long.
+    margin: around the person, in sizes of the window's content.
+    max_gap_s: the person may be lost so long, and others may interfere so long.
     interference: how far other people may interfere. crf: H.264 quality (lower is better)."""
 
     fps: float = 16.0
@@ -80,12 +84,11 @@ class Candidate:
 
     row: Row
     reason: str | None
-    scores: Scores
-    window: Window
-    keypoints: Points
+    subject: Subject
 
 
 def run(context: Context) -> list[Row]:
+    ensure_models(context.workspace)
     make_worker = functools.partial(_make_cutter, context.workspace, context.config, context.folder)
     tracks: dict[str, list[Row]] = defaultdict(list)
     for track in context.inputs["people"].rows():
@@ -111,6 +114,8 @@ def _per_track(rows: list[Row], tracks: dict[str, list[Row]]) -> Iterator[Row]:
 
 
 def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Worker:
+    text = TextDetector(ensure_models(workspace).text)
+
     def cut_video(video: Row) -> list[Row]:
         tracks = [load_track(workspace.local(row["path"]), video["width"], video["height"]) for row in video["tracks"]]
         found: list[Candidate] = []
@@ -121,15 +126,19 @@ def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Work
                 if about["shot"] == row["shot"] and about["id"] != row["id"]
             ]
             disturbed = interference(track, others, config.margin)
-            # Nobody is alone for a blink: it would only make rows of a frame or two.
-            crowded = tracking.close_gaps(disturbed.exceeds(config.interference), round(config.max_gap_s * row["fps"]))
+            crowded = tracking.without_blinks(
+                disturbed.exceeds(config.interference), round(config.max_gap_s * row["fps"])
+            )
             spans = spans_of(track, crowded, row["fps"], config)
             found += [_candidate(config, video, row, track, span, disturbed) for span in spans]
-        windows = [candidate.window for candidate in found]
-        return [
-            _publish(workspace, config, folder, found[number], frames)
-            for number, frames in cut_windows(video_path(workspace, video), windows, config.size)
-        ]
+        windows = [candidate.subject.window for candidate in found]
+        good = {number: candidate.subject for number, candidate in enumerate(found) if not candidate.reason}
+        meter = Meter(good, tracks, (video["width"], video["height"]), text)
+        rows = []
+        for number, frames in cut_windows(video_path(workspace, video), windows, config.size, meter.see):
+            scores = meter.scores(number, frames, config.fps) if number in good else found[number].subject.scores
+            rows.append(_publish(workspace, config, folder, found[number], scores, frames))
+        return rows
 
     return cut_video
 
@@ -155,22 +164,22 @@ def _candidate(
     inside = slice(span.first, span.after)
     times, boxes, keypoints = track.times[inside], track.boxes[inside], track.keypoints[inside]
     end = track.times[span.after] if span.after < len(track.times) else row["end_s"]
-    sizes = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    scores = quality.track_scores(keypoints, times, sizes, len(times) / row["fps"])
-    reason = span.reason or quality.judge(scores, config.thresholds)
-    corners, side = clip_window(boxes, row["fps"], (video["width"], video["height"]), config.margin)
+    frame_size = video["width"], video["height"]
+    scores = track_scores(keypoints, boxes, len(times) / row["fps"], frame_size)
+    reason = span.reason or judge(scores, config.thresholds)
+    corners, side = clip_window(boxes, row["fps"], frame_size, config.margin)
     chosen = [len(times) // 2] if reason else nearest_frames(times, config.fps)
     place = {"start_s": round(float(times[0]), 4), "end_s": round(float(end), 4)}
     about = {"parent_id": row["id"], "video_id": video["id"], **{key: video[key] for key in _ORIGIN}, **place}
     about |= disturbed.worst(span.first, span.after)
-    return Candidate(about | {"frames": len(times)}, reason, scores, Window(times, corners, side, chosen), keypoints)
+    subject = Subject(Window(times, corners, side, chosen), keypoints, boxes, scores)
+    return Candidate(about | {"frames": len(times)}, reason, subject)
 
 
-def _publish(workspace: Workspace, config: ClipsConfig, folder: str, found: Candidate, frames: list[Frame]) -> Row:
-    reason, scores = found.reason, found.scores
-    if not reason:
-        scores = replace(scores, sharpness=quality.sharpness(frames))
-        reason = quality.judge(scores, config.thresholds)
+def _publish(
+    workspace: Workspace, config: ClipsConfig, folder: str, found: Candidate, scores: Scores, frames: list[Frame]
+) -> Row:
+    reason = found.reason or judge(scores, config.thresholds)
     row = found.row
     row_id = digest_of("clip", row["parent_id"], asdict(config), row["start_s"], row["end_s"], reason)
     name = f"{folder}/files/{row_id}"
@@ -182,8 +191,8 @@ def _publish(workspace: Workspace, config: ClipsConfig, folder: str, found: Cand
         return row
     with workspace.publish(f"{name}.mp4") as path:
         path.write_bytes(encode_mp4(frames, config.fps, config.crf))
-    window, chosen = found.window, list(found.window.chosen)
-    placed = found.keypoints[chosen].copy()
+    window, chosen = found.subject.window, list(found.subject.window.chosen)
+    placed = found.subject.keypoints[chosen].copy()
     placed[..., :2] = (placed[..., :2] - window.corners[chosen][:, None]) / window.side
     placed[placed[..., 2] == 0] = 0
     with workspace.publish(f"{name}.keypoints.npy") as path:
@@ -206,6 +215,6 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=4,
+    version=5,
     covers="people",
 )

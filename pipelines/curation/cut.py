@@ -1,7 +1,7 @@
 """Cut square clips out of a video: all of them in one pass over it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,17 @@ class Window:
     chosen: Sequence[int]
 
 
-def cut_windows(path: Path, windows: Sequence[Window], size: int) -> Iterator[tuple[int, list[Frame]]]:
+See = Callable[[float, Frame, Sequence[tuple[int, int]]], None]
+
+
+def cut_windows(
+    path: Path, windows: Sequence[Window], size: int, see: See = lambda *_: None
+) -> Iterator[tuple[int, list[Frame]]]:
     """(index of the window, its RGB frames (size, size, 3)), each as soon as its last frame has come.
 
-    Frames are held only for the windows that are open at a time. Raises: DataError where the file cannot be decoded.
+    Frames are held only for the windows that are open at a time. see: is given every picture that is used, as large as
+    the source: its time, RGB (H, W, 3), and (window, frame of the window) for those that use it.
+    Raises: DataError where the file cannot be decoded.
     """
     users: dict[float, list[tuple[int, int]]] = defaultdict(list)
     for number, window in enumerate(windows):
@@ -38,6 +45,7 @@ def cut_windows(path: Path, windows: Sequence[Window], size: int) -> Iterator[tu
     frames: dict[int, list[Frame]] = defaultdict(list)
     for time, picture in zip(times, pictures_at(path, times), strict=True):
         whole = picture.rgb()
+        see(time, whole, users[time])
         for number, index in users[time]:
             window = windows[number]
             shown = resized(whole, window.corners[index], window.side, size)

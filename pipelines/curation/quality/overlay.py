@@ -1,0 +1,74 @@
+"""Text and logos that lie over a video: subtitles, watermarks, captions.
+
+overlay     share of the clip's window, as far as it lies in the frame, that shows text at the same place of the frame
+            in at least half of the looks; text on the person's own body is clothing and does not count
+
+Text is found by PP-OCRv4's detector (Liao et al., 2020, differentiable binarisation; Apache-2.0, from the wheel of
+rapidocr-onnxruntime), run by OpenCV on frames with a longer side of `_SIDE` pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines import keypoints as kp
+from pipelines.curation.decode import Frame
+from pipelines.curation.quality.track import SEEN
+from pipelines.curation.tracking import Points
+
+_SIDE = 480
+_STRIDE = 32  # the network halves its input so often
+_LIKELY = 0.3  # probability from which a pixel belongs to text, as in PP-OCR
+
+
+class TextDetector:
+    """model: the ONNX file that `models.ensure_models` fetches."""
+
+    def __init__(self, model: Path) -> None:
+        import cv2
+
+        self._net = cv2.dnn.readNetFromONNX(str(model))
+
+    def look(self, frame: Frame) -> NDArray[np.bool_]:
+        """(h, w) where an RGB frame shows text, h and w being the frame's at a longer side of about `_SIDE`."""
+        import cv2
+
+        height, width = frame.shape[:2]
+        scale = _SIDE / max(height, width)
+        size = tuple(max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in (width, height))
+        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)[..., ::-1]
+        self._net.setInput(((small.astype(np.float32) / 127.5) - 1).transpose(2, 0, 1)[None])
+        text: NDArray[np.bool_] = self._net.forward()[0, 0] > _LIKELY
+        return text
+
+
+def beside(text: NDArray[np.bool_], keypoints: Points, frame_size: tuple[int, int]) -> NDArray[np.bool_]:
+    """What of a text mask does not lie on a person's body. keypoints: (88, 3) in pixels of the frame."""
+    import cv2
+
+    body = keypoints[kp.BODY_SLICE]
+    points = body[body[:, 2] >= SEEN, :2] * (np.array(text.shape[::-1]) / frame_size)
+    if len(points) < 3:
+        return text
+    hidden = np.zeros(text.shape, np.uint8)
+    cv2.fillConvexPoly(hidden, cv2.convexHull(np.round(points).astype(np.int32)), 1)
+    outside: NDArray[np.bool_] = text & (hidden == 0)
+    return outside
+
+
+def overlay(
+    looks: Sequence[NDArray[np.bool_]], corners: NDArray[np.int64], side: int, frame_size: tuple[int, int]
+) -> float:
+    """looks: text masks of one shape. corners: (n, 2) left upper ones of the window in each look, frame pixels."""
+    steady = np.mean(looks, axis=0) >= 0.5
+    scale = np.array(steady.shape[::-1]) / frame_size
+    shares = []
+    for corner in corners:
+        (x0, y0), (x1, y1) = (
+            np.round(np.clip(edge, 0, frame_size) * scale).astype(int) for edge in (corner, corner + side)
+        )
+        inside = steady[y0:y1, x0:x1]
+        shares.append(float(inside.mean()) if inside.size else 0.0)
+    return float(np.mean(shares))

@@ -1,0 +1,121 @@
+"""Scores of single pictures.
+
+sharpness       variance of the Laplacian of the grey picture of the clip (Pech-Pacheco et al., 2000), so that only blur
+                which is visible at the clip's size counts; median over the frames
+hand_sharpness, the same in the boxes of hands and face in the source, at most 64 pixels large; median over the looks
+face_sharpness
+brightness      mean luma of the person in [0, 1]
+clipped         share of the person's points that are black (luma <= 4) or white (>= 251)
+blockiness      mean step between neighbouring pixels over the borders of 8x8 blocks, over the mean of the other steps
+                (after Wang, Sheikh & Bovik, 2002); the grid may begin anywhere; 1 where there are no blocks
+borders         share of the clip's window, as far as it lies in the frame, that is covered by letterbox bars
+
+The person is the convex hull of their seen body points.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines import keypoints as kp
+from pipelines.curation.decode import Frame
+from pipelines.curation.quality.track import SEEN
+from pipelines.curation.tracking import Points
+
+_PART_PX = 64
+_SMALLEST_PART = 12
+_BLACK, _WHITE = 4, 251
+_BLOCK = 8
+_LEAST_STEP = 0.5  # luma; in the dark the rounding of pixels would look like blocks
+_FLAT = 3.0  # standard deviation of the luma along a line of a bar
+_EDGE = 12.0  # by how much the picture differs from the bar where it begins, luma
+_THINNEST = 0.01  # of a bar, in sides of the frame
+Grey = NDArray[np.uint8]
+
+
+def luma(frame: Frame) -> Grey:
+    import cv2
+
+    grey: Grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return grey
+
+
+def sharpness(grey: Grey) -> float:
+    import cv2
+
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
+
+
+def part_sharpness(grey: Grey, keypoints: Points, part: str) -> float | None:
+    """keypoints: (88, 3) in pixels of the picture. None where the part is not seen or smaller than 12 pixels."""
+    import cv2
+
+    height, width = grey.shape
+    size = np.array([width, height, 1], np.float32)
+    box = kp.part_box(keypoints / size, part, width / height)
+    if box is None:
+        return None
+    x0, y0, x1, y1 = np.round(np.clip(box, 0, 1) * [width, height, width, height]).astype(int)
+    if min(x1 - x0, y1 - y0) < _SMALLEST_PART:
+        return None
+    scale = min(1.0, _PART_PX / max(x1 - x0, y1 - y0))
+    small = cv2.resize(grey[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return sharpness(small)
+
+
+def exposure(grey: Grey, keypoints: Points) -> tuple[float, float] | None:
+    """(brightness, clipped). keypoints: (88, 3) in pixels of the picture. None where too little of the body is seen."""
+    import cv2
+
+    body = keypoints[kp.BODY_SLICE]
+    points = body[body[:, 2] >= SEEN, :2]
+    if len(points) < 3:
+        return None
+    mask = np.zeros_like(grey)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 1)
+    person = grey[mask > 0]
+    if not len(person):
+        return None
+    return float(person.mean()) / 255, float(((person <= _BLACK) | (person >= _WHITE)).mean())
+
+
+def blockiness(grey: Grey) -> float:
+    """1.0 for a picture that is too small to tell."""
+    ratios = []
+    for steps in (np.abs(np.diff(grey.astype(np.int16), axis=axis)).mean(1 - axis) for axis in (0, 1)):
+        if len(steps) < 4 * _BLOCK:
+            return 1.0
+        phases = np.array([steps[phase::_BLOCK].mean() for phase in range(_BLOCK)])
+        best = int(phases.argmax())
+        ratios.append(float(phases[best] / max(np.delete(phases, best).mean(), _LEAST_STEP)))
+    return float(np.mean(ratios))
+
+
+def bars(grey: Grey) -> NDArray[np.int64]:
+    """(4,) thickness of the bars at the left, upper, right and lower edge, pixels.
+
+    A bar is of one colour, and where it ends, more than half of the line differs from it: so a plain wall is none.
+    """
+    columns, rows = grey.T, grey
+    return np.array([_bar(columns), _bar(rows), _bar(columns[::-1]), _bar(rows[::-1])])
+
+
+def _bar(lines: NDArray[np.uint8]) -> int:
+    """Thickness of the bar with which the lines (n, m) begin."""
+    flat = lines.std(1) < _FLAT
+    level = float(lines[0].mean())
+    flat &= np.abs(lines.mean(1) - level) < _FLAT
+    count = len(flat) if flat.all() else int(flat.argmin())
+    if count < max(2, _THINNEST * len(lines)) or count == len(lines):
+        return 0
+    beyond = lines[min(count + 1, len(lines) - 1)].astype(np.float64)
+    return count if float((np.abs(beyond - level) > _EDGE).mean()) > 0.5 else 0
+
+
+def window_borders(
+    inset: NDArray[np.int64], corner: NDArray[np.int64], side: int, frame_size: tuple[int, int]
+) -> float:
+    """Share of a square window inside the frame that bars cover. inset: from `bars`. corner: left upper, pixels."""
+    size = np.array(frame_size)
+    low, high = np.maximum(corner, 0), np.minimum(corner + side, size)
+    inner = np.minimum(high, size - inset[2:]) - np.maximum(low, inset[:2])
+    return 1 - float(inner.clip(0).prod() / max((high - low).clip(0).prod(), 1))
