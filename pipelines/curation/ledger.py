@@ -23,7 +23,9 @@ class Ledger:
 
     @classmethod
     def load(cls, workspace: Workspace, path: str, key: str, dtype: np.dtype[np.void]) -> "Ledger":
-        """key: digest of the code and config that compared; a ledger of others is taken for empty. dtype: of matches."""
+        """key: digest of the code and config that compared; a ledger of others is taken for empty.
+        dtype: of its matches.
+        """
         if workspace.exists(path):
             with np.load(workspace.local(path), allow_pickle=False) as arrays:
                 if str(arrays["key"]) == key:
