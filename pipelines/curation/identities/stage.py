@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipelines.curation.decode import deadline_s, video_path
 from pipelines.curation.identities.body import place_difference
 from pipelines.curation.identities.embed import Person, look
-from pipelines.curation.identities.face import FaceNetwork, ensure_network
+from pipelines.curation.identities.face import FaceNetwork
 from pipelines.curation.identities.group import MATCH, groups_of, people_of
 from pipelines.curation.identities.search import Pairs, People, alike_clothes, alike_faces
 from pipelines.curation.ledger import Ledger
@@ -51,7 +51,6 @@ class IdentitiesConfig:
 
 
 def run(context: Context) -> Iterator[Row]:
-    ensure_network(context.workspace)
     videos = {video["id"]: video for video in _videos(context)}
     make_worker = functools.partial(_make_worker, context.workspace, context.folder)
     payloads = [(name, video["url"], video) for name, video in videos.items()]
@@ -93,7 +92,7 @@ def _lost(row: Row, video: Row) -> Iterator[Row]:
 
 
 def _make_worker(workspace: Workspace, folder: str) -> Worker:
-    network = FaceNetwork(ensure_network(workspace))
+    network = FaceNetwork(workspace)
 
     def embed(video: Row) -> list[Row]:
         tracks = [load_track(workspace.local(row["path"]), video["width"], video["height"]) for row in video["tracks"]]
