@@ -15,8 +15,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: .venv/ready .venv-dvc/ready
 	$(BIN)/unimotion run
 
+# Two processes: most tests keep one core busy.
 test: .venv/ready .venv-dvc/ready lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: .venv/ready
 	$(BIN)/ruff check .

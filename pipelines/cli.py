@@ -206,14 +206,14 @@ def ingest(
 @click.option("--batch", help="Only this batch.")
 @common_options
 def curate(session: Session, batch: str | None) -> None:
-    """Find cuts, people and landmarks, judge quality, cut clips, drop duplicates, split into train / validation / test.
+    """Find cuts, people and landmarks, judge quality, cut clips, drop duplicates, group by person, split.
 
     \b
     Example: unimotion curate
     """
     from pipelines.stages import DATA_STAGES, batches
 
-    wanted = ("videos", "people", "clips", "duplicates", "split")
+    wanted = ("videos", "people", "clips", "duplicates", "identities", "split")
     results = session.bring_up_to_date([stage for stage in DATA_STAGES if stage.name in wanted], batch)
     session.finish(results, batches(session.workspace, batch))
 

@@ -2,6 +2,7 @@
 
 from pipelines.curation import clips, ingest, people, sources, split
 from pipelines.curation.duplicates import stage as duplicates
+from pipelines.curation.identities import stage as identities
 from pipelines.curation.listing import STARTER
 from pipelines.errors import UsageError, WorkError
 from pipelines.manifest import batches_of
@@ -16,6 +17,7 @@ DATA_STAGES: tuple[Stage, ...] = (
     people.STAGE,
     clips.STAGE,
     duplicates.STAGE,
+    identities.STAGE,
     split.STAGE,
     motions.STAGE,
     pairs.STAGE,

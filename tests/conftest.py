@@ -11,6 +11,8 @@ from hypothesis import settings
 from pipelines.workspace import Workspace
 
 # Before any test imports the libraries that read them.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers of the suite are its parallelism
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -21,6 +23,14 @@ os.environ |= {
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a costly fixture stays in one process: the tests of a file, and all that look at the main job."""
+    for item in items:
+        shares_job = "job" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("job" if shares_job else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture

@@ -14,12 +14,16 @@ from training.stages import TRAINING_STAGES
 
 @asset_check(asset=AssetKey("split"), blocking=True)
 def no_leak_between_splits(foundry: Foundry) -> AssetCheckResult:
-    """No source video, and no rendered identity or motion, is on two sides."""
+    """No source video, and no person whom `identities` knows, is on two sides."""
     sides: dict[tuple[str, str], set[str]] = {}
     for row in manifests.read(foundry.workspace, "split").rows():
-        sides.setdefault(("video", row["video_id"]), set()).add(row["split"])
-    leaks = sorted(name for (_, name), splits in sides.items() if len(splits) > 1)
-    return AssetCheckResult(passed=not leaks, metadata={"videos": len(sides), "leaks": leaks})
+        for kind in ("video_id", "identity"):
+            sides.setdefault((kind, row[kind]), set()).add(row["split"])
+    leaks = sorted(f"{kind} {name}" for (kind, name), splits in sides.items() if len(splits) > 1)
+    videos = sum(kind == "video_id" for kind, _ in sides)
+    return AssetCheckResult(
+        passed=not leaks, metadata={"videos": videos, "identities": len(sides) - videos, "leaks": leaks}
+    )
 
 
 @asset_check(asset=AssetKey("motions"), blocking=True)

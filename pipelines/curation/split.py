@@ -1,6 +1,8 @@
-"""Decide once and for ever which clips are for training, validation and test: by a hash of their source video."""
+"""Which clips are for training, validation and test: by a hash of one of the videos that may not be separated."""
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,33 +28,54 @@ class SplitConfig:
 
 
 def split_of(video_id: str, config: SplitConfig) -> str:
-    """The split of a video, from its id alone, so that no other video can move it."""
-    digest = hashlib.sha256(f"{_SALT}/{video_id}".encode()).digest()
-    place = int.from_bytes(digest[:8]) / 2**64
+    """The split of a video that is alone, from its id."""
+    place, _ = _draws(video_id)
     if place < config.test:
         return "test"
     return "validation" if place < config.test + config.validation else "train"
 
 
+def representative(video_ids: Iterable[str]) -> str:
+    """The video whose split a group of videos has: one drawn by hash, in which its split has no part.
+
+    So a group is held out as often as a single video, however large it is, and its split changes only where a video
+    joins or leaves that is the one drawn: one among as many as there are.
+    """
+    return min(video_ids, key=lambda video: (_draws(video)[1], video))
+
+
+def _draws(video_id: str) -> tuple[float, float]:
+    """Two independent numbers in [0, 1)."""
+    digest = hashlib.sha256(f"{_SALT}/{video_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64, int.from_bytes(digest[8:16]) / 2**64
+
+
 def _run(context: Context) -> list[Row]:
     config: Any = context.config
+    clips = context.inputs["identities"].rows()
+    members: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        members[clip["group"]].add(clip["video_id"])
+    splits = {group: split_of(representative(videos), config) for group, videos in members.items()}
     return [
         {
             "id": clip["id"],
             "parent_id": clip["id"],
             "status": Status.KEPT,
             "video_id": clip["video_id"],
-            "split": split_of(clip["video_id"], config),
+            "identity": clip["identity"],
+            "split": splits[clip["group"]],
         }
-        for clip in context.inputs["duplicates"].rows()
+        for clip in clips
     ]
 
 
 STAGE = Stage(
     name="split",
     config=SplitConfig,
-    schema=schema_of(video_id=pa.string(), split=pa.string()),
+    schema=schema_of(video_id=pa.string(), identity=pa.string(), split=pa.string()),
     run=_run,
-    needs=("duplicates",),
-    covers="duplicates",
+    needs=("identities",),
+    version=2,
+    covers="identities",
 )

@@ -42,6 +42,7 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
         funnel=steps,
         sources=sources,
         splits=splits,
+        largest_group=view.largest_group(inputs),
         kept_clips=tuple(
             gallery.kept_clip(workspace, row, names[row["video_id"]]) for row in islice(kept, config.clips)
         ),

@@ -45,6 +45,7 @@ class Page:
     funnel: tuple[Step, ...]
     sources: list[SourceLine]
     splits: list[SplitLine]
+    largest_group: int
     kept_clips: tuple[ClipCard, ...]
     kept_clips_hidden: int
     rejected_clips: tuple[ClipCard, ...]

@@ -40,5 +40,17 @@ STAGE = Stage(
     config=ReportConfig,
     schema=schema_of(path=pa.string()),
     run=_run,
-    needs=("videos", "people", "clips", "duplicates", "split", "pairs", "shards", "train", "model", "evaluation"),
+    needs=(
+        "videos",
+        "people",
+        "clips",
+        "duplicates",
+        "identities",
+        "split",
+        "pairs",
+        "shards",
+        "train",
+        "model",
+        "evaluation",
+    ),
 )

@@ -49,8 +49,11 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class SplitLine:
+    """people: as `identities` tells them apart."""
+
     name: str
     videos: int
+    people: int
     clips: int
     clip_seconds: float
     pair_groups: int
@@ -148,8 +151,15 @@ def split_lines(inputs: Mapping[str, Manifest]) -> list[SplitLine]:
         clips = [row for row in inputs["split"].rows() if row["split"] == name]
         pairs = [row for row in inputs["pairs"].rows() if row["split"] == name]
         length = sum(seconds[row["id"]] for row in clips)
-        lines.append(SplitLine(name, len({row["video_id"] for row in clips}), len(clips), length, len(pairs)))
+        videos, people = (len({row[kind] for row in clips}) for kind in ("video_id", "identity"))
+        lines.append(SplitLine(name, videos, people, len(clips), length, len(pairs)))
     return lines
+
+
+def largest_group(inputs: Mapping[str, Manifest]) -> int:
+    """The most videos that may not be separated, because they share people or are copies."""
+    groups = dict(zip(*inputs["identities"].table.select(["video_id", "group"]).to_pydict().values(), strict=True))
+    return max(Counter(group for group in groups.values() if group).values(), default=0)
 
 
 def _seconds(rows: Iterable[Row]) -> float:

@@ -1,6 +1,6 @@
 """Stage `motions`: the motion that pairs may follow beside drawn poses: the user's own files, and the curated clips.
 
-Files (BVH, AMASS, SMPL-X parameters) get their split from a hash of their content, clips have that of their video, so
+Files (BVH, AMASS, SMPL-X parameters) get their split from a hash of their content, clips have that of their group, so
 that a motion that was held out never reaches training. All end as files of one format (see recorded.py).
 """
 

@@ -55,6 +55,7 @@ videos: {}
 people: {}
 clips: {}
 duplicates: {}
+identities: {}
 split: {}
 motions: {}
 pairs: {train_groups: 8, validation_groups: 2, test_groups: 4, identities: 2, frames: 3, size: 64, groups_per_shard: 4,

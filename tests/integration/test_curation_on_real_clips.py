@@ -1,5 +1,6 @@
-"""Shots, people and clips on real videos, held against what a person sees in them (../shared/clips/manifest.csv)."""
+"""Shots, people, clips and identities on real videos, held against what people see (../shared/clips/manifest.csv)."""
 
+import shutil
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +14,11 @@ from pipelines import manifest as manifests
 from pipelines.curation import clips as clips_stage
 from pipelines.curation import ingest, people
 from pipelines.curation.decode import DecordDecoder, Frame, PyAvDecoder
+from pipelines.curation.duplicates import stage as duplicates
+from pipelines.curation.identities import stage as identities
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status
-from pipelines.stage import run_stage
+from pipelines.stage import Stage, run_stage
 from pipelines.workspace import Workspace, file_sha256
 
 BATCH = "test"
@@ -71,11 +74,12 @@ class Curated:
 
 @pytest.fixture(scope="module")
 def curated(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Curated:
-    """One signer; a splice of a signer and a juggler; a room that is empty, then has someone in it."""
+    """Two videos of one signer; a splice of another and a juggler; a room that is empty, then has someone in it."""
     folder = tmp_path_factory.mktemp("videos")
     splice = excerpt(clips / "asl" / "please.mkv", 0.5, 2.0) + excerpt(clips / "football_juggle.mp4", 0.0, 2.0)
     paths = [
         clips / "asl" / "again.mkv",
+        clips / "asl" / "help.mkv",
         write_video(folder / "splice.mp4", splice),
         write_video(folder / "room.mp4", excerpt(clips / "walk_one_by_one.mp4", 0.0, 1.5)),
     ]
@@ -153,6 +157,35 @@ def test_clips_are_square_steady_and_labelled(curated: Curated) -> None:
         assert row["sharpness"] > 100
         assert (row["licence"], row["reason"]) == ("CC-BY-4.0", None)
         assert curated.workspace.local(row["thumbnail_path"]).read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_one_signer_is_one_person_in_two_videos(curated: Curated) -> None:
+    workspace = curated.workspace
+
+    def run(stage: Stage) -> str:
+        return run_stage(stage, workspace, stage.config(), Engine(workers=1), quiet=True).digest
+
+    run(duplicates.STAGE)
+    whole = manifests.read(workspace, "duplicates")
+    late = curated.rows("clips", "help.mkv", Status.KEPT)[0]["video_id"]
+    early = [row for row in whole.rows(None) if row["video_id"] != late]
+    manifests.write(workspace, "duplicates", manifests.build(early, duplicates.SCHEMA), "early", retry=0)
+    run(identities.STAGE)
+    manifests.write(workspace, "duplicates", whole, "whole", retry=0)
+    grown = run(identities.STAGE)
+    rows = {row["id"]: row for row in manifests.read(workspace, "identities").rows()}
+    again, help_, signer, juggler = (
+        rows[row["id"]]
+        for video in ("again.mkv", "help.mkv", "splice.mp4")
+        for row in curated.rows("clips", video, Status.KEPT)
+    )
+    assert again["identity"] == help_["identity"]
+    assert again["group"] == help_["group"]
+    assert len({again["identity"], signer["identity"], juggler["identity"]}) == 3
+    assert signer["group"] == juggler["group"] != again["group"]
+    shutil.rmtree(workspace.local_root / "identities")
+    workspace.remove(manifests.manifest_path("identities"))
+    assert run(identities.STAGE) == grown
 
 
 def test_run_again_does_nothing(curated: Curated) -> None:

@@ -16,6 +16,7 @@ from toy_shards import clip_sample, pair_sample
 from pipelines import manifest
 from pipelines.curation import clips, ingest, people
 from pipelines.curation.duplicates.stage import STAGE as DUPLICATES
+from pipelines.curation.identities.stage import STAGE as IDENTITIES
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.curation.split import SplitConfig
 from pipelines.engine import Engine
@@ -107,6 +108,8 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
     judged = [{key: each[key] for key in ("id", "status", "video_id")} for each in rows[:kept]]
     judged.append({"id": copy["id"], "status": "rejected", "reason": "duplicate: of x", "video_id": video["id"]})
     publish(workspace, DUPLICATES, [{**each, "parent_id": each["id"]} for each in judged])
+    known = {"identity": "somebody", "group": video["id"]}
+    publish(workspace, IDENTITIES, [{**each, "parent_id": each["id"], **known} for each in judged[:kept]])
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
 
 
@@ -176,8 +179,10 @@ def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> 
     assert "1 of 2 videos kept" in page.text
     assert "4 of 6 clips kept" in page.text
     assert "3 of 4 different clips kept" in page.text
-    assert sum(int(page.row(split, 5)[2]) for split in ("train", "validation", "test")) == 3
-    assert [page.row(split, 5)[4] for split in ("train", "validation", "test")] == ["2", "0", "2"]
+    lines = [page.row(split, 6) for split in ("train", "validation", "test")]
+    assert [sum(int(line[column]) for line in lines) for column in (1, 2, 3)] == [1, 1, 3]
+    assert "at most 1 videos hang together" in page.text
+    assert [line[5] for line in lines] == ["2", "0", "2"]
     assert page.row("park <b>", 6)[1:] == ["CC0-1.0", "1", "12.5 s", "3", "3.0 s"]
 
 
@@ -253,7 +258,7 @@ def test_a_closed_gate_says_why(tmp_path: Path) -> None:
 
 def test_an_almost_empty_workspace_has_a_page_too(tmp_path: Path) -> None:
     workspace = Workspace(str(tmp_path))
-    for stage in (ingest.STAGE, people.STAGE, clips.STAGE, DUPLICATES, TRAIN, MODEL, EVALUATION):
+    for stage in (ingest.STAGE, people.STAGE, clips.STAGE, DUPLICATES, IDENTITIES, TRAIN, MODEL, EVALUATION):
         publish(workspace, stage, [])
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
     publish_pairs(workspace, groups=0)

@@ -8,8 +8,11 @@ from dagster import AssetKey, DagsterInstance, Definitions, SensorResult, build_
 
 from dagster_project.definitions import defs
 from dagster_project.defs.automation import new_batches
+from dagster_project.defs.checks import no_leak_between_splits
 from dagster_project.foundry import Foundry
 from pipelines.curation.listing import list_sources, write_batch
+from pipelines.curation.split import STAGE as SPLIT
+from pipelines.manifest import build, write
 from pipelines.params import Params
 from pipelines.report.stage import STAGE as REPORT
 from pipelines.stage import BATCH_STAGES, Stage
@@ -93,3 +96,15 @@ def test_the_sensor_curates_a_new_batch_once(workspace: Workspace) -> None:
         assert look() == []
         write_batch(workspace, list_sources(["/videos/b.mp4"], None, None), "tuesday")
         assert look() == ["tuesday"]
+
+
+@pytest.mark.parametrize(("sides", "passes"), [(("test", "test"), True), (("train", "test"), False)])
+def test_a_person_in_two_splits_is_noticed(workspace: Workspace, sides: tuple[str, str], passes: bool) -> None:
+    rows = [
+        {"id": f"c{n}", "parent_id": f"c{n}", "status": "kept", "video_id": f"v{n}", "identity": "i", "split": side}
+        for n, side in enumerate(sides)
+    ]
+    write(workspace, "split", build(rows, SPLIT.schema), "", retry=0)
+    found = no_leak_between_splits(foundry=Foundry(workspace_url=workspace.url))
+    assert found.passed == passes
+    assert found.metadata["videos"].value == 2

@@ -1,6 +1,7 @@
 from dagster_project.assets import stage_asset
 from pipelines.curation import clips, ingest, people, sources, split
 from pipelines.curation.duplicates import stage as duplicates
+from pipelines.curation.identities import stage as identities
 
 _GROUP = "curation"
 
@@ -25,4 +26,12 @@ duplicates_asset = stage_asset(
     {"numpy"},
     "Of the clips that show the same stretch of one recording, in whatever encoding, the best.",
 )
-split_asset = stage_asset(split.STAGE, _GROUP, {"parquet"}, "Train, validation or test, by hash of the source video.")
+identities_asset = stage_asset(
+    identities.STAGE,
+    _GROUP,
+    {"pyav", "numpy"},
+    "Which clips show the same person, and which videos may therefore not be separated.",
+)
+split_asset = stage_asset(
+    split.STAGE, _GROUP, {"parquet"}, "Train, validation or test, by a hash for all videos that share a person."
+)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.engine import Row
 
 Copy = tuple[int, float, bool, float]
+MATCH = np.dtype([("one", "i8"), ("other", "i8"), ("offset_s", "f8"), ("agreement", "f8"), ("mirrored", "?")])
 _STEP = math.log(1.1)  # people whose sizes differ by less are taken to be equally large
 
 

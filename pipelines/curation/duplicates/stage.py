@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from pipelines.curation.decode import DecordDecoder
 from pipelines.curation.duplicates.align import Thresholds, compare
-from pipelines.curation.duplicates.choose import originals
-from pipelines.curation.duplicates.ledger import MATCH, Ledger
+from pipelines.curation.duplicates.choose import MATCH, originals
 from pipelines.curation.duplicates.search import packed, similar_pairs
 from pipelines.curation.duplicates.signature import Signature, signature_of
+from pipelines.curation.ledger import Ledger
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
@@ -120,7 +120,7 @@ def _matches(context: Context, rows: list[Row]) -> NDArray[np.void]:
     """All matches among the clips; only pairs with a clip that is new are compared."""
     config: DuplicatesConfig = context.config
     path, key = f"{context.folder}/{_LEDGER}", digest_of(_VERSION, asdict(config))
-    ledger, fresh = Ledger.load(context.workspace, path, key).moved_to([row["id"] for row in rows])
+    ledger, fresh = Ledger.load(context.workspace, path, key, MATCH).moved_to([row["id"] for row in rows])
     appearances = np.array([np.frombuffer(bytes.fromhex(row["appearance"]), np.int8) for row in rows])
     _, videos = np.unique([row["video_id"] for row in rows], return_inverse=True)
 

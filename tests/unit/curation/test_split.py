@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.split import STAGE, SplitConfig, split_of
+from pipelines.curation.identities.stage import SCHEMA
+from pipelines.curation.split import STAGE, SplitConfig, representative, split_of
 from pipelines.engine import Engine
-from pipelines.manifest import build, digest_of, read, schema_of, write
+from pipelines.manifest import build, digest_of, read, write
 from pipelines.stage import run_stage
 from pipelines.workspace import Workspace
 
@@ -39,24 +40,39 @@ def test_shares_that_leave_no_training_are_refused(shares: tuple[float, float]) 
         SplitConfig(*shares)
 
 
-def test_clips_of_one_video_stay_together_and_new_videos_move_none(tmp_path) -> None:
-    import pyarrow as pa
+def test_the_video_that_decides_is_drawn_without_regard_to_its_split() -> None:
+    groups = [[f"{number}/{video}" for video in range(6)] for number in range(4000)]
+    counts = Counter(split_of(representative(group), SplitConfig(0.2, 0.1)) for group in groups)
+    assert counts["test"] == pytest.approx(400, abs=60)
+    assert counts["validation"] == pytest.approx(800, abs=80)
 
-    workspace = Workspace(str(tmp_path))
 
-    def splits(videos: int) -> dict[str, tuple[str, str]]:
+@given(st.lists(st.text(max_size=4), min_size=1, unique=True), st.text(max_size=4))
+def test_a_group_moves_only_if_the_video_that_decides_joins_or_leaves(videos: list[str], more: str) -> None:
+    assert representative(videos) == representative(reversed(videos))
+    assert representative([*videos, more]) in {representative(videos), more}
+    others = [video for video in videos if video != more]
+    if others and representative(videos) != more:
+        assert representative(others) == representative(videos)
+
+
+def test_a_group_stays_together_and_new_videos_move_no_other(workspace: Workspace) -> None:
+    """Videos come in threes that share a person."""
+
+    def splits(videos: int) -> dict[str, tuple[str, str, str]]:
         rows = [
-            {"id": digest_of(v, clip), "parent_id": "p", "status": "kept", "video_id": f"video-{v}"}
+            {"id": digest_of(v, clip), "parent_id": digest_of(v, clip), "status": "kept", "video_id": f"video-{v}"}
+            | {"identity": f"person-{v}-{clip}" if clip else f"person-{v // 3}", "group": f"video-{v // 3 * 3}"}
             for v in range(videos)
             for clip in range(3)
         ]
-        write(workspace, "duplicates", build(rows, schema_of(video_id=pa.string())), f"{videos}", 0)
+        write(workspace, "identities", build(rows, SCHEMA), f"{videos}", 0)
         run_stage(STAGE, workspace, SplitConfig(), Engine(), quiet=True)
-        return {row["id"]: (row["video_id"], row["split"]) for row in read(workspace, "split").rows()}
+        return {row["id"]: (row["video_id"], row["identity"], row["split"]) for row in read(workspace, "split").rows()}
 
-    few, many = splits(20), splits(60)
-    assert len(few) == 60
-    assert len(many) == 180
+    few, many = splits(60), splits(180)
     assert few.items() <= many.items()
-    assert len(set(many.values())) == 60
-    assert {split for _, split in many.values()} == {"train", "validation", "test"}
+    assert len(many) == 540
+    for kind, count in ((0, 180), (1, 60 + 360)):
+        assert len({(row[kind], row[2]) for row in many.values()}) == count
+    assert {split for *_, split in many.values()} == {"train", "validation", "test"}

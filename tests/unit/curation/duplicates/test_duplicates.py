@@ -6,10 +6,10 @@ import pytest
 
 from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.duplicates.align import Thresholds, compare
-from pipelines.curation.duplicates.choose import originals
-from pipelines.curation.duplicates.ledger import MATCH, Ledger
+from pipelines.curation.duplicates.choose import MATCH, originals
 from pipelines.curation.duplicates.search import packed, similar_pairs
 from pipelines.curation.duplicates.signature import Signature, signature_of
+from pipelines.curation.ledger import Ledger
 from pipelines.engine import Engine
 from pipelines.manifest import Status, build, digest_of, read, write
 from pipelines.stage import run_stage
@@ -92,8 +92,8 @@ def test_search_finds_every_new_pair_once_and_none_within_a_video(monkeypatch: p
 def test_a_ledger_forgets_clips_that_left(workspace: Workspace) -> None:
     entries = np.array([(0, 1, 0.5, 0.9, False), (1, 2, 0.0, 0.8, True)], MATCH)
     Ledger(np.array(["a", "c", "d"], "S32"), entries).save(workspace, "ledger.npz", "key")
-    assert not len(Ledger.load(workspace, "ledger.npz", "another").ids)
-    moved, fresh = Ledger.load(workspace, "ledger.npz", "key").moved_to(["b", "c", "d"])
+    assert not len(Ledger.load(workspace, "ledger.npz", "another", MATCH).ids)
+    moved, fresh = Ledger.load(workspace, "ledger.npz", "key", MATCH).moved_to(["b", "c", "d"])
     assert fresh.tolist() == [True, False, False]
     assert moved.matches.tolist() == [(1, 2, 0.0, 0.8, True)]
 

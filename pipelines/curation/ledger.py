@@ -12,31 +12,32 @@ from numpy.typing import NDArray
 from pipelines.workspace import Workspace
 
 _ID = "S32"
-MATCH = np.dtype([("one", "i8"), ("other", "i8"), ("offset_s", "f8"), ("agreement", "f8"), ("mirrored", "?")])
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """ids: sorted, of clips of which all pairs were compared. matches: of dtype MATCH, the first two are indices."""
+    """ids: sorted, of items of which all pairs were compared. matches: `one` and `other` are indices of ids."""
 
     ids: NDArray[np.bytes_]
     matches: NDArray[np.void]
 
     @classmethod
-    def load(cls, workspace: Workspace, path: str, key: str) -> "Ledger":
-        """key: digest of the code and config that compared; a ledger of others is taken for empty."""
+    def load(cls, workspace: Workspace, path: str, key: str, dtype: np.dtype[np.void]) -> "Ledger":
+        """key: digest of the code and config that compared; a ledger of others is taken for empty.
+        dtype: of its matches.
+        """
         if workspace.exists(path):
             with np.load(workspace.local(path), allow_pickle=False) as arrays:
                 if str(arrays["key"]) == key:
                     return cls(arrays["ids"], arrays["matches"])
-        return cls(np.empty(0, _ID), np.empty(0, MATCH))
+        return cls(np.empty(0, _ID), np.empty(0, dtype))
 
     def save(self, workspace: Workspace, path: str, key: str) -> None:
         with workspace.publish(path) as file:
             np.savez(file, key=np.array(key), ids=self.ids, matches=self.matches)
 
     def moved_to(self, ids: Sequence[str]) -> tuple["Ledger", NDArray[np.bool_]]:
-        """The same for another set of clips (sorted ids), and which of those have not been compared."""
+        """The same for another set of items (sorted ids), and which of those have not been compared."""
         wanted = np.array(ids, _ID)
         place = np.searchsorted(wanted, self.ids)
         there = np.flatnonzero(place < len(wanted))

@@ -1,0 +1,207 @@
+"""Stage `identities`: which clips show the same person, in whatever videos, and which videos therefore stay together.
+
+A person of a video is a track. Faces tell people apart; where none is seen, the same clothes at the same place do.
+Embeddings of faces are biometric data: they lie in this stage's folder alone, and go with their video.
+"""
+
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipelines.curation.decode import deadline_s, video_path
+from pipelines.curation.identities.body import place_difference
+from pipelines.curation.identities.embed import Person, look
+from pipelines.curation.identities.face import FaceNetwork
+from pipelines.curation.identities.group import MATCH, groups_of, people_of
+from pipelines.curation.identities.search import Pairs, People, alike_clothes, alike_faces
+from pipelines.curation.ledger import Ledger
+from pipelines.curation.tracks import load_track
+from pipelines.engine import Row, Worker
+from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.stage import Context, Stage
+from pipelines.workspace import Workspace
+
+SCHEMA = schema_of(
+    video_id=pa.string(),
+    identity=pa.string(),
+    group=pa.string(),
+    embeddings_path=pa.string(),
+)
+_VERSION = 1
+_LEDGER = "ledger.npz"
+_OPEN_FILES = 256  # of embeddings, kept in memory while bodies are compared
+_PART = 256  # colours of the torso, then as many of the thighs
+_CELLS = 48  # of 256, that two pictures of a place must share
+
+
+@dataclass(frozen=True)
+class IdentitiesConfig:
+    """face: greatest distance of two embeddings of one person's face. clothes: least cosine of the colours of a body
+    part. place: greatest mean difference of two pictures of one place, in levels of Lab (0 to 255)."""
+
+    face: float = 0.42
+    clothes: float = 0.9
+    place: float = 4.0
+
+
+def run(context: Context) -> Iterator[Row]:
+    videos = {video["id"]: video for video in _videos(context)}
+    make_worker = functools.partial(_make_worker, context.workspace, context.folder)
+    payloads = [(name, video["url"], video) for name, video in videos.items()]
+    rows: list[Row] = []
+    for row in context.map(make_worker, payloads, deadline_s):
+        if row["status"] == Status.QUARANTINED:
+            yield from _lost(row, videos[row["parent_id"]])
+        else:
+            rows.append(row)
+    yield from _grouped(context, rows)
+
+
+def _videos(context: Context) -> list[Row]:
+    """A payload for each video with clips that are used: where it is, its tracks, and the clips of each."""
+    used = set(_kept(context, "duplicates", "id").column("id").to_pylist())
+    columns = ("id", "parent_id", "video_id", "start_s", "end_s")
+    clips = [clip for clip in _kept(context, "clips", *columns).to_pylist() if clip["id"] in used]
+    by_track: dict[str, list[Row]] = defaultdict(list)
+    for clip in clips:
+        by_track[clip["parent_id"]].append({name: clip[name] for name in ("id", "start_s", "end_s")})
+    paths = dict(zip(*_kept(context, "people", "id", "path").to_pydict().values(), strict=True))
+    tracks: dict[str, list[Row]] = defaultdict(list)
+    for video, track in sorted({(clip["video_id"], clip["parent_id"]) for clip in clips}):
+        tracks[video].append({"id": track, "path": paths[track], "clips": by_track[track]})
+    about = _kept(context, "videos", "id", "url", "path", "width", "height", "duration").to_pylist()
+    return [{**video, "tracks": tracks[video["id"]]} for video in about if video["id"] in tracks]
+
+
+def _kept(context: Context, stage: str, *columns: str) -> pa.Table:
+    table = context.inputs[stage].table
+    return table.filter(pc.equal(table["status"], Status.KEPT)).select(list(columns))
+
+
+def _lost(row: Row, video: Row) -> Iterator[Row]:
+    """A video that failed fails for each of its clips."""
+    for track in video["tracks"]:
+        for clip in track["clips"]:
+            yield {**row, "id": clip["id"], "parent_id": clip["id"], "video_id": video["id"]}
+
+
+def _make_worker(workspace: Workspace, folder: str) -> Worker:
+    network = FaceNetwork(workspace)
+
+    def embed(video: Row) -> list[Row]:
+        tracks = [load_track(workspace.local(row["path"]), video["width"], video["height"]) for row in video["tracks"]]
+        spans = [[(clip["start_s"], clip["end_s"]) for clip in row["clips"]] for row in video["tracks"]]
+        people = look(video_path(workspace, video), tracks, spans, network)
+        # A track with other clips is looked at anew, and has to be compared anew.
+        names = [digest_of("person", _VERSION, row) for row in video["tracks"]]
+        path = f"{folder}/files/{digest_of('embeddings', _VERSION, video)}.npz"
+        with workspace.publish(path) as file:
+            fields = {part: np.stack([getattr(person, part) for person in people]) for part in asdict(people[0])}
+            np.savez(file, allow_pickle=False, names=np.array(names, "S32"), **fields)
+        about = {"status": Status.KEPT, "video_id": video["id"], "embeddings_path": path}
+        return [
+            {"id": clip["id"], "parent_id": clip["id"], "identity": name, **about}
+            for name, row in zip(names, video["tracks"], strict=True)
+            for clip in row["clips"]
+        ]
+
+    return embed
+
+
+def _grouped(context: Context, rows: list[Row]) -> Iterator[Row]:
+    """rows: of all clips, `identity` being the name of its track's person."""
+    paths = {row["identity"]: row["embeddings_path"] for row in rows}
+    names = sorted(paths)
+    place = {name: index for index, name in enumerate(names)}
+    matches, faced = _matches(context, names, [paths[name] for name in names])
+    person = people_of(len(names), matches, faced)
+    judged = context.inputs["duplicates"].table
+    copies = list(zip(judged["video_id"].to_pylist(), judged["copy_of_video"].to_pylist(), strict=True))
+    copies = sorted({copy for copy in copies if None not in copy})
+    videos = sorted({row["video_id"] for row in rows}.union(*copies))
+    number = {video: index for index, video in enumerate(videos)}
+    shown = {(number[row["video_id"]], int(person[place[row["identity"]]])) for row in rows}
+    tied = [(number[one], number[other]) for one, other in copies]
+    group = groups_of(len(videos), _pairs(sorted(shown)), _pairs(tied))
+    largest = max(Counter(group.tolist()).values(), default=0)
+    context.progress.say(
+        f"{len(set(person.tolist()))} people in {len(videos)} videos; the largest group has {largest} videos"
+    )
+    for row in rows:
+        identity = names[person[place[row["identity"]]]]
+        yield {**row, "identity": identity, "group": videos[group[number[row["video_id"]]]]}
+
+
+def _pairs(pairs: Sequence[tuple[int, int]]) -> Pairs:
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _matches(context: Context, names: list[str], paths: list[str]) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
+    """All matches among these people, and who has a face; only pairs with somebody who is new are compared."""
+    config: IdentitiesConfig = context.config
+    where, key = f"{context.folder}/{_LEDGER}", digest_of(_VERSION, asdict(config))
+    ledger, fresh = Ledger.load(context.workspace, where, key, MATCH).moved_to(names)
+
+    @functools.lru_cache(maxsize=_OPEN_FILES)
+    def people_in(path: str) -> dict[str, Person]:
+        return _load(context.workspace, path)
+
+    def person(index: int) -> Person:
+        return people_in(paths[index])[names[index]]
+
+    faces, torsos = np.empty((len(names), 128), np.float32), np.empty((len(names), _PART), np.float32)
+    for index in sorted(range(len(names)), key=lambda i: paths[i]):
+        faces[index], torsos[index] = person(index).face, person(index).colours[:_PART]
+    people = People(faces, torsos, fresh)
+    found = [ledger.matches]
+    for pairs, apart in alike_faces(people, config.face):
+        found.append(_entries(pairs, True, apart))
+    for pairs in alike_clothes(people, config.clothes):
+        ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+        gaps = [_body_gap(person(one), person(other), config) for one, other in ordered]
+        close = np.isfinite(gaps)
+        found.append(_entries(ordered[close], False, np.array(gaps)[close]))
+    matches = np.sort(np.concatenate(found), order=["one", "other"])
+    Ledger(ledger.ids, matches).save(context.workspace, where, key)
+    return matches, people.faced
+
+
+def _entries(pairs: Pairs, by_face: bool, gaps: NDArray[np.float64]) -> NDArray[np.void]:
+    entries = np.empty(len(pairs), MATCH)
+    entries["one"], entries["other"], entries["by_face"], entries["gap"] = *pairs.T, by_face, gaps
+    return entries
+
+
+def _body_gap(one: Person, other: Person, config: IdentitiesConfig) -> float:
+    """What the torsos lack to a cosine of 1; infinite unless all parts that both show, and the places, are alike."""
+    torso, thighs = (
+        (float(a.astype(np.float64) @ b), bool(a.any() and b.any()))
+        for a, b in zip(one.colours.reshape(2, -1), other.colours.reshape(2, -1), strict=True)
+    )
+    dressed_alike = torso[0] >= config.clothes and (thighs[0] >= config.clothes or not thighs[1])
+    if dressed_alike and place_difference(one.place[None], other.place[None], _CELLS)[0] <= config.place:
+        return 1.0 - torso[0]
+    return float("inf")
+
+
+def _load(workspace: Workspace, path: str) -> dict[str, Person]:
+    with np.load(workspace.local(path), allow_pickle=False) as arrays:
+        fields = zip(*(arrays[part] for part in Person.__dataclass_fields__), strict=True)
+        return {name.decode(): Person(*values) for name, values in zip(arrays["names"], fields, strict=True)}
+
+
+STAGE = Stage(
+    name="identities",
+    config=IdentitiesConfig,
+    schema=SCHEMA,
+    run=run,
+    needs=("videos", "people", "clips", "duplicates"),
+    version=_VERSION,
+    covers="duplicates",
+)
