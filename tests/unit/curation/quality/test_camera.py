@@ -1,5 +1,7 @@
 """A moving camera is told from a moving person."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ def film(camera_speed: float, person_speed: float, count: int = 17) -> tuple[Cam
 
 def measure(camera_speed: float, person_speed: float) -> tuple[float, float]:
     camera, times, boxes = film(camera_speed, person_speed)
-    steps = [camera.step(float(a), float(b)) for a, b in zip(times[:-1], times[1:], strict=True)]
+    steps = [camera.step(float(a), float(b)) for a, b in pairwise(times)]
     points = np.concatenate([boxes.reshape(-1, 2, 2), np.ones((len(boxes), 2, 1))], axis=2).astype(np.float32)
     return camera_motion(steps, times, SIZE), motion(points, np.full(len(times), 160.0), times, steps)
 
