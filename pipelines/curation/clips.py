@@ -5,6 +5,7 @@ is kept as a rejected row with its reason and scores.
 """
 
 import functools
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -21,7 +22,7 @@ from pipelines.curation.interference import Interference, InterferenceConfig, in
 from pipelines.curation.models import ensure_models
 from pipelines.curation.quality.meter import Meter, Subject
 from pipelines.curation.quality.overlay import TextDetector
-from pipelines.curation.quality.scores import Scores, Thresholds, judge
+from pipelines.curation.quality.scores import Scores, Thresholds, criteria, judge
 from pipelines.curation.quality.track import track_scores
 from pipelines.curation.tracks import Track, load_track
 from pipelines.curation.window import clip_window
@@ -49,6 +50,7 @@ SCHEMA = schema_of(
     intrusion=pa.float64(),
 )
 
+CRITERIA = "criteria.json"  # in the stage's folder: the limits that its rows were judged by
 _ORIGIN = ("source", "licence", "consent")
 
 
@@ -90,6 +92,8 @@ class Candidate:
 def run(context: Context) -> list[Row]:
     ensure_models(context.workspace)
     make_worker = functools.partial(_make_cutter, context.workspace, context.config, context.folder)
+    with context.workspace.publish(f"{context.folder}/{CRITERIA}") as path:
+        path.write_text(json.dumps([asdict(criterion) for criterion in criteria(context.config.thresholds)]))
     tracks: dict[str, list[Row]] = defaultdict(list)
     for track in context.inputs["people"].rows():
         span = {key: track[key] for key in ("id", "shot", "fps", "end_s", "path")}

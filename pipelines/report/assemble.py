@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from itertools import islice
 
 from pipelines import manifest as manifests
 from pipelines.manifest import Manifest, Status
-from pipelines.report import gallery, results, view
+from pipelines.report import browse, gallery, quality, results, view
 from pipelines.report import pairs as pair_gallery
+from pipelines.report.browse import Limits
 from pipelines.report.charts import duration, number
 from pipelines.report.funnel import funnel
 from pipelines.report.page import Fact, Page, Verdict
@@ -19,8 +19,9 @@ from pipelines.workspace import Workspace
 def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: ReportConfig, made_at: str) -> Page:
     """inputs: stage -> manifest, in the order of the stages. made_at: the time, in words."""
     kept, rejected = view.clips_and_rejected(inputs)
-    # Those with a picture first.
-    rejected.sort(key=lambda row: (not row.get("thumbnail_path"), row["id"]))
+    copies = {row["id"]: row for row in inputs["duplicates"].rows(Status.REJECTED)}
+    clips = {row["id"]: row for row in inputs["clips"].rows()} if copies else {}
+    browse.forget_pages(workspace)
     names = view.video_names(inputs)
     groups = inputs["pairs"].rows()
     pairs = pair_gallery.pair_groups(workspace, config.pair_groups)
@@ -43,15 +44,31 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
         sources=sources,
         splits=splits,
         largest_group=view.largest_group(inputs),
-        kept_clips=tuple(
-            gallery.kept_clip(workspace, row, names[row["video_id"]]) for row in islice(kept, config.clips)
+        kept_clips=browse.sheet_of(
+            workspace,
+            "Kept",
+            kept,
+            lambda row: gallery.kept_clip(workspace, row, names[row["video_id"]]),
+            Limits(config.clips, config.per_page, config.pages),
         ),
-        kept_clips_hidden=max(0, len(kept) - config.clips),
         rejected_clips=tuple(
-            gallery.rejected_clip(workspace, row, names[row["video_id"]])
-            for row in islice(rejected, config.rejected_clips)
+            browse.sheet_of(
+                workspace,
+                reason,
+                rows,
+                lambda row: gallery.rejected_clip(workspace, row, names[row["video_id"]]),
+                Limits(config.rejected_clips, config.per_page, config.pages),
+            )
+            for reason, rows in browse.by_reason([row for row in rejected if row["id"] not in copies])
         ),
-        rejected_clips_hidden=max(0, len(rejected) - config.rejected_clips),
+        copies=browse.sheet_of(
+            workspace,
+            "Copies",
+            list(copies.values()),
+            lambda row: gallery.copy_beside(workspace, clips[row["id"]], clips[row["copy_of"]], row, names),
+            Limits(config.copies, config.per_page, config.pages),
+        ),
+        score_charts=quality.score_charts(workspace, inputs),
         pairs=pairs,
         pairs_hidden=len(groups) - len(pairs),
         pair_charts=pair_gallery.distributions(groups),

@@ -140,7 +140,8 @@ def line_chart(title: str, steps: Sequence[float], values: Sequence[float], smoo
 
 @dataclass(frozen=True)
 class Bar:
-    """x, y, width, height: pixels of the drawn bar. label: what it stands for; count: how many."""
+    """x, y, width, height: pixels of the drawn bar. label: what it stands for; count: how many.
+    missed: beyond the limit of the chart."""
 
     x: float
     y: float
@@ -148,17 +149,20 @@ class Bar:
     height: float
     label: str
     count: int
+    missed: bool = False
 
 
 @dataclass(frozen=True)
 class Bars:
-    """A chart of counts of WIDTH x HEIGHT pixels. summary: the counts in words, for those who do not see it."""
+    """A chart of counts of WIDTH x HEIGHT pixels. summary: the counts in words, for those who do not see it.
+    limit: pixel along the axis of what the values must keep; None where there is none."""
 
     title: str
     bars: tuple[Bar, ...]
     x_ticks: tuple[Tick, ...]
     summary: str
     total: int
+    limit: Tick | None = None
 
 
 def histogram(title: str, values: Sequence[float], bins: int = 16) -> Bars:
@@ -172,6 +176,50 @@ def histogram(title: str, values: Sequence[float], bins: int = 16) -> Bars:
     middle = float(np.median(values))
     summary = f"from {number(low, 2)} to {number(high, 2)}, median {number(middle, 2)}"
     return Bars(title, _bars(names, counts.tolist(), 0.06), tuple(marks), summary, len(values))
+
+
+def limited_histogram(
+    title: str, unit: str, values: Sequence[float], limit: float | None, least: bool, bins: int = 24
+) -> Bars:
+    """A histogram with the limit that values must keep: at least (`least`), or at most. A bar never lies on both sides.
+
+    The last bar also holds the greatest 2 % of the values, so that a few do not squeeze all others.
+    """
+    found = np.asarray(values, float)
+    high = float(np.quantile(found, 0.98))
+    low = float(found.min())
+    if limit is not None:
+        low, high = min(low, limit), max(high, limit)
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    step = (high - low) / bins
+    if limit is not None:
+        low, high = (low - step if limit == low else low), (high + step if limit == high else high)
+    edges = np.unique([*np.linspace(low, high, bins + 1), *([] if limit is None else [limit])])
+    # What equals the limit keeps it: for `at most` the limit belongs to the bar below it.
+    places = np.searchsorted(edges, np.clip(found, low, high), side="right" if least else "left") - 1
+    counts = np.bincount(places.clip(0, len(edges) - 2), minlength=len(edges) - 1)
+    room = HEIGHT - _TOP - _BOTTOM
+
+    def across(at: float) -> float:
+        return round(_BARS_LEFT + (at - low) / (high - low) * _BARS_WIDTH, 1)
+
+    bars = []
+    for (start, end), count in zip(itertools.pairwise(edges), counts, strict=True):
+        height = round(room * count / max(counts.max(), 1), 1)
+        missed = limit is not None and (end <= limit if least else start >= limit)
+        name = f"{number(float(start), 2)} to {number(float(end), 2)}" + (" and more" if end == edges[-1] else "")
+        left, right = across(float(start)), across(float(end))
+        width = round(max(right - left - 0.6, 0.6), 1)
+        bars.append(Bar(left, round(HEIGHT - _BOTTOM - height, 1), width, height, name, int(count), missed))
+    marks = tuple(Tick(across(at), number(at, 2)) for at in ticks(low, high))
+    summary = f"median {number(float(np.median(found)), 2)} {unit}".rstrip()
+    if limit is None:
+        return Bars(title, tuple(bars), marks, f"{summary}, no limit", len(found))
+    misses = int((found < limit).sum() if least else (found > limit).sum())
+    words = f"{'at least' if least else 'at most'} {number(limit, 2)} {unit}".rstrip()
+    summary = f"{summary}, {words}: {misses} of {len(found)} miss it"
+    return Bars(title, tuple(bars), marks, summary, misses, Tick(across(limit), words))
 
 
 def shares(title: str, values: Sequence[str]) -> Bars:

@@ -1,13 +1,13 @@
 """Pictures for the report, small and inside the page: clips with their landmarks, and what pictures are made of."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.curation.decode import DecordDecoder
-from pipelines.errors import DataError, WorkError
+from pipelines.errors import WorkError
 from pipelines.manifest import Row
 from pipelines.report.draw import draw_keypoints
 from pipelines.report.funnel import code_of
@@ -37,6 +37,16 @@ class ClipCard:
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """Some cards of one kind. count: how many there are of it. more: page that has them all, None where this does."""
+
+    title: str
+    count: int
+    cards: tuple[ClipCard, ...]
+    more: str | None
+
+
 def data_uri(image: Image, side: int = _SIDE) -> str:
     """An RGB picture as a JPEG data URI, scaled down to at most `side` pixels in width and height."""
     import cv2
@@ -63,8 +73,8 @@ def picture_uri(workspace: Workspace, relative: str, side: int) -> str | None:
 
 
 def kept_clip(workspace: Workspace, row: Row, video: str) -> ClipCard:
-    """The middle frame of a clip with its landmarks drawn. video: the name of its video."""
-    middle = _middle_frame(workspace, row)
+    """A clip's picture with its landmarks drawn. video: the name of its video."""
+    middle = _landmarked(workspace, row)
     alt = f"Frame of clip {row['id'][:8]} of {video}, {span_of(row)}, with landmarks"
     tile = None if middle is None else Tile(data_uri(middle), alt)
     return ClipCard(tile, video, (span_of(row), f"{row['frames']} frames at {row['fps']:g} fps", row["id"][:8]))
@@ -79,14 +89,38 @@ def rejected_clip(workspace: Workspace, row: Row, video: str) -> ClipCard:
     return ClipCard(tile, reason, tuple(line for line in (detail, video, span_of(row)) if line))
 
 
-def _middle_frame(workspace: Workspace, row: Row) -> Image | None:
+def copy_beside(workspace: Workspace, copy: Row, original: Row, row: Row, names: Mapping[str, str]) -> ClipCard:
+    """A clip that was dropped as a copy, left, beside the clip that was kept. row: of the stage `duplicates`."""
+    pictures = [_picture(workspace, clip) for clip in (copy, original)]
+    name = names[copy["video_id"]]
+    of = f"of {names[original['video_id']]}, {span_of(original)}"
+    moved = f"{row['offset_s']:+.1f} s" + (", mirrored" if row["mirrored"] else "")
+    tile = None
+    if all(picture is not None for picture in pictures):
+        side_by_side = np.concatenate([np.asarray(picture) for picture in pictures], axis=1)
+        tile = Tile(data_uri(side_by_side, 2 * _SIDE), f"Copy {copy['id'][:8]} of {name} beside its original {of}")
+    return ClipCard(tile, name, (span_of(copy), of, moved, f"agreement {row['agreement']:.2f}"))
+
+
+def _picture(workspace: Workspace, row: Row) -> Image | None:
+    """The thumbnail of a clip: its middle frame."""
+    import cv2
+
+    try:
+        found = cv2.imread(str(workspace.local(row["thumbnail_path"])), cv2.IMREAD_COLOR)
+    except (WorkError, cv2.error):
+        return None
+    return None if found is None else np.asarray(found[..., ::-1], np.uint8)
+
+
+def _landmarked(workspace: Workspace, row: Row) -> Image | None:
     try:
         keypoints = np.load(workspace.local(row["keypoints_path"]), allow_pickle=False)
-        middle = len(keypoints) // 2
-        return with_landmarks(DecordDecoder(workspace.local(row["path"])).get_batch([middle])[0], keypoints[middle])
-    except (DataError, WorkError, ValueError, OSError):
+    except (WorkError, ValueError, OSError):
         # The page tells what there is; a clip that cannot be read is the business of the check on the clips.
         return None
+    image = _picture(workspace, row)
+    return None if image is None else with_landmarks(image, keypoints[len(keypoints) // 2])
 
 
 def with_landmarks(image: Image, keypoints: NDArray[np.float32]) -> Image:

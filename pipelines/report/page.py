@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipelines.report.charts import duration, number
+from pipelines.report.charts import Bars, duration, number
 from pipelines.report.funnel import Step
-from pipelines.report.gallery import ClipCard
+from pipelines.report.gallery import ClipCard, Sheet
 from pipelines.report.pairs import ChartGroup, PairCard
 from pipelines.report.results import Evaluation, Training
 from pipelines.report.view import Casualty, SourceLine, SplitLine, StageLine
@@ -46,10 +46,10 @@ class Page:
     sources: list[SourceLine]
     splits: list[SplitLine]
     largest_group: int
-    kept_clips: tuple[ClipCard, ...]
-    kept_clips_hidden: int
-    rejected_clips: tuple[ClipCard, ...]
-    rejected_clips_hidden: int
+    kept_clips: Sheet
+    rejected_clips: tuple[Sheet, ...]
+    copies: Sheet
+    score_charts: tuple[Bars, ...]
     pairs: tuple[PairCard, ...]
     pairs_hidden: int
     pair_charts: tuple[ChartGroup, ...]
@@ -65,6 +65,17 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as HTML; every text in it is escaped."""
+    return _environment().get_template("report.html.jinja").render(page=page)
+
+
+def render_sheet(title: str, cards: tuple[ClipCard, ...], names: list[str], place: int, count: int, hidden: int) -> str:
+    """One page of a long sheet as HTML. names: of the files of all its pages; place: which of them this is.
+    count: cards on all pages together. hidden: those that no page shows."""
+    about = {"title": title, "cards": cards, "names": names, "place": place, "count": count, "hidden": hidden}
+    return _environment().get_template("sheet.html.jinja").render(about)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -73,4 +84,4 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, duration=duration)
-    return environment.get_template("report.html.jinja").render(page=page)
+    return environment

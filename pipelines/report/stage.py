@@ -13,10 +13,16 @@ PAGE = "report/index.html"
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """The most of each kind that the page shows; it says how many more there are."""
+    """The most of each kind that the page shows; it says how many more there are.
+
+    clips, rejected_clips (of each reason), copies: on the first page. per_page, pages: of the pages that have them all.
+    """
 
     clips: int = 48
-    rejected_clips: int = 24
+    rejected_clips: int = 12
+    copies: int = 12
+    per_page: int = 200
+    pages: int = 100
     pair_groups: int = 6
     test_pairs: int = 8
     listed: int = 200

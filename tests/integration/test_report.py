@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pipelines import manifest
 from pipelines.curation import clips, ingest, people
 from pipelines.curation.duplicates.stage import STAGE as DUPLICATES
 from pipelines.curation.identities.stage import STAGE as IDENTITIES
+from pipelines.curation.quality.scores import Thresholds, criteria
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.curation.split import SplitConfig
 from pipelines.engine import Engine
@@ -97,16 +99,22 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
         about = {"start_s": 1.0 * i, "end_s": 1.0 * i + 1, "frames": 12, "fps": 12.0, "size": 96}
         about |= {"video_id": video["id"], "source": video["source"], "licence": video["licence"]}
         about |= {"path": f"clips/b/{name}.mp4", "keypoints_path": f"clips/b/{name}.npy"}
+        about |= {"thumbnail_path": "clips/b/dark.jpg", "sharpness": 100.0 * (i + 1)}
         rows.append({"id": name, "parent_id": digest_of("t"), "status": "kept", **about})
     with workspace.publish("clips/b/dark.jpg") as path:
         cv2.imwrite(str(path), np.zeros((40, 30, 3), np.uint8))
     dark = {"video_id": video["id"], "thumbnail_path": "clips/b/dark.jpg", "start_s": 4.0, "end_s": 5.5}
     rows.append(row("r", "rejected", "too_dark: mean 3", digest_of("t"), **dark))
     rows.append(row("q", "rejected", "<i>odd</i>: x", digest_of("t"), video_id=video["id"]))
-    copy = row("copy", parent=digest_of("t"), video_id=video["id"], start_s=9.0, end_s=9.5)
+    copy = row("copy", parent=digest_of("t"), video_id=video["id"], start_s=9.0, end_s=9.5, sharpness=20.0)
+    copy |= {"thumbnail_path": "clips/b/dark.jpg"}
+    with workspace.publish("clips/b/criteria.json") as path:
+        path.write_text(json.dumps([asdict(criterion) for criterion in criteria(Thresholds())]))
     publish(workspace, clips.STAGE, [*rows, copy])
     judged = [{key: each[key] for key in ("id", "status", "video_id")} for each in rows[:kept]]
-    judged.append({"id": copy["id"], "status": "rejected", "reason": "duplicate: of x", "video_id": video["id"]})
+    about = {"copy_of": rows[0]["id"], "offset_s": 0.5, "mirrored": True, "agreement": 0.9}
+    about |= {"status": "rejected", "reason": "duplicate: of x", "video_id": video["id"]}
+    judged.append({"id": copy["id"], **about})
     publish(workspace, DUPLICATES, [{**each, "parent_id": each["id"]} for each in judged])
     known = {"identity": "somebody", "group": video["id"]}
     publish(workspace, IDENTITIES, [{**each, "parent_id": each["id"], **known} for each in judged[:kept]])
@@ -218,7 +226,7 @@ def test_every_picture_is_described(full: tuple[Workspace, Page]) -> None:
 
 def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> None:
     _, page = full
-    assert len([svg for svg in page.of("svg") if svg["class"] == "chart"]) == 2
+    assert len([svg for svg in page.of("svg") if svg["class"] == "chart"]) == 3
     assert "Preset smoke no-hands, seed 7" in page.text
     assert "1,234,567 parameters" in page.text
     steps = [image["alt"] for image in page.of("img") if image.get("title") in {"step 10", "step 30", "step 40"}]
@@ -230,6 +238,22 @@ def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> No
     assert shown[1:3] == ["15.25", "14.00"]
     assert shown[3].startswith("+1.25")
     assert "Gate passed" in page.text
+
+
+def test_scores_are_drawn_with_their_limit(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    (chart,) = [svg for svg in page.of("svg") if (svg["aria-label"] or "").startswith("sharpness")]
+    assert chart["aria-label"] == "sharpness: median 150, at least 80: 1 of 4 miss it"
+    assert [line["class"] for line in page.of("line")].count("limit") == 1
+    counts = [int(text.rpartition(": ")[2]) for text in re.findall(r'missed".*?<title>(.*?)</title>', page.html)]
+    assert sum(counts) == 1
+
+
+def test_a_copy_stands_beside_its_original(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    (alt,) = [image["alt"] for image in page.of("img") if (image["alt"] or "").startswith("Copy")]
+    assert "beside its original of" in (alt or "")
+    assert "+0.5 s, mirrored" in page.text
 
 
 def test_what_was_not_kept_is_listed_with_its_reason(full: tuple[Workspace, Page]) -> None:
@@ -249,11 +273,30 @@ def test_a_closed_gate_says_why(tmp_path: Path) -> None:
     publish_model(workspace, passed=False)
     page = build_page(workspace, ReportConfig(clips=1, rejected_clips=1, pair_groups=1, listed=1))
     assert "foreground_psnr is better by 1.25, not by 9" in page.text
-    assert "2 more clips are not shown" in page.text
-    assert "2 more candidates are not shown" in page.text
     assert "3 more groups are not shown" in page.text
     assert "3 more rejected items are not shown" in page.text
     assert len([i for i in page.of("img") if (i["alt"] or "").startswith("Frame of clip")]) == 1
+
+
+def test_long_sheets_have_pages_of_their_own(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    publish_curation(workspace, kept=5)
+    publish_pairs(workspace, groups=2)
+    publish_model(workspace, passed=True)
+    first = build_page(workspace, ReportConfig(clips=1, per_page=2))
+    assert [link["href"] for link in first.of("a") if (link["href"] or "").endswith(".html")] == [
+        "clips/kept-0001.html"
+    ]
+    pages = [Page(path.read_text()) for path in sorted((tmp_path / "report" / "clips").iterdir())]
+    assert [len(page.of("img")) for page in pages] == [2, 2, 1]
+    for page in pages:
+        targets = {link["href"] for link in page.of("a")}
+        assert targets <= {"../index.html#clips", *(f"kept-000{n}.html" for n in (1, 2, 3))}
+        assert not page.of("script") + page.of("link") + page.of("iframe")
+    build_page(workspace, ReportConfig(clips=1, per_page=2, pages=2))
+    left = sorted((tmp_path / "report" / "clips").iterdir())
+    assert [path.name for path in left] == ["kept-0001.html", "kept-0002.html"]
+    assert "1 more of them are not shown" in Page(left[0].read_text()).text
 
 
 def test_an_almost_empty_workspace_has_a_page_too(tmp_path: Path) -> None:

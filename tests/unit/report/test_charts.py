@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.report.charts import HEIGHT, WIDTH, duration, line_chart, number, ticks
+from pipelines.report.charts import HEIGHT, WIDTH, duration, limited_histogram, line_chart, number, ticks
 
 finite = st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1e-6)
 
@@ -86,3 +86,20 @@ def test_values_that_are_not_finite_are_left_out() -> None:
     chart = line_chart("loss", [0, 1, 2], [1.0, float("nan"), 1.0])
     assert chart is not None
     assert chart.faint.count(" ") == 2
+
+
+@given(
+    st.lists(st.floats(-100, 100), min_size=1, max_size=60), st.one_of(st.none(), st.floats(-120, 120)), st.booleans()
+)
+def test_no_bar_lies_on_both_sides_of_a_limit(values: list[float], limit: float | None, least: bool) -> None:
+    chart = limited_histogram("t", "", values, limit, least)
+    assert sum(bar.count for bar in chart.bars) == len(values)
+    misses = 0 if limit is None else sum(value < limit if least else value > limit for value in values)
+    assert sum(bar.count for bar in chart.bars if bar.missed) == misses
+    assert (chart.limit is None) == (limit is None)
+
+
+def test_a_limit_is_told_in_words() -> None:
+    chart = limited_histogram("sharpness", "", [10.0, 100.0, 200.0], 80.0, least=True)
+    assert chart.summary == "median 100, at least 80: 1 of 3 miss it"
+    assert limited_histogram("yaw", "°", [1.0, 3.0], None, least=False).summary == "median 2.0 °, no limit"
