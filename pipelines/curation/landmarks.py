@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines import keypoints as kp
+from pipelines.curation import whole_body as wb
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import cut, place
 from pipelines.curation.models import ModelPaths
@@ -78,11 +78,13 @@ class RegionModel:
 
 @dataclass(frozen=True)
 class LandmarkConfig:
-    """Least confidence at which a part counts as found."""
+    """min_*: least confidence at which a part counts as found.
+    smoothing_s: standard deviation of the smoothing of what rests, seconds; 0 switches it off (see smoothing.py)."""
 
     min_pose: float = 0.4
     min_hand: float = 0.5
     min_face: float = 0.5
+    smoothing_s: float = 0.06
 
 
 class Landmarker:
@@ -119,20 +121,20 @@ class Landmarker:
         return [np.concatenate([place(person[:, :2], real), person[:, 2:]], axis=1) for person in found]
 
     def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
-        """(88, 3) in the project's schema for the person with this pose (33, 3); 0 where a part is not found.
+        """(543, 3) in the schema of whole_body.py for the person with this pose (33, 3); 0 where a part is not found.
 
-        previous: the keypoints of the frame before, where the hands are looked for, too.
+        previous: the landmarks of the frame before, where the hands are looked for, too.
         """
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
-        found = np.zeros((kp.COUNT, 3), np.float32)
-        found[kp.BODY_SLICE] = pose[kp.MEDIAPIPE_POSE]
+        found = np.zeros((wb.COUNT, 3), np.float32)
+        found[wb.POSE] = pose
         parts: dict[str, tuple[NDArray[np.float32], float]] = dict(self._hands(frame, pose, previous))
         face = self._look_for_face(frame, pose[:, :2] * size)
         if face is not None:
-            parts["face"] = (face[0][kp.MEDIAPIPE_FACE], face[1])
+            parts["face"] = face
         for part, (points, presence) in parts.items():
-            found[kp.PARTS[part], :2] = points / size
-            found[kp.PARTS[part], 2] = presence
+            found[wb.PARTS[part], :2] = points / size
+            found[wb.PARTS[part], 2] = presence
         # What the models place beyond the frame is a guess.
         off = ((found[:, :2] < -_FRAME_EDGE) | (found[:, :2] > 1 + _FRAME_EDGE)).any(1)
         found[off, 2] = 0
@@ -150,15 +152,12 @@ class Landmarker:
             if points[arm[1], 2] < _HIDDEN or not ((wrist > -0.3 * forearm) & (wrist < size + 0.3 * forearm)).all():
                 continue
             starts = [_hand_start(pose, arm, forearm, *start) for start in _HAND_STARTS]
-            if previous is not None and previous[kp.PARTS[side], 2].any():
-                starts.insert(0, hand_region(previous[kp.PARTS[side], :2] * size))
+            if previous is not None and previous[wb.PARTS[side], 2].any():
+                starts.insert(0, hand_region(previous[wb.PARTS[side], :2] * size))
             hand = self._look_for_hand(frame, starts, wrist, _FARTHEST_HAND * forearm)
             if hand is not None:
                 found[side] = hand
-        if len(found) == 2 and _same_hand(found["left_hand"][0], found["right_hand"][0]):
-            away = {side: float(np.linalg.norm(found[side][0][0] - pose[arm[1]])) for side, arm in _ARMS.items()}
-            del found[max(away, key=lambda side: away[side])]
-        return found
+        return on_their_sides(found, {side: pose[arm[1]] for side, arm in _ARMS.items()})
 
     def _look_for_hand(
         self, frame: Frame, starts: Sequence[Region], wrist: NDArray[np.float32], farthest: float
@@ -191,6 +190,26 @@ class Landmarker:
         points, presence = self._face.look(frame, face_region(points))
         near = float(np.linalg.norm(points[_FACE_NOSE] - pose[_NOSE])) < extent
         return (points, presence) if near and presence >= self._config.min_face else None
+
+
+def on_their_sides(
+    found: dict[str, tuple[NDArray[np.float32], float]], wrists: dict[str, NDArray[np.float32]]
+) -> dict[str, tuple[NDArray[np.float32], float]]:
+    """Hands at the arm that they hang on. found: side -> points (21, 2) and presence. wrists: side -> (2,) of the pose.
+
+    Two estimates of one hand leave the one whose wrist is nearer; two that hang on each other's arms change sides.
+    """
+    if len(found) < 2:
+        return found
+    away = {(side, arm): float(np.linalg.norm(found[side][0][0] - wrists[arm])) for side in found for arm in wrists}
+    left, right = found["left_hand"], found["right_hand"]
+    if _same_hand(left[0], right[0]):
+        side = min(found, key=lambda side: away[side, side])
+        return {side: found[side]}
+    crossed = away["left_hand", "right_hand"] + away["right_hand", "left_hand"]
+    if crossed < away["left_hand", "left_hand"] + away["right_hand", "right_hand"]:
+        return {"left_hand": right, "right_hand": left}
+    return found
 
 
 def hand_region(points: NDArray[np.float32]) -> Region:

@@ -1,4 +1,4 @@
-"""Stage `people`: find the people of each video, follow them, and put 88 landmarks on each of them in every frame.
+"""Stage `people`: find the people of each video, follow them, and put 543 landmarks on each of them in every frame.
 
 A video is decoded once: cuts, people and landmarks are found in the same pictures, each at the size that it needs.
 People are detected a few times per second; in between each track is followed by looking for the pose around the place
@@ -15,13 +15,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines import keypoints as kp
 from pipelines.curation import tracking
+from pipelines.curation import whole_body as wb
 from pipelines.curation.decode import bounded_size, deadline_s, video_path
 from pipelines.curation.detect import PersonDetector
 from pipelines.curation.landmarks import LandmarkConfig, Landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.shots import CutDetector, Moment, ShotsConfig, moments
+from pipelines.curation.smoothing import smoothed
 from pipelines.curation.tracker import Track, Tracker
 from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
@@ -108,8 +109,9 @@ def _make_finder(workspace: Workspace, config: PeopleConfig, folder: str) -> Wor
         watched = moments(path, cuts, config.shots, video["fps"], config.fps, size)
         rows: list[Row] = []
         for number, shot in groupby((moment for moment in watched if moment.shot is not None), lambda m: m.shot):
-            tracker = Tracker(landmarker, detector, config, fps, size[0] / size[1])
-            rows += _follow(workspace, folder, config, video["id"], int(number or 0), shot, tracker, fps)
+            aspect = size[0] / size[1]
+            tracker = Tracker(landmarker, detector, config, fps, aspect)
+            rows += _follow(workspace, folder, config, video["id"], int(number or 0), shot, tracker, fps, aspect)
         if not rows:
             raise DataError(f"{path}: no frame can be decoded; convert it to H.264 or copy it again")
         return rows
@@ -126,6 +128,7 @@ def _follow(
     watched: Iterator[Moment],
     tracker: Tracker,
     fps: float,
+    aspect: float,
 ) -> list[Row]:
     """The rows of one shot."""
     times: list[float] = []
@@ -139,7 +142,7 @@ def _follow(
     least = max(2, round(config.min_track_s * fps))
     tracks = [track for track in tracker.finish() if len(track.indices) >= least]
     rows = [
-        _publish(workspace, folder, config, shot, fps, np.array(times), number, track)
+        _publish(workspace, folder, config, shot, fps, np.array(times), number, track, aspect)
         for number, track in enumerate(tracks)
     ]
     return rows + _empty_rows(shot, times, tracks, config.min_empty_s)
@@ -154,21 +157,23 @@ def _publish(
     times: NDArray[np.float64],
     number: int,
     track: Track,
+    aspect: float,
 ) -> Row:
     first, last = track.indices[0], track.indices[-1]
     span = np.arange(first, last + 1)
     seen_at = np.array(track.indices)
-    keypoints = np.zeros((len(span), kp.COUNT, 3), np.float32)
-    keypoints[seen_at - first] = track.keypoints
+    landmarks = np.zeros((len(span), wb.COUNT, 3), np.float32)
+    landmarks[seen_at - first] = track.keypoints
+    landmarks = smoothed(landmarks, fps, aspect, config.landmarks.smoothing_s)
     corners = np.stack(track.boxes).T
     boxes = np.stack([np.interp(span, seen_at, corner) for corner in corners], axis=1).astype(np.float32)
-    seen = np.stack([(keypoints[:, part, 2] > 0).any(1) for part in kp.PARTS.values()], axis=1)
+    seen = np.stack([(landmarks[:, part, 2] > 0).any(1) for part in wb.PARTS.values()], axis=1)
     row_id = digest_of(
         "track", shot.video_id, shot.number, asdict(config), number, float(times[first]), float(times[last])
     )
     relative = f"{folder}/tracks/{row_id}.npz"
     with workspace.publish(relative) as path:
-        np.savez(path, times=times[span], boxes=boxes, keypoints=keypoints, seen=seen)
+        np.savez_compressed(path, times=times[span], boxes=boxes, landmarks=landmarks, seen=seen)
     body, left, right, face = (round(float(rate), 4) for rate in seen.mean(0))
     return {
         "id": row_id,
@@ -218,6 +223,6 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=2,
+    version=3,
     covers="videos",
 )

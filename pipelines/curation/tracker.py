@@ -20,7 +20,7 @@ _SEARCHES = (1.5, 2.2)  # sides of the squares in which a person is looked for i
 
 @dataclass
 class Track:
-    """One person through a shot: indices of the frames where they are seen, with boxes and keypoints (88, 3)."""
+    """One person through a shot: indices of the frames where they are seen, with boxes and landmarks (543, 3)."""
 
     indices: list[int] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)

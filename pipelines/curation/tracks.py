@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.curation.tracking import Points
+from pipelines.curation.whole_body import keypoints_of
 
 
 @dataclass(frozen=True)
@@ -22,5 +23,5 @@ class Track:
 def load_track(path: Path, width: int, height: int) -> Track:
     """width, height: of the source, pixels."""
     with np.load(path, allow_pickle=False) as arrays:
-        keypoints = arrays["keypoints"] * np.array([width, height, 1], np.float32)
+        keypoints = keypoints_of(arrays["landmarks"]) * np.array([width, height, 1], np.float32)
         return Track(arrays["times"], arrays["boxes"] * np.tile([width, height], 2), keypoints, arrays["seen"])

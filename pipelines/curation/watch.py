@@ -15,7 +15,9 @@ from pipelines.curation.ingest import probe
 from pipelines.curation.landmarks import Landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.people import PeopleConfig
+from pipelines.curation.smoothing import smoothed
 from pipelines.curation.tracker import Track, Tracker
+from pipelines.curation.whole_body import keypoints_of
 from pipelines.curation.window import clip_window
 from pipelines.errors import DataError
 from pipelines.workspace import Workspace
@@ -68,6 +70,7 @@ class Watcher:
     ) -> tuple[Track, NDArray[np.float64]]:
         """The track that fills most of the picture, without gaps, and the times of its frames."""
         tracker: Tracker | None = None
+        aspect = 1.0
         times: list[float] = []
         for time, frame in frames:
             if tracker is None:
@@ -82,7 +85,9 @@ class Watcher:
         span = range(largest.indices[0], largest.indices[-1] + 1)
         seen = np.array(largest.indices)
         nearest = [int(np.abs(seen - index).argmin()) for index in span]
-        whole = Track(list(span), [largest.boxes[i] for i in nearest], [largest.keypoints[i] for i in nearest])
+        landmarks = np.stack([largest.keypoints[i] for i in nearest])
+        landmarks = smoothed(landmarks, fps, aspect, self._people.landmarks.smoothing_s)
+        whole = Track(list(span), [largest.boxes[i] for i in nearest], list(landmarks))
         return whole, np.array(times)[span.start : span.stop]
 
     def _window(self, track: Track, fps: float, width: int, height: int) -> tuple[NDArray[np.int64], int]:
@@ -98,7 +103,7 @@ def _place(
     track: Track, chosen: list[int], corners: NDArray[np.int64], side: int, width: int, height: int
 ) -> NDArray[np.float32]:
     """Keypoints (T, 88, 3) of the chosen frames in the window."""
-    points = np.stack([track.keypoints[index] for index in chosen]).astype(np.float32)
+    points = keypoints_of(np.stack([track.keypoints[index] for index in chosen]))
     points[..., :2] = (points[..., :2] * [width, height] - corners[chosen][:, None]) / side
     points[points[..., 2] == 0] = 0
     return points

@@ -11,6 +11,7 @@ from pipelines.curation.detect import PersonDetector
 from pipelines.curation.landmarks import LandmarkConfig, Landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.people import PeopleConfig
+from pipelines.curation.whole_body import keypoints_of
 from pipelines.engine import pin_threads
 from pipelines.synthesis.body.model import Pose
 from pipelines.synthesis.movement.motion import sample_motion
@@ -72,7 +73,7 @@ def face_is_found(models: tuple[Landmarker, PersonDetector], picture: Frame, poi
     of the face's width on average."""
     truth = points[kp.FACE_SLICE]
     for pose in models[0].poses(picture, WHOLE):
-        found = models[0].keypoints(picture, pose)[kp.FACE_SLICE]
+        found = keypoints_of(models[0].keypoints(picture, pose))[kp.FACE_SLICE]
         off = np.linalg.norm(found[:, :2] - truth, axis=1).mean()
         if found[:, 2].min() > 0 and off < 0.25 * np.ptp(truth[:, 0]):
             return True

@@ -16,6 +16,7 @@ from pipelines.curation import ingest, people
 from pipelines.curation.decode import DecordDecoder, Frame, PyAvDecoder
 from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.identities import stage as identities
+from pipelines.curation.whole_body import keypoints_of
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status
 from pipelines.stage import Stage, run_stage
@@ -109,7 +110,7 @@ def test_the_juggler_is_one_person_from_head_to_foot(curated: Curated) -> None:
     assert juggler["pose_rate"] == 1.0
     with np.load(curated.workspace.local(juggler["path"]), allow_pickle=False) as track:
         feet = [kp.BODY.index(name) for name in ("left_ankle", "right_ankle", "nose")]
-        assert (track["keypoints"][:, feet, 2] > 0.5).all(axis=1).mean() > 0.8
+        assert (keypoints_of(track["landmarks"])[:, feet, 2] > 0.5).all(axis=1).mean() > 0.8
         assert (np.diff(track["times"]) > 0).all()
         assert ((track["boxes"][:, 3] - track["boxes"][:, 1]) > 0.6).all()
 
@@ -118,7 +119,7 @@ def test_left_and_right_are_the_persons_own(curated: Curated) -> None:
     """Whoever faces the camera has their left on the picture's right; the hands are at their wrists."""
     for row in (*curated.rows("people", "again.mkv"), curated.rows("people", "splice.mp4")[0]):
         with np.load(curated.workspace.local(row["path"]), allow_pickle=False) as track:
-            points = track["keypoints"]
+            points = keypoints_of(track["landmarks"])
         left, right = (points[:, kp.BODY.index(f"{side}_shoulder"), 0] for side in ("left", "right"))
         assert (left > right).all()
         face_left, face_right = (

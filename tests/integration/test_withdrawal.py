@@ -45,7 +45,7 @@ def find_people(context: Context) -> list[Row]:
         path = f"{context.folder}/tracks/{name}.npz"
         with context.workspace.publish(path) as file:
             times, box = np.arange(20) / 8, np.array([0.3, 0.1, 0.7, 1.0])
-            seen = {"keypoints": np.ones((20, 88, 3), np.float32), "seen": np.ones((20, 4), np.bool_)}
+            seen = {"landmarks": np.ones((20, 543, 3), np.float32), "seen": np.ones((20, 4), np.bool_)}
             np.savez(file, times=times, boxes=np.tile(box, (20, 1)), **seen)
         empty = {
             "id": digest_of("empty", name),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.landmarks import face_region, hand_region
+from pipelines.curation.landmarks import face_region, hand_region, on_their_sides
 
 # An upright open hand and an upright face, y down.
 HAND = np.array(
@@ -38,3 +38,26 @@ def test_an_upright_hand_needs_no_turn() -> None:
     low, high = region.centre - region.side / 2, region.centre + region.side / 2
     assert (low < HAND.min(0)).all()
     assert (high > HAND.max(0)).all()
+
+
+def hand_at(x: float, size: float = 20.0) -> tuple[np.ndarray, float]:
+    grid = np.stack(np.meshgrid(np.arange(7), np.arange(3)), -1).reshape(-1, 2) * size / 7
+    return (grid + np.array([x, 50])).astype(np.float32), 0.9
+
+
+def test_hands_hang_on_their_own_arms() -> None:
+    wrists = {"left_hand": np.array([200.0, 50]), "right_hand": np.array([100.0, 50])}
+    right, left = hand_at(102), hand_at(198)
+    found = on_their_sides({"left_hand": left, "right_hand": right}, wrists)
+    assert found["left_hand"] is left
+    assert found["right_hand"] is right
+    swapped = on_their_sides({"left_hand": right, "right_hand": left}, wrists)
+    assert swapped["left_hand"] is left
+    assert swapped["right_hand"] is right
+
+
+def test_one_hand_found_twice_stays_with_the_nearer_arm() -> None:
+    wrists = {"left_hand": np.array([200.0, 50]), "right_hand": np.array([100.0, 50])}
+    assert list(on_their_sides({"left_hand": hand_at(110), "right_hand": hand_at(111)}, wrists)) == ["right_hand"]
+    one = {"left_hand": hand_at(120)}
+    assert on_their_sides(one, wrists) is one
