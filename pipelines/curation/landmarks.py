@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,41 +79,71 @@ class RegionModel:
 
 @dataclass(frozen=True)
 class LandmarkConfig:
-    """min_*: least confidence at which a part counts as found.
+    """backend, weights: which network, and its file, folder or hub id (empty for MediaPipe); see docs/landmarks.md.
+    min_*: least confidence at which a part counts as found.
     smoothing_s: standard deviation of the smoothing of what rests, seconds; 0 switches it off (see smoothing.py)."""
 
+    backend: Literal["mediapipe", "rtmw", "vitpose"] = "mediapipe"
+    weights: str = ""
     min_pose: float = 0.4
     min_hand: float = 0.5
     min_face: float = 0.5
     smoothing_s: float = 0.06
 
 
-class Landmarker:
-    """The three landmark models, loaded once per process."""
+class PoseModel(Protocol):
+    def poses(self, frame: Frame, box: Box) -> list[Points]:
+        """(33, 3) for each person found in a part of the frame (RGB), in shares of the frame, with visibilities."""
+        ...
 
-    def __init__(self, paths: ModelPaths, config: LandmarkConfig, people_per_view: int = 3) -> None:
+
+class WholeBody(PoseModel, Protocol):
+    """What finds people's landmarks: see docs/landmarks.md for those that there are."""
+
+    def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
+        """(543, 3) in the schema of whole_body.py for the person with this pose (33, 3); 0 where a part is not found.
+
+        previous: the landmarks of the frame before.
+        """
+        ...
+
+
+def load_landmarker(paths: ModelPaths, config: LandmarkConfig) -> WholeBody:
+    """The backend that the config names. Raises: UsageError where its weights or packages are missing."""
+    if config.backend == "rtmw":
+        from pipelines.curation.rtmw import Rtmw
+
+        return Rtmw(Path(config.weights), config.min_pose)
+    if config.backend == "vitpose":
+        from pipelines.curation.vitpose import VitPose
+
+        return Landmarker(VitPose(config.weights, config.min_pose), paths, config)
+    return Landmarker(MediaPipePose(paths.pose, config.min_pose), paths, config)
+
+
+class MediaPipePose:
+    """A `PoseModel`: MediaPipe's. model: a task bundle. people_per_view: found in one look, at most."""
+
+    def __init__(self, model: Path, min_confidence: float, people_per_view: int = 3) -> None:
         import mediapipe
         from mediapipe.tasks.python import BaseOptions, vision
 
-        self._config = config
         self._mediapipe = mediapipe
         # MediaPipe reports every graph that it starts; what fails it raises.
         with native_stderr_silenced():
             self._pose = vision.PoseLandmarker.create_from_options(
                 vision.PoseLandmarkerOptions(
-                    base_options=BaseOptions(model_asset_path=str(paths.pose)),
+                    base_options=BaseOptions(model_asset_path=str(model)),
                     num_poses=people_per_view,
-                    min_pose_detection_confidence=config.min_pose,
-                    min_pose_presence_confidence=config.min_pose,
+                    min_pose_detection_confidence=min_confidence,
+                    min_pose_presence_confidence=min_confidence,
                 )
             )
         # Left to its destructor, it would be closed after the modules that closing needs.
         weakref.finalize(self, self._pose.close)
-        self._hand = RegionModel(paths.hand, 224, "Identity", "Identity_1", is_logit=False)
-        self._face = RegionModel(paths.face, 192, "conv2d_21", "conv2d_31", is_logit=True)
 
     def poses(self, frame: Frame, box: Box) -> list[Points]:
-        """(33, 3) for each person found in a part of the frame; the confidence is MediaPipe's visibility."""
+        """See `PoseModel`."""
         crop, real = cut(frame, box)
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=crop)
         with native_stderr_silenced():
@@ -120,11 +151,21 @@ class Landmarker:
         found = [np.array([(p.x, p.y, p.visibility) for p in person], np.float32) for person in people]
         return [np.concatenate([place(person[:, :2], real), person[:, 2:]], axis=1) for person in found]
 
-    def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
-        """(543, 3) in the schema of whole_body.py for the person with this pose (33, 3); 0 where a part is not found.
 
-        previous: the landmarks of the frame before, where the hands are looked for, too.
-        """
+class Landmarker:
+    """A `WholeBody`: poses of any model, hands and faces of MediaPipe's, loaded once per process."""
+
+    def __init__(self, pose: PoseModel, paths: ModelPaths, config: LandmarkConfig) -> None:
+        self._config, self._pose = config, pose
+        self._hand = RegionModel(paths.hand, 224, "Identity", "Identity_1", is_logit=False)
+        self._face = RegionModel(paths.face, 192, "conv2d_21", "conv2d_31", is_logit=True)
+
+    def poses(self, frame: Frame, box: Box) -> list[Points]:
+        """See `PoseModel`."""
+        return self._pose.poses(frame, box)
+
+    def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
+        """See `WholeBody`: the hands are looked for where they were, too."""
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
         found = np.zeros((wb.COUNT, 3), np.float32)
         found[wb.POSE] = pose

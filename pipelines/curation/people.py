@@ -10,6 +10,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from pipelines.curation import tracking
 from pipelines.curation import whole_body as wb
 from pipelines.curation.decode import bounded_size, deadline_s, video_path
 from pipelines.curation.detect import PersonDetector
-from pipelines.curation.landmarks import LandmarkConfig, Landmarker
+from pipelines.curation.landmarks import LandmarkConfig, load_landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.shots import CutDetector, Moment, ShotsConfig, moments
 from pipelines.curation.smoothing import smoothed
@@ -28,7 +29,7 @@ from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, file_sha256
 
 SCHEMA = schema_of(
     video_id=pa.string(),
@@ -98,7 +99,7 @@ def run(context: Context) -> list[Row]:
 
 def _make_finder(workspace: Workspace, config: PeopleConfig, folder: str) -> Worker:
     paths = ensure_models(workspace, config.pose_bundle)
-    landmarker = Landmarker(paths, config.landmarks)
+    landmarker = load_landmarker(paths, config.landmarks)
     detector = PersonDetector(paths.person, config.min_detection)
     cuts = CutDetector()
 
@@ -216,6 +217,12 @@ def _empty_rows(shot: Shot, times: list[float], tracks: list[Track], min_empty_s
     ]
 
 
+def _weights(config: PeopleConfig) -> str:
+    """What the networks named in the config are: the hash of a file, the name of anything else."""
+    named = Path(config.landmarks.weights)
+    return file_sha256(named) if config.landmarks.weights and named.is_file() else config.landmarks.weights
+
+
 STAGE = Stage(
     name="people",
     config=PeopleConfig,
@@ -225,4 +232,5 @@ STAGE = Stage(
     per_batch=True,
     version=3,
     covers="videos",
+    outside=_weights,
 )

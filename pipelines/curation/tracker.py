@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.curation import tracking
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector, place, square, views
-from pipelines.curation.landmarks import Landmarker
+from pipelines.curation.landmarks import WholeBody
 from pipelines.curation.tracking import Box, Points
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Tracker:
     """Follows the people of one shot, frame by frame. aspect: frame width / height."""
 
     def __init__(
-        self, landmarker: Landmarker, detector: PersonDetector, config: "PeopleConfig", fps: float, aspect: float
+        self, landmarker: WholeBody, detector: PersonDetector, config: "PeopleConfig", fps: float, aspect: float
     ) -> None:
         self._landmarker, self._detector, self._config, self._aspect = landmarker, detector, config, aspect
         self._detect_every = max(1, round(fps / config.detections_per_second))

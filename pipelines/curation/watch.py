@@ -12,7 +12,7 @@ from pipelines.curation.cut import Window, cut_windows, nearest_frames, resized
 from pipelines.curation.decode import Frame, PyAvDecoder, bounded_size
 from pipelines.curation.detect import PersonDetector
 from pipelines.curation.ingest import probe
-from pipelines.curation.landmarks import Landmarker
+from pipelines.curation.landmarks import load_landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.people import PeopleConfig
 from pipelines.curation.smoothing import smoothed
@@ -40,7 +40,7 @@ class Watcher:
     def __init__(self, workspace: Workspace, people: PeopleConfig, clips: ClipsConfig) -> None:
         paths = ensure_models(workspace, people.pose_bundle)
         self._people, self._clips = people, clips
-        self._landmarker = Landmarker(paths, people.landmarks)
+        self._landmarker = load_landmarker(paths, people.landmarks)
         self._detector = PersonDetector(paths.person, people.min_detection)
 
     def photo(self, path: Path) -> Watched:

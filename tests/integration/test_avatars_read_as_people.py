@@ -8,7 +8,7 @@ import pytest
 from pipelines import keypoints as kp
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector
-from pipelines.curation.landmarks import LandmarkConfig, Landmarker
+from pipelines.curation.landmarks import LandmarkConfig, WholeBody, load_landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.people import PeopleConfig
 from pipelines.curation.whole_body import keypoints_of
@@ -63,12 +63,12 @@ def _portrait(points: Floats) -> Camera:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Landmarker, PersonDetector]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[WholeBody, PersonDetector]:
     paths = ensure_models(Workspace(str(tmp_path_factory.mktemp("workspace"))))
-    return Landmarker(paths, LandmarkConfig()), PersonDetector(paths.person, PeopleConfig().min_detection)
+    return load_landmarker(paths, LandmarkConfig()), PersonDetector(paths.person, PeopleConfig().min_detection)
 
 
-def face_is_found(models: tuple[Landmarker, PersonDetector], picture: Frame, points: Floats) -> bool:
+def face_is_found(models: tuple[WholeBody, PersonDetector], picture: Frame, points: Floats) -> bool:
     """Whether the landmark model says that there is a face, and its points are at the face: off by less than a quarter
     of the face's width on average."""
     truth = points[kp.FACE_SLICE]
@@ -80,7 +80,7 @@ def face_is_found(models: tuple[Landmarker, PersonDetector], picture: Frame, poi
     return False
 
 
-def pose_is_found(models: tuple[Landmarker, PersonDetector], picture: Frame, points: Floats) -> bool:
+def pose_is_found(models: tuple[WholeBody, PersonDetector], picture: Frame, points: Floats) -> bool:
     """Whether there is a pose whose shoulders and hips are off by less than a fifth of the trunk's height."""
     truth = points[TRUNK]
     for pose in models[0].poses(picture, WHOLE):
@@ -90,7 +90,7 @@ def pose_is_found(models: tuple[Landmarker, PersonDetector], picture: Frame, poi
     return False
 
 
-def person_is_found(models: tuple[Landmarker, PersonDetector], picture: Frame, points: Floats) -> bool:
+def person_is_found(models: tuple[WholeBody, PersonDetector], picture: Frame, points: Floats) -> bool:
     """Whether the pedestrian detector has a box that shares more than half with that of the named points."""
     low, high = points.min(0), points.max(0)
     for box, _ in models[1].detect(picture):
@@ -100,13 +100,13 @@ def person_is_found(models: tuple[Landmarker, PersonDetector], picture: Frame, p
     return False
 
 
-def test_faces_are_found(models: tuple[Landmarker, PersonDetector]) -> None:
+def test_faces_are_found(models: tuple[WholeBody, PersonDetector]) -> None:
     found = [face_is_found(models, *made) for made in pictures("face", PEOPLE)]
     print(f"faces found: {np.mean(found):.1%} of {len(found)}")
     assert np.mean(found) >= LEAST
 
 
-def test_full_bodies_are_found(models: tuple[Landmarker, PersonDetector]) -> None:
+def test_full_bodies_are_found(models: tuple[WholeBody, PersonDetector]) -> None:
     found = np.array(
         [(pose_is_found(models, *made), person_is_found(models, *made)) for made in pictures("full", PEOPLE)]
     )
