@@ -213,7 +213,7 @@ def curate(session: Session, batch: str | None) -> None:
     """
     from pipelines.stages import DATA_STAGES, batches
 
-    wanted = ("videos", "people", "clips", "duplicates", "identities", "split")
+    wanted = ("videos", "people", "clips", "duplicates", "coverage", "identities", "split")
     results = session.bring_up_to_date([stage for stage in DATA_STAGES if stage.name in wanted], batch)
     session.finish(results, batches(session.workspace, batch))
 

@@ -1,6 +1,7 @@
 """The data stages in their order; those of training and evaluation follow them in `training.stages`."""
 
 from pipelines.curation import clips, ingest, people, sources, split
+from pipelines.curation.coverage import stage as coverage
 from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.identities import stage as identities
 from pipelines.curation.listing import STARTER
@@ -17,6 +18,7 @@ DATA_STAGES: tuple[Stage, ...] = (
     people.STAGE,
     clips.STAGE,
     duplicates.STAGE,
+    coverage.STAGE,
     identities.STAGE,
     split.STAGE,
     motions.STAGE,

@@ -52,6 +52,7 @@ def _draws(video_id: str) -> tuple[float, float]:
 
 def _run(context: Context) -> list[Row]:
     config: Any = context.config
+    used = {row["id"] for row in context.inputs["coverage"].rows()}
     clips = context.inputs["identities"].rows()
     members: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
@@ -67,6 +68,7 @@ def _run(context: Context) -> list[Row]:
             "split": splits[clip["group"]],
         }
         for clip in clips
+        if clip["id"] in used
     ]
 
 
@@ -75,7 +77,7 @@ STAGE = Stage(
     config=SplitConfig,
     schema=schema_of(video_id=pa.string(), identity=pa.string(), split=pa.string()),
     run=_run,
-    needs=("identities",),
-    version=2,
-    covers="identities",
+    needs=("coverage", "identities"),
+    version=3,
+    covers="coverage",
 )

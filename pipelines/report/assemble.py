@@ -9,6 +9,7 @@ from pipelines.report import browse, gallery, quality, results, view
 from pipelines.report import pairs as pair_gallery
 from pipelines.report.browse import Limits
 from pipelines.report.charts import duration, number
+from pipelines.report.coverage import coverage
 from pipelines.report.funnel import funnel
 from pipelines.report.page import Fact, Page, Verdict
 from pipelines.report.stage import ReportConfig
@@ -69,6 +70,7 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
             Limits(config.copies, config.per_page, config.pages),
         ),
         score_charts=quality.score_charts(workspace, inputs),
+        coverage=coverage(inputs),
         pairs=pairs,
         pairs_hidden=len(groups) - len(pairs),
         pair_charts=pair_gallery.distributions(groups),

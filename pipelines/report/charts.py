@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -229,6 +229,15 @@ def shares(title: str, values: Sequence[str]) -> Bars:
     marks = tuple(Tick(round(bar.x + bar.width / 2, 1), bar.label) for bar in bars)
     summary = ", ".join(f"{name} {count / max(len(values), 1):.0%}" for name, count in found)
     return Bars(title, bars, marks, summary, len(values))
+
+
+def weighted_shares(title: str, seconds: Mapping[str, float]) -> Bars:
+    """Seconds of each kind, in the order given."""
+    total = max(sum(seconds.values()), 1e-9)
+    bars = _bars(list(seconds), [round(value) for value in seconds.values()], 0.2)
+    marks = tuple(Tick(round(bar.x + bar.width / 2, 1), bar.label) for bar in bars)
+    summary = ", ".join(f"{name} {value / total:.0%}" for name, value in seconds.items())
+    return Bars(title, bars, marks, summary, round(total))
 
 
 def _bars(names: Sequence[str], counts: Sequence[int], gap: float) -> tuple[Bar, ...]:

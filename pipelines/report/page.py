@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipelines.report.charts import Bars, duration, number
+from pipelines.report.coverage import Coverage
 from pipelines.report.funnel import Step
 from pipelines.report.gallery import ClipCard, Sheet
 from pipelines.report.pairs import ChartGroup, PairCard
@@ -50,6 +51,7 @@ class Page:
     rejected_clips: tuple[Sheet, ...]
     copies: Sheet
     score_charts: tuple[Bars, ...]
+    coverage: Coverage
     pairs: tuple[PairCard, ...]
     pairs_hidden: int
     pair_charts: tuple[ChartGroup, ...]

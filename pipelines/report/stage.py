@@ -51,6 +51,7 @@ STAGE = Stage(
         "people",
         "clips",
         "duplicates",
+        "coverage",
         "identities",
         "split",
         "pairs",

@@ -98,7 +98,10 @@ def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]
 def clips_and_rejected(inputs: Mapping[str, Manifest]) -> tuple[list[Row], list[Row]]:
     """Rows of `clips`: those that are used, and those that are not, copies of others among them, with the reason."""
     dropped = {
-        row["id"]: row for status in (Status.REJECTED, Status.QUARANTINED) for row in inputs["duplicates"].rows(status)
+        row["id"]: row
+        for stage in ("coverage", "duplicates")
+        for status in (Status.REJECTED, Status.QUARANTINED)
+        for row in inputs[stage].rows(status)
     }
     kept, rejected = inputs["clips"].rows(), inputs["clips"].rows(Status.REJECTED)
     rejected += [{**row, "reason": dropped[row["id"]]["reason"]} for row in kept if row["id"] in dropped]

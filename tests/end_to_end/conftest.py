@@ -55,6 +55,7 @@ videos: {}
 people: {}
 clips: {}
 duplicates: {}
+coverage: {}
 identities: {}
 split: {}
 motions: {}

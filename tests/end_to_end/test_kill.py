@@ -63,14 +63,14 @@ def test_killed_while_looking_for_people(
     kill_while("people", workspace, params, 1.0, "curate")
     done = command("curate", "--params", params, workspace=workspace)
     assert done.code == 0, done.everything
-    for stage in ("videos", "people", "clips", "duplicates", "identities", "split"):
+    for stage in ("videos", "people", "clips", "duplicates", "coverage", "identities", "split"):
         assert rows(workspace, stage) == rows(job, stage)
     assert not list(workspace.rglob(".part-*"))
 
 
 @pytest.mark.slow
 def test_killed_in_every_stage(job: Path, command: Command, params: Path, videos: list[Path], tmp_path: Path) -> None:
-    stages = ["people", "clips", "duplicates", "identities", "split", "motions", "pairs", "shards"]
+    stages = ["people", "clips", "duplicates", "coverage", "identities", "split", "motions", "pairs", "shards"]
     stages += ["train", "model", "evaluation"]
     places = [(stage, 0.3) for stage in stages]
     places.insert(stages.index("model"), ("train", 12.0))

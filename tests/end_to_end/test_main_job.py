@@ -19,7 +19,8 @@ from tests.end_to_end.conftest import digests, rows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Command = Callable[..., Any]
-STAGES = ["sources", "videos", "people", "clips", "duplicates", "identities", "split", "motions", "pairs", "shards"]
+STAGES = ["sources", "videos", "people", "clips", "duplicates", "coverage", "identities", "split"]
+STAGES += ["motions", "pairs", "shards"]
 STAGES += ["train", "model", "evaluation", "report"]
 
 

@@ -16,6 +16,8 @@ from toy_shards import clip_sample, pair_sample
 
 from pipelines import manifest
 from pipelines.curation import clips, ingest, people
+from pipelines.curation.coverage.stage import STAGE as COVERAGE
+from pipelines.curation.coverage.traits import TRAITS
 from pipelines.curation.duplicates.stage import STAGE as DUPLICATES
 from pipelines.curation.identities.stage import STAGE as IDENTITIES
 from pipelines.curation.quality.scores import Thresholds, criteria
@@ -116,6 +118,9 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
     about |= {"status": "rejected", "reason": "duplicate: of x", "video_id": video["id"]}
     judged.append({"id": copy["id"], **about})
     publish(workspace, DUPLICATES, [{**each, "parent_id": each["id"]} for each in judged])
+    shares = {trait: [1.0] + [0.0] * (len(kinds) - 1) for trait, kinds in TRAITS.items()}
+    motion = {"seconds": 1.0, "cell": "front, arms down and down", **shares}
+    publish(workspace, COVERAGE, [{**each, "parent_id": each["id"], **motion} for each in judged[:kept]])
     known = {"identity": "somebody", "group": video["id"]}
     publish(workspace, IDENTITIES, [{**each, "parent_id": each["id"], **known} for each in judged[:kept]])
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
@@ -226,7 +231,7 @@ def test_every_picture_is_described(full: tuple[Workspace, Page]) -> None:
 
 def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> None:
     _, page = full
-    assert len([svg for svg in page.of("svg") if svg["class"] == "chart"]) == 3
+    assert len([svg for svg in page.of("svg") if svg["class"] == "chart"]) == 3 + len(TRAITS)
     assert "Preset smoke no-hands, seed 7" in page.text
     assert "1,234,567 parameters" in page.text
     steps = [image["alt"] for image in page.of("img") if image.get("title") in {"step 10", "step 30", "step 40"}]
@@ -247,6 +252,13 @@ def test_scores_are_drawn_with_their_limit(full: tuple[Workspace, Page]) -> None
     assert [line["class"] for line in page.of("line")].count("limit") == 1
     counts = [int(text.rpartition(": ")[2]) for text in re.findall(r'missed".*?<title>(.*?)</title>', page.html)]
     assert sum(counts) == 1
+
+
+def test_what_the_clips_lack_is_said(full: tuple[Workspace, Page]) -> None:
+    _, page = full
+    assert "turn: left, right, back" in page.text
+    assert "legs: bent, raised" in page.text
+    assert page.row("front, arms down and down", 3) == ["front, arms down and down", "3.0 s", "100 %"]
 
 
 def test_a_copy_stands_beside_its_original(full: tuple[Workspace, Page]) -> None:
@@ -301,7 +313,7 @@ def test_long_sheets_have_pages_of_their_own(tmp_path: Path) -> None:
 
 def test_an_almost_empty_workspace_has_a_page_too(tmp_path: Path) -> None:
     workspace = Workspace(str(tmp_path))
-    for stage in (ingest.STAGE, people.STAGE, clips.STAGE, DUPLICATES, IDENTITIES, TRAIN, MODEL, EVALUATION):
+    for stage in (ingest.STAGE, people.STAGE, clips.STAGE, DUPLICATES, COVERAGE, IDENTITIES, TRAIN, MODEL, EVALUATION):
         publish(workspace, stage, [])
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
     publish_pairs(workspace, groups=0)

@@ -15,6 +15,7 @@ from pipelines import manifest as manifests
 from pipelines import withdrawals
 from pipelines.cli import main
 from pipelines.curation import clips, ingest, people, split
+from pipelines.curation.coverage import stage as coverage
 from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.identities import stage as identities
 from pipelines.curation.listing import list_sources, write_batch
@@ -115,6 +116,7 @@ def run(workspace: Workspace) -> dict[str, bool]:
         (PEOPLE, people.PeopleConfig()),
         (CLIPS, clips.ClipsConfig()),
         (duplicates.STAGE, duplicates.DuplicatesConfig()),
+        (coverage.STAGE, coverage.CoverageConfig()),
         (identities.STAGE, identities.IdentitiesConfig()),
         (split.STAGE, SPLIT),
         (motions.STAGE, motions.MotionsConfig()),

@@ -1,5 +1,6 @@
 from dagster_project.assets import stage_asset
 from pipelines.curation import clips, ingest, people, sources, split
+from pipelines.curation.coverage import stage as coverage
 from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.identities import stage as identities
 
@@ -25,6 +26,9 @@ duplicates_asset = stage_asset(
     _GROUP,
     {"numpy"},
     "Of the clips that show the same stretch of one recording, in whatever encoding, the best.",
+)
+coverage_asset = stage_asset(
+    coverage.STAGE, _GROUP, {"numpy"}, "What people do in each clip, and at most so much of each kind of motion."
 )
 identities_asset = stage_asset(
     identities.STAGE,

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.curation.coverage import stage as coverage
 from pipelines.curation.identities.stage import SCHEMA
 from pipelines.curation.split import STAGE, SplitConfig, representative, split_of
 from pipelines.engine import Engine
@@ -67,12 +68,19 @@ def test_a_group_stays_together_and_new_videos_move_no_other(workspace: Workspac
             for clip in range(3)
         ]
         write(workspace, "identities", build(rows, SCHEMA), f"{videos}", 0)
+        judged = [{key: row[key] for key in ("id", "parent_id", "status", "video_id")} for row in rows]
+        too_many = {"status": "rejected", "reason": "over_represented: x"}
+        judged = [{**row, **(too_many if row["id"] in dropped else {})} for row in judged]
+        write(workspace, "coverage", build(judged, coverage.SCHEMA), f"{videos}", 0)
         run_stage(STAGE, workspace, SplitConfig(), Engine(), quiet=True)
         return {row["id"]: (row["video_id"], row["identity"], row["split"]) for row in read(workspace, "split").rows()}
 
+    dropped: set[str] = set()
     few, many = splits(60), splits(180)
     assert few.items() <= many.items()
     assert len(many) == 540
     for kind, count in ((0, 180), (1, 60 + 360)):
         assert len({(row[kind], row[2]) for row in many.values()}) == count
     assert {split for *_, split in many.values()} == {"train", "validation", "test"}
+    dropped = set(sorted(many)[:100])
+    assert splits(180).items() == {name: row for name, row in many.items() if name not in dropped}.items()

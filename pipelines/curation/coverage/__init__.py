@@ -1,0 +1,1 @@
+"""What people do in the clips, and how often."""
