@@ -46,7 +46,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class View:
-    """A camera at `distance` metres before the people that looks at `height`. focal: in widths of the picture.
+    """A camera at `distance` metres before the people that looks at `height`, or so much below the first one's nose
+    where `by_nose`. focal: in widths of the picture.
 
     pan: degrees to the right per second; whip: (s, degrees), a turn within 0.3 s at that time; shake: deviation of its
     direction in degrees; follow: metres per second to the right. code: the reason why that motion is too much, if so.
@@ -54,6 +55,7 @@ class View:
 
     distance: float = 4.8
     height: float = 0.95
+    by_nose: bool = False
     focal: float = 1.2
     pan: float = 0.0
     whip: tuple[float, float] | None = None
@@ -63,8 +65,8 @@ class View:
 
 
 WHOLE = View()
-UPPER = View(distance=1.9, height=1.25)
-HEAD = View(distance=1.25, height=1.5)
+UPPER = View(distance=2.1, height=0.26, by_nose=True)
+HEAD = View(distance=1.25, height=0.06, by_nose=True)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,11 @@ def film(take: Take, seed: int) -> Footage:
     rgb, points = np.empty((count, take.size[1], take.size[0], 3), np.uint8), np.zeros((count, people, kp.COUNT, 3))
     boxes, hidden = np.zeros((count, people, 4)), np.zeros((count, people, people))
     stage = Stage.of(take, seed)
-    for t, camera in enumerate(_cameras(take, seed)):
+    view = take.view
+    if view.by_nose:
+        nose = cast_of[0][2][0, kp.BODY.index("nose"), 2]
+        view = replace(view, height=float(nose) - view.height)
+    for t, camera in enumerate(_cameras(take, view, seed)):
         surfaces = [person.surface(vertices[t]) for person, vertices, _ in cast_of]
         distance = [float(camera.to_camera(joints[t])[:, 2].mean()) for _, _, joints in cast_of]
         drawn, rgb[t] = stage.draw(camera, surfaces, list(np.argsort(distance)[::-1]))
@@ -124,8 +130,8 @@ def _played(actor: Actor, take: Take, seed: int) -> tuple[Person, Floats, Floats
     return person, posed.vertices @ spin.T + shift, posed.points @ spin.T + shift
 
 
-def _cameras(take: Take, seed: int) -> Iterator[Camera]:
-    view, side = take.view, max(take.size)
+def _cameras(take: Take, view: View, seed: int) -> Iterator[Camera]:
+    side = max(take.size)
     rng = np.random.default_rng([seed, _STREAM, 2, take.place])
     phase, rate = rng.uniform(0, 2 * np.pi, (2, 2)), rng.uniform([0.7, 1.7], [1.2, 2.6], (2, 2))
     for t in range(round(take.seconds * take.fps)):
