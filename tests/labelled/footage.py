@@ -109,8 +109,9 @@ def _cut(a: Footage, b: Footage) -> Footage:
 
 def _apart(a: NDArray[Any], b: NDArray[Any], people: tuple[int, int]) -> NDArray[Any]:
     """Arrays (T, P, ...) after each other; the people of the second part are others than those of the first."""
-    rest = [(0, 0)] * (a.ndim - 2)
-    return np.concatenate([np.pad(a, [(0, 0), (0, people[1]), *rest]), np.pad(b, [(0, 0), (people[0], 0), *rest])])
+    whole = np.zeros((len(a) + len(b), sum(people), *a.shape[2:]), a.dtype)
+    whole[: len(a), : people[0]], whole[len(a) :, people[0] :] = a, b
+    return whole
 
 
 def _faded(a: Footage, b: Footage, soft: float, through_black: bool) -> Footage:

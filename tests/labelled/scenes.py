@@ -176,9 +176,11 @@ def _copies() -> Iterator[Scene]:
 
 
 def _small() -> Iterator[Scene]:
-    pair = replace(_side_by_side(10, (-0.9, 0.9)), seconds=1.3)
-    unsharp = functools.partial(effects.defocused, sigma=5.0, code="blurred", start=1.3)
-    yield Scene("small-cut", "cuts", _filmed(pair, _solo(2, UPPER, 1.3), change=unsharp))
+    """Two people, then one who is out of focus."""
+    size = (480, 270)
+    pair = replace(_side_by_side(10, (-0.9, 0.9), 1.25), size=size)
+    unsharp = functools.partial(effects.defocused, sigma=4.0, code="blurred", start=1.25)
+    yield Scene("small", "cuts", _filmed(pair, _solo(2, UPPER, 1.1, size=size), change=unsharp))
 
 
 def scenes(small: bool) -> list[Scene]:
