@@ -13,6 +13,7 @@ from tests.labelled.score import Agreement
 
 RATE = 16.0  # looks per second: the rate at which curation looks for people
 _CUT_TOLERANCE = 2  # frames
+_LEAST_POINTS, _FLESH = 4, 0.08  # of boxes; the second in longer sides
 _MAPPED = {
     # Codes of curation that say what a label says, where their names differ. One row per label.
     "camera_motion": ("camera_motion",),
@@ -78,8 +79,10 @@ def _cuts(labels: Labels, found: Found) -> dict[str, Agreement]:
 def _look(labels: Labels, found: Found, frame: int) -> Tally:
     time = frame / labels.fps
     there = np.flatnonzero(labels.boxes[frame].any(1))
-    seen = [(one, index) for one in found.tracks if (index := nearest(one.track, time, 0.6 / RATE)) is not None]
-    pairs = score.match([one.track.boxes[i] for one, i in seen], list(labels.boxes[frame, there]))
+    near = ((one, nearest(one.track, time, 0.75 / RATE)) for one in found.tracks if time < one.end)
+    seen = [(one, index) for one, index in near if index is not None]
+    true = [_reach(labels, frame, int(person)) for person in there]
+    pairs = score.match([one.track.boxes[i] for one, i in seen], true)
     partner = {int(there[true]): seen[ours] for ours, true in pairs}
     body, hands = np.zeros(2, np.int64), np.zeros(2, np.int64)
     decisions: Counter[tuple[str | None, str | None]] = Counter()
@@ -102,6 +105,17 @@ def _look(labels: Labels, found: Found, frame: int) -> Tally:
     return Tally(
         counted=counted, body=(int(body[0]), int(body[1])), hands=(int(hands[0]), int(hands[1])), decisions=decisions
     )
+
+
+def _reach(labels: Labels, frame: int, person: int) -> Floats:
+    """Box (4,) around the points in the picture, with room for the flesh around them, as curation has its boxes: in a
+    close-up what is around all pixels of a person is far larger."""
+    points = labels.points[frame, person, :, :2]
+    points = points[((points >= 0) & (points < labels.size)).all(1)]
+    if len(points) < _LEAST_POINTS:
+        return labels.boxes[frame, person]
+    low, high = points.min(0), points.max(0)
+    return np.concatenate([low, high]) + _FLESH * (high - low).max() * np.array([-1, -1, 1, 1])
 
 
 def _body(found: Floats, true: Floats, box: Floats) -> tuple[int, int]:
