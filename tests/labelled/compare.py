@@ -14,22 +14,18 @@ from tests.labelled.score import Agreement
 RATE = 16.0  # looks per second: the rate at which curation looks for people
 _CUT_TOLERANCE = 2  # frames
 _LEAST_POINTS, _FLESH = 4, 0.08  # of boxes; the second in longer sides
-_MAPPED = {
-    # Codes of curation that say what a label says, where their names differ. One row per label.
-    "camera_motion": ("camera_motion",),
-    "no_motion": ("no_motion", "camera_motion"),
-    "frozen": ("frozen", "frozen_frames", "duplicate_frames", "no_motion"),
-    "several_people": ("several_people", "occlusion", "occluded"),
-    "too_short": ("too_short",),
-    "too_small": ("too_small", "not_found"),
-    "low_visibility": ("low_visibility", "cropped", "truncated", "not_found"),
-    "blurred": ("blurred", "motion_blur"),
-    "overlay": ("overlay", "text"),
-    "borders": ("borders", "letterbox"),
-    "exposure": ("exposure", "dark", "overexposed", "not_found"),
-    "compression": ("compression", "blocky", "blurred"),
-}
 NOT_FOUND, PHANTOM = "not_found", "nobody"
+# What curation may say where a label says something else and both are right.
+_ALSO = {
+    "blurred": {"compressed"},
+    "compression": {"compressed", "blurred"},
+    "exposure": {"too_dark", "badly_exposed", NOT_FOUND},
+    "frozen": {"repeated_frames", "speed_change", "no_motion"},
+    "low_visibility": {"incomplete", NOT_FOUND},
+    "no_motion": {"camera_motion"},
+    "several_people": {"occluded"},
+    "too_small": {NOT_FOUND},
+}
 
 
 @dataclass(frozen=True)
@@ -136,7 +132,7 @@ def _reason(right: str) -> str | None:
 
 def _named(right: str, judged: str | None) -> str | None:
     """The label's name of the code, where both say the same."""
-    return right if judged in _MAPPED.get(right, ()) else judged
+    return right if judged in _ALSO.get(right, ()) else judged
 
 
 def same_recordings(labels: list[Labels], found: list[Found]) -> Agreement:

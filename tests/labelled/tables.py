@@ -33,6 +33,7 @@ def markdown(
     kinds = [
         (code, f"{of.right + of.missed:.1f}", _share(of.precision), _share(of.recall), _errors(code, confusion))
         for code, of in per_reason.items()
+        if of.right + of.missed
     ]
     return "\n".join(
         (
