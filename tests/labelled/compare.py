@@ -22,7 +22,7 @@ _ALSO = {
     "exposure": {"too_dark", "badly_exposed", NOT_FOUND},
     "frozen": {"repeated_frames", "speed_change", "no_motion"},
     "low_visibility": {"incomplete", NOT_FOUND},
-    "no_motion": {"camera_motion"},
+    "no_motion": {"camera_motion", "repeated_frames"},
     "several_people": {"occluded"},
     "too_small": {NOT_FOUND},
 }

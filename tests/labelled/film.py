@@ -25,6 +25,7 @@ _STREAM = 23  # apart from the streams of pairs and of avatars
 # Longer side of a person's box in pixels: surely too small below, surely large enough above.
 _SMALL, _LARGE = 80.0, 115.0
 _IN_PICTURE = 0.7  # of the body points that a take ever shows of a person: with more of them the person is there
+_GRAIN = 2.0  # deviation of the noise, of 255
 _MOST_HIDDEN = 0.6  # of a person's pixels: behind somebody else they are hardly there
 
 
@@ -89,7 +90,7 @@ def film(take: Take, seed: int) -> Footage:
     cast_of = [_played(actor, take, seed) for actor in take.actors]
     rgb, points = np.empty((count, take.size[1], take.size[0], 3), np.uint8), np.zeros((count, people, kp.COUNT, 3))
     boxes, hidden = np.zeros((count, people, 4)), np.zeros((count, people, people))
-    stage = Stage.of(take, seed)
+    stage, grain = Stage.of(take, seed), np.random.default_rng([seed, _STREAM, 5, take.place])
     view = take.view
     if view.by_nose:
         nose = cast_of[0][2][0, kp.BODY.index("nose"), 2]
@@ -109,6 +110,7 @@ def film(take: Take, seed: int) -> Footage:
                 if q != p:
                     covered = (nearer & _cropped(other.mask, take.size)).sum() / max(mask.sum(), 1)
                     hidden[t, p, q] = covered
+        rgb[t] = _grained(rgb[t], grain)
     there = _there(take, points, boxes, hidden)
     right = _right(take, boxes, hidden, there)
     times = np.arange(count, dtype=np.float32) / np.float32(take.fps)
@@ -208,6 +210,12 @@ def _light(rng: np.random.Generator) -> Light:
     sky = np.full(3, 1 - hardness)
     arrays = (direction, hardness * tint, np.full(3, 0.12), sky, 0.5 * sky)
     return Light(*(np.asarray(values, np.float32) for values in arrays))
+
+
+def _grained(frame: Frames, rng: np.random.Generator) -> Frames:
+    """With the noise of a sensor: no two frames of a camera are the same."""
+    noise = rng.standard_normal(frame.shape, np.float32) * np.float32(_GRAIN)
+    return np.asarray((frame + noise).round().clip(0, 255), np.uint8)
 
 
 def _cropped(square: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

@@ -25,7 +25,7 @@ from tests.labelled.footage import Footage, joined
 from tests.labelled.labels import Labels
 
 SEED = 1
-_VERSION = 3  # raised whenever the code would give other videos or labels
+_VERSION = 4  # raised whenever the code would give other videos or labels
 _CRF = 18
 
 
