@@ -274,6 +274,6 @@ def _dressed(seed: int, who: int) -> Person:
 
 @functools.cache
 def _photo() -> Frames:
-    from sklearn.datasets import load_sample_image
+    from sklearn.datasets import load_sample_image  # a dependency of MLflow; the photograph is CC BY 2.0
 
     return np.asarray(load_sample_image("china.jpg"))
