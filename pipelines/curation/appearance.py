@@ -4,6 +4,7 @@ Colours are compared as histograms in CIE Lab, one per channel, with values shar
 little more light or noise changes them only a little.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,36 @@ def difference(a: Look, b: Look) -> float:
         return UNKNOWN
     common = np.sqrt(a.colours * b.colours).sum(2)
     return float((np.sqrt(np.clip(1 - common, 0, 1)).mean(1) * weight).sum() / weight.sum())
+
+
+def painted_out(frame: Frame, poses: Sequence[Points]) -> Frame:
+    """A copy of an RGB frame in which the people with these poses (33, 3) are covered with the frame's mean colour.
+
+    Pose models take the clearest person of a picture, or mix two; who is covered leaves the others to be found.
+    """
+    import cv2
+
+    if not poses:
+        return frame
+    canvas = frame.copy()
+    colour = tuple(map(float, frame[::16, ::16].reshape(-1, 3).mean(0)))
+    size = np.array([frame.shape[1], frame.shape[0]])
+    for pose in poses:
+        points = pose[:, :2] * size
+        seen = pose[:, 2] >= _LEAST_VISIBILITY
+        torso = points[list(_TORSO)]
+        length = float(np.linalg.norm(torso[:2].mean(0) - torso[2:].mean(0)))
+        broad = max(length, float(np.linalg.norm(torso[0] - torso[1])))
+        pixels = np.rint(points).astype(int)
+        width = max(1, round(0.3 * broad))
+        cv2.fillConvexPoly(canvas, cv2.convexHull(pixels[list(_TORSO)].astype(np.int32)), colour)
+        cv2.polylines(canvas, [pixels[list(_TORSO)].astype(np.int32)], True, colour, width)
+        for a, b in (*_ARMS, *_LEGS):
+            if seen[a] and seen[b]:
+                cv2.line(canvas, pixels[a].tolist(), pixels[b].tolist(), colour, width)
+        head = points[:11].mean(0)
+        cv2.circle(canvas, np.rint(head).astype(int).tolist(), max(1, round(0.4 * broad)), colour, -1)
+    return canvas
 
 
 def _torso(pose: Points, seen: NDArray[np.bool_]) -> tuple[Floats, float]:

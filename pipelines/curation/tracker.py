@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.curation import tracking
-from pipelines.curation.appearance import Look, difference, look_of
-from pipelines.curation.assignment import Expected, Sighting, assign, coincide, distance
+from pipelines.curation.appearance import Look, difference, look_of, painted_out
+from pipelines.curation.assignment import Expected, Sighting, assign, coincide, cost, distance
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector, place, square, views
 from pipelines.curation.landmarks import Landmarker
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pipelines.curation.people import PeopleConfig
 
 _SHOULDERS = (11, 12)
-_SEARCHES = (1.4, 1.9)  # sides of the squares in which a person is looked for in turn, in sizes of their box
+_SEARCHES = (1.4, 1.2, 1.9)  # sides of the squares in which a person is looked for in turn, in sizes of their box
+_SURE, _NEAR = 0.3, 0.1  # cost of a sure assignment; overlap of the boxes of people who may be confused
 _NEWCOMER = (1.5, 2.2)  # the same for somebody who is new
 _SEARCHED_S = 0.5  # so long someone lost is looked for in every frame, then only together with newcomers
 _MOVES_ON_S = 1.0  # so long someone unseen is expected to go on as they did
@@ -96,10 +97,12 @@ class Tracker:
         seen: list[Sighting] = []
         pairs: dict[int, int] = {}
         for side in _SEARCHES:
+            sure = self._sure(expected, seen, pairs)
+            canvas = painted_out(frame, [seen[pairs[number]].pose for number in sure])
             for number, known in enumerate(self._known):
-                if number not in pairs and known.unseen(index) <= max(1, _SEARCHED_S * self._fps):
+                if number not in sure and known.unseen(index) <= max(1, _SEARCHED_S * self._fps):
                     box = known.last.box + np.tile(known.shift(index, self._most_steps), 2)
-                    seen += self._look(frame, box, side)
+                    seen += self._look(frame, canvas, box, side)
             pairs = assign(expected, seen, self._aspect)
         newcomers: list[Sighting] = []
         if index % self._detect_every == 0:
@@ -119,6 +122,15 @@ class Tracker:
         """All tracks, in the order in which they began."""
         tracks = [track for track in self._ended + [known.track for known in self._known] if track.indices]
         return sorted(tracks, key=lambda track: (track.indices[0], *track.boxes[0].tolist()))
+
+    def _sure(self, expected: list[Expected], seen: list[Sighting], pairs: dict[int, int]) -> list[int]:
+        """Who needs no second look: they are found where and as they should be, or nobody else is near."""
+
+        def is_alone(number: int) -> bool:
+            box = seen[pairs[number]].box
+            return all(tracking.overlap(box, seen[s].box)[1] < _NEAR for n, s in pairs.items() if n != number)
+
+        return [n for n, s in pairs.items() if cost(expected[n], seen[s], self._aspect) < _SURE or is_alone(n)]
 
     def _expected(self, known: Known, index: int) -> Expected:
         pose = known.last.pose.copy()
@@ -155,11 +167,11 @@ class Tracker:
             known.see(index, seen)
         track.add(index, seen.box, self._landmarker.keypoints(frame, seen.pose, previous))
 
-    def _look(self, frame: Frame, box: Box, side: float) -> list[Sighting]:
-        """Who is in a square around a box. side: in sizes of the box."""
+    def _look(self, frame: Frame, canvas: Frame, box: Box, side: float) -> list[Sighting]:
+        """Who is in a square around a box. canvas: the frame without whom is not looked for. side: in sizes of the box."""
         size = float(max((box[2] - box[0]) * self._aspect, box[3] - box[1]))
         centre = ((box[:2] + box[2:]) / 2).astype(np.float32)
-        return self._sightings(frame, self._landmarker.poses(frame, square(centre, side * size, self._aspect)))
+        return self._sightings(frame, self._landmarker.poses(canvas, square(centre, side * size, self._aspect)))
 
     def _newcomers(self, index: int, frame: Frame, taken: list[Sighting]) -> list[Sighting]:
         """People of the frame who are not taken.
@@ -168,24 +180,27 @@ class Tracker:
         """
         whole, *tiles = views(frame.shape[1], frame.shape[0])
         turn = index // self._detect_every
+        canvas = painted_out(frame, [one.pose for one in taken])
         newcomers: list[Sighting] = []
         boxes: list[Box] = []
         scores: list[float] = []
         for view in [whole, *(tiles[turn % len(tiles) :][:1] if tiles and index else tiles)]:
             # Poses first: a person detector may box two people as one.
-            for rough in self._sightings(frame, self._landmarker.poses(frame, view)):
-                newcomers += self._closer(frame, rough.box, taken + newcomers, rough)
+            for rough in self._sightings(frame, self._landmarker.poses(canvas, view)):
+                newcomers += self._closer(frame, canvas, rough.box, taken + newcomers, rough)
             size = np.array([frame.shape[1], frame.shape[0]] * 2)
             x0, y0, x1, y1 = np.round(view * size).astype(int)
-            for box, score in self._detector.detect(np.ascontiguousarray(frame[y0:y1, x0:x1])):
+            for box, score in self._detector.detect(np.ascontiguousarray(canvas[y0:y1, x0:x1])):
                 boxes.append(place(box.reshape(2, 2), view).reshape(4))
                 scores.append(score)
         for kept in tracking.suppress(boxes, scores):
             if all(tracking.overlap(boxes[kept], other.box)[1] < 0.6 for other in taken + newcomers):
-                newcomers += self._closer(frame, boxes[kept], taken + newcomers)
+                newcomers += self._closer(frame, canvas, boxes[kept], taken + newcomers)
         return newcomers
 
-    def _closer(self, frame: Frame, box: Box, taken: list[Sighting], rough: Sighting | None = None) -> list[Sighting]:
+    def _closer(
+        self, frame: Frame, canvas: Frame, box: Box, taken: list[Sighting], rough: Sighting | None = None
+    ) -> list[Sighting]:
         """The person in a box, seen from nearer; none where they are taken."""
 
         def free(one: Sighting) -> bool:
@@ -194,7 +209,7 @@ class Tracker:
         if rough is not None and not free(rough):
             return []
         for side in _NEWCOMER:
-            candidates = [one for one in self._look(frame, box, side) if free(one)]
+            candidates = [one for one in self._look(frame, canvas, box, side) if free(one)]
             best = max(candidates, key=lambda one: tracking.overlap(box, one.box)[0], default=None)
             if best is not None and tracking.overlap(box, best.box)[0] >= 0.25:
                 return [best]
