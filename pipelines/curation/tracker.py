@@ -168,7 +168,7 @@ class Tracker:
         track.add(index, seen.box, self._landmarker.keypoints(frame, seen.pose, previous))
 
     def _look(self, frame: Frame, canvas: Frame, box: Box, side: float) -> list[Sighting]:
-        """Who is in a square around a box. canvas: the frame without whom is not looked for. side: in sizes of the box."""
+        """Who is in a square around a box. canvas: the frame without the others. side: in sizes of the box."""
         size = float(max((box[2] - box[0]) * self._aspect, box[3] - box[1]))
         centre = ((box[:2] + box[2:]) / 2).astype(np.float32)
         return self._sightings(frame, self._landmarker.poses(canvas, square(centre, side * size, self._aspect)))
