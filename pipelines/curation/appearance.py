@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.curation.decode import Frame
-from pipelines.curation.tracking import Points
+from pipelines.curation.tracking import TORSO, Points
 
 Floats = NDArray[np.float32]
 
@@ -93,6 +93,14 @@ def painted_out(frame: Frame, poses: Sequence[Points]) -> Frame:
         head = points[:11].mean(0)
         cv2.circle(canvas, np.rint(head).astype(int).tolist(), max(1, round(0.4 * broad)), colour, -1)
     return canvas
+
+
+def lies_on_paint(pose: Points, frame: Frame, canvas: Frame) -> bool:
+    """Whether a pose (33, 3) found in a canvas of `painted_out` is made of who was covered: most of its nose, shoulders
+    and hips are where there is paint."""
+    size = np.array([frame.shape[1], frame.shape[0]])
+    x, y = np.clip((pose[TORSO, :2] * size).astype(int), 0, size - 1).T
+    return bool((canvas[y, x] != frame[y, x]).any(1).sum() > len(TORSO) / 2)
 
 
 def _torso(pose: Points, seen: NDArray[np.bool_]) -> tuple[Floats, float]:

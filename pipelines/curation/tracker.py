@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.curation import tracking
-from pipelines.curation.appearance import Look, difference, look_of, painted_out
+from pipelines.curation.appearance import Look, difference, lies_on_paint, look_of, painted_out
 from pipelines.curation.assignment import Expected, Sighting, assign, coincide, cost, distance
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector, place, square, views
@@ -171,7 +171,7 @@ class Tracker:
         """Who is in a square around a box. canvas: the frame without the others. side: in sizes of the box."""
         size = float(max((box[2] - box[0]) * self._aspect, box[3] - box[1]))
         centre = ((box[:2] + box[2:]) / 2).astype(np.float32)
-        return self._sightings(frame, self._landmarker.poses(canvas, square(centre, side * size, self._aspect)))
+        return self._sightings(frame, canvas, self._landmarker.poses(canvas, square(centre, side * size, self._aspect)))
 
     def _newcomers(self, index: int, frame: Frame, taken: list[Sighting]) -> list[Sighting]:
         """People of the frame who are not taken.
@@ -186,7 +186,7 @@ class Tracker:
         scores: list[float] = []
         for view in [whole, *(tiles[turn % len(tiles) :][:1] if tiles and index else tiles)]:
             # Poses first: a person detector may box two people as one.
-            for rough in self._sightings(frame, self._landmarker.poses(canvas, view)):
+            for rough in self._sightings(frame, canvas, self._landmarker.poses(canvas, view)):
                 newcomers += self._closer(frame, canvas, rough.box, taken + newcomers, rough)
             size = np.array([frame.shape[1], frame.shape[0]] * 2)
             x0, y0, x1, y1 = np.round(view * size).astype(int)
@@ -215,7 +215,7 @@ class Tracker:
                 return [best]
         return []
 
-    def _sightings(self, frame: Frame, poses: list[Points]) -> list[Sighting]:
+    def _sightings(self, frame: Frame, canvas: Frame, poses: list[Points]) -> list[Sighting]:
         """Those of the poses that may be people."""
         boxed = [(pose, tracking.box_of_pose(pose, self._aspect)) for pose in poses]
         return [
@@ -224,4 +224,5 @@ class Tracker:
             if box is not None
             and box[3] - box[1] >= self._config.min_height
             and pose[list(_SHOULDERS), 2].mean() >= self._config.landmarks.min_pose
+            and not lies_on_paint(pose, frame, canvas)
         ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.curation.appearance import UNKNOWN, Look, difference, look_of, painted_out
+from pipelines.curation.appearance import UNKNOWN, Look, difference, lies_on_paint, look_of, painted_out
 from pipelines.curation.tracking import Points
 
 RED, BLUE, GREY = (200, 40, 40), (40, 60, 190), (120, 120, 120)
@@ -67,3 +67,11 @@ def test_who_is_painted_out_is_gone_and_nobody_else() -> None:
     assert not changed[:, 90:].any()
     assert (frame == picture(RED, BLUE)).all()
     assert painted_out(frame, []) is frame
+
+
+def test_a_pose_on_paint_is_told_from_one_beside_it() -> None:
+    frame = picture(RED, BLUE)
+    canvas = painted_out(frame, [standing(0.25)])
+    assert lies_on_paint(standing(0.26), frame, canvas)
+    assert not lies_on_paint(standing(0.6), frame, canvas)
+    assert not lies_on_paint(standing(0.25), frame, frame)
