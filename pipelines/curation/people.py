@@ -56,7 +56,8 @@ class PeopleConfig:
     fps, longest_side: of the frames that are looked at for people, at most (frames per second, pixels).
     detections_per_second: how often new people are looked for.
     min_detection: least score of the person detector. min_height: least height of a person, in frame heights.
-    max_gap_s: a track ends when its person is not seen for longer. min_track_s: shorter tracks are taken for errors.
+    max_lost_s: a track ends when its person is not seen for longer; who comes out of hiding before is the same track,
+    with a gap. min_track_s: shorter tracks are taken for errors.
     min_empty_s: a longer stretch without anybody becomes a row of its own.
     pose_bundle: path of one of MediaPipe's pose task bundles, empty for ours.
     """
@@ -67,7 +68,7 @@ class PeopleConfig:
     detections_per_second: float = 3.0
     min_detection: float = 0.4
     min_height: float = 0.12
-    max_gap_s: float = 0.5
+    max_lost_s: float = 2.0
     min_track_s: float = 0.5
     min_empty_s: float = 1.0
     pose_bundle: str = ""
@@ -230,7 +231,7 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=3,
+    version=4,
     covers="videos",
     outside=_weights,
 )

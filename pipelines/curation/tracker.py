@@ -1,21 +1,38 @@
-"""Follow the people of a shot, frame by frame."""
+"""Follow the people of a shot, frame by frame.
 
+Each known person is looked for where they are expected, and newcomers in the whole frame a few times per second. All
+poses found in a frame are then assigned to all known people at once (see assignment.py). Who is not seen stays known
+for a while, so that they are the same track when they come out from behind somebody.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.curation import tracking
+from pipelines.curation.appearance import Look, difference, lies_on_paint, look_of, painted_out
+from pipelines.curation.assignment import Expected, Sighting, assign, coincide, cost, distance
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector, place, square, views
 from pipelines.curation.landmarks import WholeBody
-from pipelines.curation.tracking import Box, Points
+from pipelines.curation.tracking import TORSO, Box, Points
 
 if TYPE_CHECKING:
     from pipelines.curation.people import PeopleConfig
 
 _SHOULDERS = (11, 12)
-_SEARCHES = (1.5, 2.2)  # sides of the squares in which a person is looked for in turn, in sizes of their box
+_SEARCHES = (1.4, 1.2, 1.9)  # sides of the squares in which a person is looked for in turn, in sizes of their box
+_SURE, _NEAR = 0.3, 0.1  # cost of a sure assignment; overlap of the boxes of people who may be confused
+_NEWCOMER = (1.5, 2.2)  # the same for somebody who is new
+_SEARCHED_S = 0.5  # so long someone lost is looked for in every frame, then only together with newcomers
+_MOVES_ON_S = 1.0  # so long someone unseen is expected to go on as they did
+_STEADY = 0.3  # weight of the last step in the mean velocity
+_BLEND = 0.1  # weight of the last look in the mean look
+# Two who are so near to each other, in torsos, and look so alike for so many frames are one.
+_GHOST_DISTANCE, _GHOST_DIFFERENCE, _GHOST_FRAMES = 0.35, 0.25, 4
 
 
 @dataclass
@@ -31,6 +48,35 @@ class Track:
         self.boxes.append(box)
         self.keypoints.append(keypoints)
 
+    def drop_last(self, count: int) -> None:
+        for values in (self.indices, self.boxes, self.keypoints):
+            del values[len(values) - count :]
+
+
+@dataclass
+class Known:
+    """A person who is followed. velocity: (2,) of their torso per frame. doubled: frames in a row in which they were
+    where somebody known for longer was."""
+
+    track: Track
+    last: Sighting
+    look: Look
+    velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    doubled: int = 0
+
+    def unseen(self, index: int) -> int:
+        return index - self.track.indices[-1]
+
+    def shift(self, index: int, longest: int) -> NDArray[np.float32]:
+        """(2,) by how much they are expected to have moved since they were seen."""
+        return self.velocity * min(self.unseen(index), longest)
+
+    def see(self, index: int, seen: Sighting) -> None:
+        step = (seen.pose[TORSO, :2] - self.last.pose[TORSO, :2]).mean(0) / self.unseen(index)
+        self.velocity = ((1 - _STEADY) * self.velocity + _STEADY * step).astype(np.float32)
+        self.look = self.look.blended(seen.look, _BLEND)
+        self.last = seen
+
 
 class Tracker:
     """Follows the people of one shot, frame by frame. aspect: frame width / height."""
@@ -38,103 +84,145 @@ class Tracker:
     def __init__(
         self, landmarker: WholeBody, detector: PersonDetector, config: "PeopleConfig", fps: float, aspect: float
     ) -> None:
-        self._landmarker, self._detector, self._config, self._aspect = landmarker, detector, config, aspect
+        self._landmarker, self._detector, self._config = landmarker, detector, config
+        self._fps, self._aspect = fps, aspect
         self._detect_every = max(1, round(fps / config.detections_per_second))
-        self._max_gap = max(1, round(config.max_gap_s * fps))
-        self._active: list[Track] = []
+        self._longest_loss = max(1, round(config.max_lost_s * fps))
+        self._known: list[Known] = []
         self._ended: list[Track] = []
 
     def step(self, index: int, frame: Frame) -> None:
-        self._close(index)
-        taken: list[tuple[Points, Box]] = []
-        lost: list[Track] = []
-        for track in self._active:
-            found = self._search(frame, track.boxes[-1], taken)
-            if found is None:
-                lost.append(track)
-            else:
-                self._extend(track, index, frame, found, taken)
+        self._end(lambda known: known.unseen(index) > self._longest_loss)
+        expected = [self._expected(known, index) for known in self._known]
+        seen: list[Sighting] = []
+        pairs: dict[int, int] = {}
+        for side in _SEARCHES:
+            sure = self._sure(expected, seen, pairs)
+            canvas = painted_out(frame, [seen[pairs[number]].pose for number in sure])
+            for number, known in enumerate(self._known):
+                if number not in sure and known.unseen(index) <= max(1, _SEARCHED_S * self._fps):
+                    box = known.last.box + np.tile(known.shift(index, self._most_steps), 2)
+                    seen += self._look(frame, canvas, box, side)
+            pairs = assign(expected, seen, self._aspect)
+        newcomers: list[Sighting] = []
         if index % self._detect_every == 0:
-            for found in self._newcomers(frame, taken):
-                again = [t for t in lost if tracking.overlap(t.boxes[-1], found[1])[0] > 0.1]
-                track = again[0] if again else Track()
-                if again:
-                    lost.remove(track)
-                else:
-                    self._active.append(track)
-                self._extend(track, index, frame, found, taken)
+            newcomers = self._newcomers(index, frame, [seen[s] for s in pairs.values()])
+            pairs = assign(expected, seen + newcomers, self._aspect)
+        found = [(seen + newcomers)[s] for s in pairs.values()]
+        for known, one in zip([self._known[e] for e in pairs], found, strict=True):
+            self._extend(known, index, frame, one)
+        for one in newcomers:
+            if not any(coincide(one, other, self._aspect) for other in found):
+                found.append(one)
+                self._known.append(Known(Track(), one, one.look))
+                self._extend(self._known[-1], index, frame, one)
+        self._end_ghosts(index)
 
     def finish(self) -> list[Track]:
         """All tracks, in the order in which they began."""
-        tracks = self._ended + self._active
+        tracks = [track for track in self._ended + [known.track for known in self._known] if track.indices]
         return sorted(tracks, key=lambda track: (track.indices[0], *track.boxes[0].tolist()))
 
-    def _close(self, index: int) -> None:
-        ended = [track for track in self._active if index - track.indices[-1] > self._max_gap]
-        self._active = [track for track in self._active if track not in ended]
-        self._ended += ended
+    def _sure(self, expected: list[Expected], seen: list[Sighting], pairs: dict[int, int]) -> list[int]:
+        """Who needs no second look: they are found where and as they should be, or nobody else is near."""
 
-    def _extend(
-        self, track: Track, index: int, frame: Frame, found: tuple[Points, Box], taken: list[tuple[Points, Box]]
-    ) -> None:
+        def is_alone(number: int) -> bool:
+            box = seen[pairs[number]].box
+            return all(tracking.overlap(box, seen[s].box)[1] < _NEAR for n, s in pairs.items() if n != number)
+
+        return [n for n, s in pairs.items() if cost(expected[n], seen[s], self._aspect) < _SURE or is_alone(n)]
+
+    def _expected(self, known: Known, index: int) -> Expected:
+        pose = known.last.pose.copy()
+        pose[:, :2] += known.shift(index, self._most_steps)
+        return Expected(pose, known.look, known.unseen(index) / self._fps)
+
+    @property
+    def _most_steps(self) -> int:
+        return max(1, round(_MOVES_ON_S * self._fps))
+
+    def _end(self, is_over: Callable[[Known], bool]) -> None:
+        self._ended += [known.track for known in self._known if is_over(known)]
+        self._known = [known for known in self._known if not is_over(known)]
+
+    def _end_ghosts(self, index: int) -> None:
+        """End who has been where somebody known for longer is; what they were seen of there is theirs no more."""
+        here = [known for known in self._known if known.unseen(index) == 0]
+        for number, younger in enumerate(here):
+            doubles = any(
+                distance(younger.last.pose, older.last.pose, self._aspect) < _GHOST_DISTANCE
+                and difference(younger.last.look, older.last.look) < _GHOST_DIFFERENCE
+                for older in here[:number]
+            )
+            younger.doubled = younger.doubled + 1 if doubles else 0
+            if younger.doubled == _GHOST_FRAMES:
+                younger.track.drop_last(_GHOST_FRAMES)
+        self._end(lambda known: known.doubled == _GHOST_FRAMES)
+
+    def _extend(self, known: Known, index: int, frame: Frame, seen: Sighting) -> None:
         # Hands are looked for where they were only if that was in the frame before.
+        track = known.track
         previous = track.keypoints[-1] if track.indices and track.indices[-1] == index - 1 else None
-        track.add(index, found[1], self._landmarker.keypoints(frame, found[0], previous))
-        taken.append(found)
+        if track.indices:
+            known.see(index, seen)
+        track.add(index, seen.box, self._landmarker.keypoints(frame, seen.pose, previous))
 
-    def _search(
-        self, frame: Frame, box: Box, taken: list[tuple[Points, Box]], least_overlap: float = 0.25
-    ) -> tuple[Points, Box] | None:
-        """The person in a box of the frame, unless they are taken."""
+    def _look(self, frame: Frame, canvas: Frame, box: Box, side: float) -> list[Sighting]:
+        """Who is in a square around a box. canvas: the frame without the others. side: in sizes of the box."""
         size = float(max((box[2] - box[0]) * self._aspect, box[3] - box[1]))
-        for search in _SEARCHES:
-            found = self._look(frame, box, search * size, taken, least_overlap)
-            if found is not None:
-                return found
-        return None
+        centre = ((box[:2] + box[2:]) / 2).astype(np.float32)
+        return self._sightings(frame, canvas, self._landmarker.poses(canvas, square(centre, side * size, self._aspect)))
 
-    def _look(
-        self, frame: Frame, box: Box, side: float, taken: list[tuple[Points, Box]], least_overlap: float
-    ) -> tuple[Points, Box] | None:
-        poses = self._landmarker.poses(frame, square(((box[:2] + box[2:]) / 2).astype(np.float32), side, self._aspect))
-        candidates = [found for found in self._plausible(poses) if not self._is_taken(found, taken)]
-        best = max(candidates, key=lambda found: tracking.overlap(box, found[1])[0], default=None)
-        return best if best is not None and tracking.overlap(box, best[1])[0] >= least_overlap else None
+    def _newcomers(self, index: int, frame: Frame, taken: list[Sighting]) -> list[Sighting]:
+        """People of the frame who are not taken.
 
-    def _newcomers(self, frame: Frame, taken: list[tuple[Points, Box]]) -> list[tuple[Points, Box]]:
-        """People of the frame that no track has found."""
-        newcomers: list[tuple[Points, Box]] = []
+        The whole frame is searched, and one of its tiles, each in its turn; all of them when the shot begins.
+        """
+        whole, *tiles = views(frame.shape[1], frame.shape[0])
+        turn = index // self._detect_every
+        canvas = painted_out(frame, [one.pose for one in taken])
+        newcomers: list[Sighting] = []
         boxes: list[Box] = []
         scores: list[float] = []
-        for view in views(frame.shape[1], frame.shape[0]):
+        for view in [whole, *(tiles[turn % len(tiles) :][:1] if tiles and index else tiles)]:
             # Poses first: a person detector may box two people as one.
-            for rough in self._plausible(self._landmarker.poses(frame, view)):
-                if not self._is_taken(rough, taken + newcomers):
-                    found = self._search(frame, rough[1], taken + newcomers)
-                    newcomers += [found] if found is not None else []
+            for rough in self._sightings(frame, canvas, self._landmarker.poses(canvas, view)):
+                newcomers += self._closer(frame, canvas, rough.box, taken + newcomers, rough)
             size = np.array([frame.shape[1], frame.shape[0]] * 2)
             x0, y0, x1, y1 = np.round(view * size).astype(int)
-            for box, score in self._detector.detect(np.ascontiguousarray(frame[y0:y1, x0:x1])):
+            for box, score in self._detector.detect(np.ascontiguousarray(canvas[y0:y1, x0:x1])):
                 boxes.append(place(box.reshape(2, 2), view).reshape(4))
                 scores.append(score)
         for kept in tracking.suppress(boxes, scores):
-            if all(tracking.overlap(boxes[kept], other)[1] < 0.6 for _, other in taken + newcomers):
-                found = self._search(frame, boxes[kept], taken + newcomers)
-                newcomers += [found] if found is not None else []
+            if all(tracking.overlap(boxes[kept], other.box)[1] < 0.6 for other in taken + newcomers):
+                newcomers += self._closer(frame, canvas, boxes[kept], taken + newcomers)
         return newcomers
 
-    def _plausible(self, poses: list[Points]) -> list[tuple[Points, Box]]:
+    def _closer(
+        self, frame: Frame, canvas: Frame, box: Box, taken: list[Sighting], rough: Sighting | None = None
+    ) -> list[Sighting]:
+        """The person in a box, seen from nearer; none where they are taken."""
+
+        def free(one: Sighting) -> bool:
+            return not any(coincide(one, other, self._aspect) for other in taken)
+
+        if rough is not None and not free(rough):
+            return []
+        for side in _NEWCOMER:
+            candidates = [one for one in self._look(frame, canvas, box, side) if free(one)]
+            best = max(candidates, key=lambda one: tracking.overlap(box, one.box)[0], default=None)
+            if best is not None and tracking.overlap(box, best.box)[0] >= 0.25:
+                return [best]
+        return []
+
+    def _sightings(self, frame: Frame, canvas: Frame, poses: list[Points]) -> list[Sighting]:
+        """Those of the poses that may be people."""
         boxed = [(pose, tracking.box_of_pose(pose, self._aspect)) for pose in poses]
         return [
-            (pose, box)
+            Sighting(pose, box, look_of(frame, pose))
             for pose, box in boxed
             if box is not None
             and box[3] - box[1] >= self._config.min_height
             and pose[list(_SHOULDERS), 2].mean() >= self._config.landmarks.min_pose
+            and not lies_on_paint(pose, frame, canvas)
         ]
-
-    def _is_taken(self, found: tuple[Points, Box], taken: list[tuple[Points, Box]]) -> bool:
-        return any(
-            tracking.same_person(found[0], pose, self._aspect) or tracking.overlap(found[1], box)[0] > 0.7
-            for pose, box in taken
-        )

@@ -12,6 +12,8 @@ Box = NDArray[np.float32]
 Points = NDArray[np.float32]
 FULL_FRAME: Box = np.array([0, 0, 1, 1], np.float32)
 
+TORSO = [0, 11, 12, 23, 24]  # nose, shoulders and hips in a pose of 33 landmarks
+
 _LEAST_CONFIDENCE = 0.3
 
 
@@ -65,11 +67,13 @@ def suppress(
 def same_person(a: Points, b: Points, aspect: float, tolerance: float = 0.25) -> bool:
     """Whether two poses (33, 3) of one frame lie on one person: their nose, shoulders and hips are, in the median,
     closer than a share of the torso's size."""
-    main = [0, 11, 12, 23, 24]
-    scale = np.array([aspect, 1.0])
-    distance = np.linalg.norm((a[main, :2] - b[main, :2]) * scale, axis=1)
-    torso = max(np.ptp(p[main, :2] * scale, axis=0).max() for p in (a, b))
-    return float(np.median(distance)) < tolerance * max(float(torso), 1e-6)
+    apart = np.linalg.norm((a[TORSO, :2] - b[TORSO, :2]) * [aspect, 1.0], axis=1)
+    return float(np.median(apart)) < tolerance * max(extent(a, aspect), extent(b, aspect), 1e-6)
+
+
+def extent(pose: Points, aspect: float) -> float:
+    """Longer side of the box around the nose, shoulders and hips of a pose (33, 3), in frame heights."""
+    return float(np.ptp(pose[TORSO, :2] * [aspect, 1.0], axis=0).max())
 
 
 def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

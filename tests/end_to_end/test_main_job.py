@@ -18,6 +18,7 @@ from dagster import AssetKey, DagsterInstance
 from tests.end_to_end.conftest import digests, rows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+DVC = REPOSITORY / ".venv-dvc" / "bin" / "dvc"
 Command = Callable[..., Any]
 STAGES = ["sources", "videos", "people", "clips", "duplicates", "coverage", "identities", "split"]
 STAGES += ["motions", "pairs", "shards"]
@@ -95,11 +96,10 @@ def test_animate_without_a_champion_uses_the_newest_version(
             assert sum(1 for _ in container.decode(video=0)) > 5
 
 
-def test_dvc_gives_the_same_digests(
-    job: Path, command: Command, params: Path, videos: list[Path], tmp_path: Path
-) -> None:
-    dvc = REPOSITORY / ".venv-dvc" / "bin" / "dvc"
-    if not dvc.exists():
+@pytest.fixture
+def repository(tmp_path: Path, params: Path) -> Path:
+    """What DVC needs of ours, in a repository of its own."""
+    if not DVC.exists():
         pytest.skip("DVC's environment is not installed (make .venv-dvc/ready)")
     for name in ("pipelines", "training", ".dvc"):
         shutil.copytree(
@@ -109,15 +109,32 @@ def test_dvc_gives_the_same_digests(
     shutil.copy(params, tmp_path / "params.yaml")
     (tmp_path / ".venv").symlink_to(sys.prefix)
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    assert command("ingest", *videos, "--batch", "people", workspace=tmp_path / "workspace").code == 0
-    done = subprocess.run([dvc, "repro"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    return tmp_path
+
+
+def repro(repository: Path) -> list[str]:
+    """The stages that DVC ran."""
+    done = subprocess.run([DVC, "repro"], cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def test_dvc_takes_over_what_was_made_and_makes_nothing_again(job: Path, repository: Path) -> None:
+    shutil.copytree(job, repository / "workspace")
+    made = {path: path.stat().st_mtime_ns for path in (repository / "workspace" / "manifests").rglob("*.parquet")}
+    assert repro(repository) == STAGES
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert repro(repository) == ["sources", "videos"]  # they look for withdrawals, and found none
+
+
+@pytest.mark.slow
+def test_dvc_gives_the_same_digests(job: Path, command: Command, videos: list[Path], repository: Path) -> None:
+    workspace = repository / "workspace"
+    assert command("ingest", *videos, "--batch", "people", workspace=workspace).code == 0
+    repro(repository)
     for stage, digest in digests(job).items():
         if stage != "report":  # its digest holds those of all others
-            path = tmp_path / "workspace" / "manifests" / stage
+            path = workspace / "manifests" / stage
             file = path / "people.parquet" if path.is_dir() else path.with_suffix(".parquet")
             found = json.loads(pq.read_schema(file).metadata[b"unimotion"])["digest"]
             assert found == digest, stage
-    again = subprocess.run([dvc, "repro"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    ran = [line.split("'")[1] for line in again.stdout.splitlines() if line.startswith("Running stage")]
-    assert ran == ["sources", "videos"]  # they look for withdrawals, and found none

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines import keypoints as kp
 from pipelines.curation.detect import views
@@ -57,6 +59,58 @@ def follow(scenes: list[list[Points]], scene: Scene | None = None) -> list[Track
     return tracker.finish()
 
 
+def dressed(people: list[tuple[Points, tuple[int, int, int]]]) -> np.ndarray:
+    """A frame in which each person is a patch of their colour, later ones in front."""
+    frame = np.full((90, 160, 3), 128, np.uint8)
+    for pose, colour in people:
+        (x0, y0), (x1, y1) = (np.clip(f(pose[:, :2], axis=0), 0, 1) * [160, 90] for f in (np.min, np.max))
+        frame[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1] = colour
+    return frame
+
+
+def follow_two(places: list[tuple[float, float]], hidden: float = 0.12) -> list[Track]:
+    """A blue person and, in front of them, a red one, who are nearer than `hidden` when only one of them is seen."""
+    scene = Scene()
+    tracker = Tracker(scene, scene, PeopleConfig(), FPS, aspect=16 / 9)  # type: ignore[arg-type]
+    for index, (blue, red) in enumerate(places):
+        scene.people = [person(red)] + ([person(blue)] if abs(blue - red) >= hidden else [])
+        tracker.step(index, dressed([(person(blue), (30, 40, 200)), (person(red), (200, 30, 30))]))
+    return tracker.finish()
+
+
+@settings(max_examples=15)
+@given(st.floats(0.5, 1.0), st.floats(0.06, 0.15))
+def test_people_who_cross_stay_who_they_are(seconds: float, hidden: float) -> None:
+    steps = np.linspace(0.2, 0.8, max(4, round(seconds * 2 * FPS)))
+    blue, red = follow_two([(x, 1 - x) for x in steps], hidden)
+    assert [round(centre(t.boxes[i]), 1) for t in (blue, red) for i in (0, -1)] == [0.2, 0.8, 0.8, 0.2]
+    assert len(red.indices) == len(steps)
+
+
+def test_people_who_turn_back_while_they_meet_stay_who_they_are() -> None:
+    way = np.concatenate([np.linspace(0.2, 0.46, 20), [0.46] * 8, np.linspace(0.46, 0.2, 20)])
+    blue, red = follow_two([(x, 1 - x) for x in way])
+    assert [round(centre(t.boxes[i]), 1) for t in (blue, red) for i in (0, -1)] == [0.2, 0.2, 0.8, 0.8]
+
+
+def test_somebody_else_in_the_same_place_is_somebody_else() -> None:
+    scene = Scene()
+    tracker = Tracker(scene, scene, PeopleConfig(), FPS, aspect=16 / 9)  # type: ignore[arg-type]
+    for index in range(30):
+        scene.people = [] if 10 <= index < 15 else [person(0.5)]
+        tracker.step(index, dressed([(person(0.5), (30, 40, 200) if index < 10 else (200, 30, 30))]))
+    assert [(t.indices[0], t.indices[-1]) for t in tracker.finish()] == [(0, 9), (15, 29)]
+
+
+def test_two_tracks_do_not_stay_on_one_person() -> None:
+    """Half a pose apart, and of one colour: a second pose of the same person."""
+    scenes = [[person(0.3), person(0.7 - 0.33 * min(1, i / 20))] for i in range(60)]
+    tracks = [track for track in follow(scenes) if len(track.indices) >= 8]
+    assert len(tracks) == 2
+    assert (tracks[0].indices[-1], len(tracks[0].indices)) == (59, 60)
+    assert tracks[1].indices[-1] < 24
+
+
 def centre(box: Box) -> float:
     return float(box[0] + box[2]) / 2
 
@@ -74,8 +128,8 @@ def test_one_person_is_one_track_even_when_found_in_many_tiles() -> None:
 def test_a_short_loss_is_bridged_and_a_long_one_is_not() -> None:
     short = follow([[person(0.5)]] * 10 + [[]] * 6 + [[person(0.52)]] * 10)
     assert [track.indices for track in short] == [[*range(10), *range(16, 26)]]
-    long = follow([[person(0.5)]] * 10 + [[]] * 20 + [[person(0.52)]] * 10)
-    assert [(track.indices[0], track.indices[-1]) for track in long] == [(0, 9), (30, 39)]
+    long = follow([[person(0.5)]] * 10 + [[]] * 40 + [[person(0.52)]] * 10)
+    assert [(track.indices[0], track.indices[-1]) for track in long] == [(0, 9), (50, 59)]
 
 
 def test_someone_whom_only_the_person_detector_sees() -> None:
