@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.bench.results import Result, merge, table
 
-SUITES = ("synthesis", "shards", "training", "learning")
+SUITES = ("synthesis", "curation", "shards", "training", "learning")
 OUT = Path("build/bench.json")
 
 

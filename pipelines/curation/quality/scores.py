@@ -65,10 +65,10 @@ class Thresholds:
     max_face_yaw: float | None = None
     max_occlusion: float | None = 0.6
     min_motion: float | None = 0.02
-    max_camera_motion: float | None = 0.5
+    max_camera_motion: float | None = 0.3
     min_brightness: float | None = 0.08
     max_clipped: float | None = 0.15
-    min_sharpness: float | None = 80.0
+    min_sharpness: float | None = 65.0
     min_hand_sharpness: float | None = None
     min_face_sharpness: float | None = None
     max_blockiness: float | None = 1.6
