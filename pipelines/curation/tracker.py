@@ -1,8 +1,9 @@
 """Follow the people of a shot, frame by frame.
 
 Each known person is looked for where they are expected, and newcomers in the whole frame a few times per second. All
-poses found in a frame are then assigned to all known people at once (see assignment.py). Who is not seen stays known
-for a while, so that they are the same track when they come out from behind somebody.
+poses found in a frame are then assigned to all known people at once (see assignment.py). Who is found is painted out
+before those are looked for who are not. Who is not seen stays known for a while, so that they are the same track when
+they come out from behind somebody.
 """
 
 from collections.abc import Callable
