@@ -15,9 +15,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: .venv/ready .venv-dvc/ready
 	$(BIN)/unimotion run
 
-# Two processes: most tests keep one core busy.
+# Two processes, since most tests keep one core busy; the tests of a file share what is costly to make.
 test: .venv/ready .venv-dvc/ready lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -25,15 +25,6 @@ settings.load_profile("project")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """What shares a costly fixture stays in one process: the tests of a file, and all that look at the main job.
-
-    In this hook, since xdist reads the groups before a conftest could set them in `pytest_collection_modifyitems`.
-    """
-    shares_job = "job" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("job" if shares_job else item.nodeid.partition("::")[0]))
-
-
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     made = Workspace(str(tmp_path / "workspace"))

@@ -1,12 +1,19 @@
-"""The main job, small: everything real (videos, models, Ray, MLflow, Dagster, DVC), counted against what is on disk."""
+"""The main job, small: everything real (videos, models, Ray, MLflow, Dagster, DVC), counted against what is on disk.
+
+And `kill -9` at any stage, then the same command: it finishes, and everything is as if nothing had happened. All that
+shares the job is in this file, so that one process makes it, once.
+"""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +148,63 @@ def test_dvc_gives_the_same_digests(job: Path, command: Command, videos: list[Pa
             file = path / "people.parquet" if path.is_dir() else path.with_suffix(".parquet")
             found = json.loads(pq.read_schema(file).metadata[b"unimotion"])["digest"]
             assert found == digest, stage
+
+
+def kill_while(stage: str, workspace: Path, params: Path, delay: float, verb: str = "run") -> None:
+    """Start a command and kill its whole process group `delay` seconds after it begins to work on a stage."""
+    command = [str(Path(sys.executable).parent / "unimotion"), verb, "--workspace", str(workspace)]
+    process = subprocess.Popen(
+        [*command, "--params", str(params)],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 400
+    while not (workspace / stage).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(delay)
+    assert process.poll() is None, f"the run ended before it could be killed in {stage}"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def kill_in_each(
+    stages: Sequence[tuple[str, float]],
+    job: Path,
+    command: Command,
+    params: Path,
+    videos: list[Path],
+    workspace: Path,
+) -> None:
+    assert command("ingest", *videos, "--batch", "people", workspace=workspace).code == 0
+    for stage, delay in stages:
+        kill_while(stage, workspace, params, delay)
+    done = command("run", "--params", params, "--json", workspace=workspace)
+    assert done.code == 0, done.everything
+    assert digests(workspace) == digests(job)
+    undisturbed, killed = (json.loads((w / "summary.json").read_text())["training"] for w in (job, workspace))
+    for key in ("steps", "loss_first", "loss_last"):
+        assert killed[key] == undisturbed[key]
+    assert not list(workspace.rglob(".part-*"))
+
+
+def test_killed_while_looking_for_people(
+    job: Path, command: Command, params: Path, videos: list[Path], tmp_path: Path
+) -> None:
+    workspace = tmp_path / "workspace"
+    assert command("ingest", *videos, "--batch", "people", workspace=workspace).code == 0
+    kill_while("people", workspace, params, 1.0, "curate")
+    done = command("curate", "--params", params, workspace=workspace)
+    assert done.code == 0, done.everything
+    for stage in ("videos", "people", "clips", "duplicates", "coverage", "identities", "split"):
+        assert rows(workspace, stage) == rows(job, stage)
+    assert not list(workspace.rglob(".part-*"))
+
+
+@pytest.mark.slow
+def test_killed_in_every_stage(job: Path, command: Command, params: Path, videos: list[Path], tmp_path: Path) -> None:
+    stages = ["people", "clips", "duplicates", "coverage", "identities", "split", "motions", "pairs", "shards"]
+    stages += ["train", "model", "evaluation"]
+    places = [(stage, 0.3) for stage in stages]
+    places.insert(stages.index("model"), ("train", 12.0))
+    kill_in_each(places, job, command, params, videos, tmp_path / "workspace")
