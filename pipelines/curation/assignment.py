@@ -15,7 +15,7 @@ from pipelines.curation.tracking import TORSO, Box, Points, extent, overlap, sam
 
 # How far from the expected place a pose may be, in torsos, and how much farther per second unseen.
 _REACH, _REACH_PER_S = 0.7, 2.5
-_MOST_DIFFERENT = 0.4  # of looks: frames of one person differ by less (95 % below 0.3), others mostly by more
+_MOST_DIFFERENT = 0.4  # of looks: frames of one person differ by less (95 % within 0.3), others mostly by more
 
 
 @dataclass(frozen=True)

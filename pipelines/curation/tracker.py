@@ -181,11 +181,11 @@ class Tracker:
         """
         whole, *tiles = views(frame.shape[1], frame.shape[0])
         turn = index // self._detect_every
-        canvas = painted_out(frame, [one.pose for one in taken])
         newcomers: list[Sighting] = []
         boxes: list[Box] = []
         scores: list[float] = []
         for view in [whole, *(tiles[turn % len(tiles) :][:1] if tiles and index else tiles)]:
+            canvas = painted_out(frame, [one.pose for one in taken + newcomers])
             # Poses first: a person detector may box two people as one.
             for rough in self._sightings(frame, canvas, self._landmarker.poses(canvas, view)):
                 newcomers += self._closer(frame, canvas, rough.box, taken + newcomers, rough)
@@ -194,6 +194,7 @@ class Tracker:
             for box, score in self._detector.detect(np.ascontiguousarray(canvas[y0:y1, x0:x1])):
                 boxes.append(place(box.reshape(2, 2), view).reshape(4))
                 scores.append(score)
+        canvas = painted_out(frame, [one.pose for one in taken + newcomers])
         for kept in tracking.suppress(boxes, scores):
             if all(tracking.overlap(boxes[kept], other.box)[1] < 0.6 for other in taken + newcomers):
                 newcomers += self._closer(frame, canvas, boxes[kept], taken + newcomers)
