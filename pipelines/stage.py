@@ -47,12 +47,14 @@ class Context:
         make_worker: MakeWorker,
         payloads: Iterable[tuple[str | None, str, Row]],
         deadline_s: Callable[[Row], float] = lambda _: math.inf,
+        uses_config: bool = True,
     ) -> list[Row]:
         """Run a worker over (parent id, label, payload) items; failed items come back as quarantined rows.
 
-        deadline_s: of a payload, the seconds after which its worker is taken to hang.
+        deadline_s: of a payload, the seconds after which its worker is taken to hang. uses_config: whether what the
+        worker makes depends on the stage's config; if not, another config does not make it do its work again.
         """
-        base = (self.stage.name, self.stage.version, dataclasses.asdict(self.config))
+        base = (self.stage.name, self.stage.version, dataclasses.asdict(self.config) if uses_config else {})
         items = [
             Item(digest_of(base, payload), payload, label, parent, deadline_s(payload))
             for parent, label, payload in payloads

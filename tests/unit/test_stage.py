@@ -36,9 +36,15 @@ def make_worker(log: Path, factor: int) -> Worker:
 
 def run(context: Context, log: Path) -> list[Row]:
     rows = context.inputs["split"].rows()
-    return context.map(
-        functools.partial(make_worker, log, context.config.factor), [(row["id"], row["id"], row) for row in rows]
-    )
+    items = [(row["id"], row["id"], row) for row in rows]
+    return context.map(functools.partial(make_worker, log, context.config.factor), items)
+
+
+def run_and_multiply(context: Context, log: Path) -> list[Row]:
+    """The same, but the config is used when all items are done."""
+    items = [(row["id"], row["id"], row) for row in context.inputs["split"].rows()]
+    found = context.map(functools.partial(make_worker, log, 1), items, uses_config=False)
+    return [{**row, "value": row["value"] * context.config.factor} for row in found]
 
 
 @pytest.fixture
@@ -153,3 +159,17 @@ def test_missing_input_says_what_to_run(workspace: Workspace) -> None:
     stage = Stage("double", Config, SCHEMA, lose_one, needs=("clips",))
     with pytest.raises(WorkError, match=r"has no clips; run `unimotion ingest"):
         run_stage(stage, workspace, Config(), Engine(1), quiet=True)
+
+
+def test_work_that_does_not_use_the_config_is_not_done_again_for_another(workspace: Workspace, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    rows = [{"id": key, "status": Status.KEPT, "value": value} for key, value in (("a", 1), ("b", 2))]
+    manifests.write(workspace, "split", manifests.build(rows, SCHEMA), "", retry=0)
+    for whole, works in ((run_and_multiply, "ab"), (run, "abab")):
+        log.write_text("")
+        stage = Stage(whole.__name__, Config, SCHEMA, functools.partial(whole, log=log), needs=("split",))
+        for factor in (2, 3):
+            run_stage(stage, workspace, Config(factor), Engine(1), quiet=True)
+            values = {row["id"]: row["value"] for row in manifests.read(workspace, stage.name).rows()}
+            assert values == {"a": factor, "b": 2 * factor}
+        assert log.read_text() == works

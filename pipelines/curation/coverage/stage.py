@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.curation.coverage.traits import TRAITS, capped, cell_of, describe
+from pipelines.curation.per_video import kept_columns, lost_clips
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, schema_of
 from pipelines.stage import Context, Stage
@@ -24,6 +25,7 @@ SCHEMA = schema_of(
     cell=pa.string(),
     **dict.fromkeys(TRAITS, pa.list_(pa.float64())),
 )
+_USED = ("id", "keypoints_path", "fps", "seconds")
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,19 @@ class CoverageConfig:
 
 def run(context: Context) -> Iterator[Row]:
     config: CoverageConfig = context.config
-    used = {row["id"] for row in context.inputs["duplicates"].rows()}
+    used = set(kept_columns(context.inputs["duplicates"], "id")["id"].to_pylist())
     by_video: dict[str, list[Row]] = defaultdict(list)
-    for clip in context.inputs["clips"].rows():
+    for clip in kept_columns(context.inputs["clips"], "video_id", *_USED).to_pylist():
         if clip["id"] in used:
-            by_video[clip["video_id"]].append({name: clip[name] for name in ("id", "keypoints_path", "fps", "seconds")})
+            by_video[clip["video_id"]].append({name: clip[name] for name in _USED})
     make_worker = functools.partial(_make_worker, context.workspace)
     payloads = [(video, video, {"video_id": video, "clips": clips}) for video, clips in sorted(by_video.items())]
     rows = []
-    for row in context.map(make_worker, payloads):
+    for row in context.map(make_worker, payloads, uses_config=False):
         if row["status"] != Status.QUARANTINED:
             rows.append(row)
-            continue
-        for clip in by_video[row["parent_id"]]:
-            yield {**row, "id": clip["id"], "parent_id": clip["id"], "video_id": row["parent_id"]}
+        else:
+            yield from lost_clips(row, by_video[row["parent_id"]])
     dropped: set[int] = set()
     if config.max_share is not None:
         hashed = [hashlib.sha256(row["id"].encode()).hexdigest() for row in rows]

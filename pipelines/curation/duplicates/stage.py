@@ -6,7 +6,7 @@ of one video never count as copies of each other, for they show different times 
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipelines.curation.duplicates.choose import MATCH, originals
 from pipelines.curation.duplicates.search import packed, similar_pairs
 from pipelines.curation.duplicates.signature import Signature, signature_of
 from pipelines.curation.ledger import Ledger
+from pipelines.curation.per_video import kept_columns, lost_clips
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
@@ -49,29 +50,20 @@ class DuplicatesConfig:
 
 def run(context: Context) -> Iterator[Row]:
     columns = ("id", "video_id", "path", "keypoints_path", "fps")
-    clips = _columns(context.inputs["clips"].table, (*columns, *_RANKED))
+    clips: list[Row] = kept_columns(context.inputs["clips"], *columns, *_RANKED).to_pylist()
     by_video: dict[str, list[Row]] = defaultdict(list)
     for clip in clips:
         by_video[clip["video_id"]].append({name: clip[name] for name in columns})
     make_worker = functools.partial(_make_worker, context.workspace, context.folder)
     payloads = [(video, video, {"video_id": video, "clips": group}) for video, group in sorted(by_video.items())]
     found: dict[str, Row] = {}
-    for row in context.map(make_worker, payloads):
+    for row in context.map(make_worker, payloads, uses_config=False):
         if row["status"] == Status.QUARANTINED:
-            for clip in by_video[row["parent_id"]]:
-                yield {**row, "id": clip["id"], "parent_id": clip["id"], "video_id": clip["video_id"]}
+            yield from lost_clips(row, by_video[row["parent_id"]])
         else:
             found[row["id"]] = row
     ranked = [clip for clip in clips if clip["id"] in found]
     yield from _judged(context, ranked, [found[clip["id"]] for clip in ranked])
-
-
-def _columns(table: pa.Table, names: Sequence[str]) -> list[Row]:
-    """Kept rows in the order of their ids, with only these columns."""
-    import pyarrow.compute as pc
-
-    rows: list[Row] = table.filter(pc.equal(table["status"], Status.KEPT)).select(list(names)).to_pylist()
-    return rows
 
 
 def _make_worker(workspace: Workspace, folder: str) -> Worker:

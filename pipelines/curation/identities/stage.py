@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.curation.decode import deadline_s, video_path
@@ -21,6 +20,7 @@ from pipelines.curation.identities.face import FaceNetwork
 from pipelines.curation.identities.group import MATCH, groups_of, people_of
 from pipelines.curation.identities.search import Pairs, People, alike_clothes, alike_faces
 from pipelines.curation.ledger import Ledger
+from pipelines.curation.per_video import kept_columns, lost_clips
 from pipelines.curation.tracks import load_track
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
@@ -55,9 +55,10 @@ def run(context: Context) -> Iterator[Row]:
     make_worker = functools.partial(_make_worker, context.workspace, context.folder)
     payloads = [(name, video["url"], video) for name, video in videos.items()]
     rows: list[Row] = []
-    for row in context.map(make_worker, payloads, deadline_s):
+    for row in context.map(make_worker, payloads, deadline_s, uses_config=False):
         if row["status"] == Status.QUARANTINED:
-            yield from _lost(row, videos[row["parent_id"]])
+            tracks = videos[row["parent_id"]]["tracks"]
+            yield from lost_clips(row, (clip for track in tracks for clip in track["clips"]))
         else:
             rows.append(row)
     yield from _grouped(context, rows)
@@ -65,30 +66,18 @@ def run(context: Context) -> Iterator[Row]:
 
 def _videos(context: Context) -> list[Row]:
     """A payload for each video with clips that are used: where it is, its tracks, and the clips of each."""
-    used = set(_kept(context, "duplicates", "id").column("id").to_pylist())
+    used = set(kept_columns(context.inputs["duplicates"], "id").column("id").to_pylist())
     columns = ("id", "parent_id", "video_id", "start_s", "end_s")
-    clips = [clip for clip in _kept(context, "clips", *columns).to_pylist() if clip["id"] in used]
+    clips = [clip for clip in kept_columns(context.inputs["clips"], *columns).to_pylist() if clip["id"] in used]
     by_track: dict[str, list[Row]] = defaultdict(list)
     for clip in clips:
         by_track[clip["parent_id"]].append({name: clip[name] for name in ("id", "start_s", "end_s")})
-    paths = dict(zip(*_kept(context, "people", "id", "path").to_pydict().values(), strict=True))
+    paths = dict(zip(*kept_columns(context.inputs["people"], "id", "path").to_pydict().values(), strict=True))
     tracks: dict[str, list[Row]] = defaultdict(list)
     for video, track in sorted({(clip["video_id"], clip["parent_id"]) for clip in clips}):
         tracks[video].append({"id": track, "path": paths[track], "clips": by_track[track]})
-    about = _kept(context, "videos", "id", "url", "path", "width", "height", "duration").to_pylist()
+    about = kept_columns(context.inputs["videos"], "id", "url", "path", "width", "height", "duration").to_pylist()
     return [{**video, "tracks": tracks[video["id"]]} for video in about if video["id"] in tracks]
-
-
-def _kept(context: Context, stage: str, *columns: str) -> pa.Table:
-    table = context.inputs[stage].table
-    return table.filter(pc.equal(table["status"], Status.KEPT)).select(list(columns))
-
-
-def _lost(row: Row, video: Row) -> Iterator[Row]:
-    """A video that failed fails for each of its clips."""
-    for track in video["tracks"]:
-        for clip in track["clips"]:
-            yield {**row, "id": clip["id"], "parent_id": clip["id"], "video_id": video["id"]}
 
 
 def _make_worker(workspace: Workspace, folder: str) -> Worker:
