@@ -94,7 +94,8 @@ def run(context: Context) -> list[Row]:
     make_worker = functools.partial(_make_finder, context.workspace, context.config, context.folder)
     columns = ("id", "url", "path", "width", "height", "fps", "duration")
     videos = context.inputs["videos"].rows()
-    payloads = [(row["id"], row["url"], {key: row[key] for key in columns}) for row in videos]
+    networks = _networks(context.config)
+    payloads = [(row["id"], row["url"], {**{key: row[key] for key in columns}, "networks": networks}) for row in videos]
     return context.map(make_worker, payloads, deadline_s)
 
 
@@ -165,7 +166,7 @@ def _publish(
     span = np.arange(first, last + 1)
     seen_at = np.array(track.indices)
     landmarks = np.zeros((len(span), wb.COUNT, 3), np.float32)
-    landmarks[seen_at - first] = track.keypoints
+    landmarks[seen_at - first] = track.landmarks
     landmarks = smoothed(landmarks, fps, aspect, config.landmarks.smoothing_s)
     corners = np.stack(track.boxes).T
     boxes = np.stack([np.interp(span, seen_at, corner) for corner in corners], axis=1).astype(np.float32)
@@ -218,10 +219,10 @@ def _empty_rows(shot: Shot, times: list[float], tracks: list[Track], min_empty_s
     ]
 
 
-def _weights(config: PeopleConfig) -> str:
+def _networks(config: PeopleConfig) -> list[str]:
     """What the networks named in the config are: the hash of a file, the name of anything else."""
-    named = Path(config.landmarks.weights)
-    return file_sha256(named) if config.landmarks.weights and named.is_file() else config.landmarks.weights
+    named = (config.pose_bundle, config.landmarks.weights)
+    return [file_sha256(Path(name)) if name and Path(name).is_file() else name for name in named]
 
 
 STAGE = Stage(
@@ -233,5 +234,5 @@ STAGE = Stage(
     per_batch=True,
     version=4,
     covers="videos",
-    outside=_weights,
+    outside=_networks,
 )

@@ -1,8 +1,10 @@
 """Where nobody is."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from pipelines.curation.people import Shot, _empty_rows
+from pipelines.curation.landmarks import LandmarkConfig
+from pipelines.curation.people import PeopleConfig, Shot, _empty_rows, _networks
 from pipelines.curation.tracker import Track
 from pipelines.manifest import Status
 
@@ -23,3 +25,14 @@ def test_empty_stretches_become_rejected_rows() -> None:
     assert _empty_rows(replace(shot, end_s=12.4), times[18:24], [Track([2], [], [])], min_empty_s=1.0) == []
     (row,) = _empty_rows(replace(shot, end_s=10.01), [], [], min_empty_s=1.0)
     assert (row["start_s"], row["end_s"], row["frames"]) == (10.0, 10.01, 0)
+
+
+def test_a_network_is_known_by_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "rtmw.onnx"
+    config = PeopleConfig(landmarks=LandmarkConfig(backend="rtmw", weights=str(file)))
+    found = []
+    for content in (b"one", b"two", b"one"):
+        file.write_bytes(content)
+        found.append(_networks(config))
+    assert found[0] == found[2] != found[1]
+    assert _networks(PeopleConfig(landmarks=LandmarkConfig(backend="vitpose", weights="a/hub-id"))) == ["", "a/hub-id"]
