@@ -92,8 +92,6 @@ class Candidate:
 def run(context: Context) -> list[Row]:
     ensure_models(context.workspace)
     make_worker = functools.partial(_make_cutter, context.workspace, context.config, context.folder)
-    with context.workspace.publish(f"{context.folder}/{CRITERIA}") as path:
-        path.write_text(json.dumps([asdict(criterion) for criterion in criteria(context.config.thresholds)]))
     tracks: dict[str, list[Row]] = defaultdict(list)
     for track in context.inputs["people"].rows():
         span = {key: track[key] for key in ("id", "shot", "fps", "end_s", "path")}
@@ -103,7 +101,10 @@ def run(context: Context) -> list[Row]:
         if video["id"] in tracks:
             about = {key: video[key] for key in ("id", "url", "path", "width", "height", "duration", *_ORIGIN)}
             payloads.append((video["id"], video["url"], {**about, "tracks": tracks[video["id"]]}))
-    return list(_per_track(context.map(make_worker, payloads, deadline_s), tracks))
+    rows = list(_per_track(context.map(make_worker, payloads, deadline_s), tracks))
+    with context.workspace.publish(f"{context.folder}/{CRITERIA}") as path:
+        path.write_text(json.dumps([asdict(criterion) for criterion in criteria(context.config.thresholds)]))
+    return rows
 
 
 def _per_track(rows: list[Row], tracks: dict[str, list[Row]]) -> Iterator[Row]:
@@ -219,6 +220,6 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=5,
+    version=6,
     covers="people",
 )

@@ -13,7 +13,7 @@ from pipelines.curation.cut import Window
 from pipelines.curation.decode import Frame
 from pipelines.curation.quality import picture, repeats
 from pipelines.curation.quality.camera import Camera, camera_motion, motion
-from pipelines.curation.quality.overlay import TextDetector, beside, overlay
+from pipelines.curation.quality.overlay import TextDetector, overlay
 from pipelines.curation.quality.scores import Scores
 from pipelines.curation.tracking import Points
 from pipelines.curation.tracks import Track
@@ -70,8 +70,7 @@ class Meter:
             return
         grey, text = picture.luma(frame), self._text.look(frame)
         bars = picture.bars(grey)
-        left, top, right, bottom = bars
-        blocks = picture.blockiness(grey[top : grey.shape[0] - bottom, left : grey.shape[1] - right])
+        blocks = picture.blockiness(picture.without_bars(grey, bars))
         for number, index in looks:
             keypoints, found = self._subjects[number].keypoints[index], self._looks[number]
             hands = [picture.part_sharpness(grey, keypoints, part) for part in ("left_hand", "right_hand")]
@@ -80,7 +79,7 @@ class Meter:
             found.exposure.append(picture.exposure(grey, keypoints))
             found.blockiness.append(blocks)
             found.bars.append(bars)
-            found.text.append(beside(text, keypoints, self._frame_size))
+            found.text.append(text & ~picture.body_mask(keypoints, self._frame_size, text.shape))
 
     def scores(self, number: int, frames: Sequence[Frame], fps: float) -> Scores:
         """All scores of a clip. frames: as they were cut, at `fps`."""

@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines import keypoints as kp
 from pipelines.curation.decode import Frame
-from pipelines.curation.quality.track import SEEN
-from pipelines.curation.tracking import Points
 
 _SIDE = 480
 _STRIDE = 32  # the network halves its input so often
@@ -42,20 +39,6 @@ class TextDetector:
         self._net.setInput(((small.astype(np.float32) / 127.5) - 1).transpose(2, 0, 1)[None])
         text: NDArray[np.bool_] = self._net.forward()[0, 0] > _LIKELY
         return text
-
-
-def beside(text: NDArray[np.bool_], keypoints: Points, frame_size: tuple[int, int]) -> NDArray[np.bool_]:
-    """What of a text mask does not lie on a person's body. keypoints: (88, 3) in pixels of the frame."""
-    import cv2
-
-    body = keypoints[kp.BODY_SLICE]
-    points = body[body[:, 2] >= SEEN, :2] * (np.array(text.shape[::-1]) / frame_size)
-    if len(points) < 3:
-        return text
-    hidden = np.zeros(text.shape, np.uint8)
-    cv2.fillConvexPoly(hidden, cv2.convexHull(np.round(points).astype(np.int32)), 1)
-    outside: NDArray[np.bool_] = text & (hidden == 0)
-    return outside
 
 
 def overlay(

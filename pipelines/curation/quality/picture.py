@@ -7,11 +7,14 @@ face_sharpness
 brightness      mean luma of the person in [0, 1]
 clipped         share of the person's points that are black (luma <= 4) or white (>= 251)
 blockiness      mean step between neighbouring pixels over the borders of 8x8 blocks, over the mean of the other steps
-                (after Wang, Sheikh & Bovik, 2002); the grid may begin anywhere; 1 where there are no blocks
+                (after Wang, Sheikh & Bovik, 2002); the grid may begin anywhere, bars are left out; 1 without
+                blocks
 borders         share of the clip's window, as far as it lies in the frame, that is covered by letterbox bars
 
 The person is the convex hull of their seen body points.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,7 @@ _BLOCK = 8
 _LEAST_STEP = 0.5  # luma; in the dark the rounding of pixels would look like blocks
 _FLAT = 3.0  # standard deviation of the luma along a line of a bar
 _EDGE = 12.0  # by how much the picture differs from the bar where it begins, luma
+_BLEND = 2  # pixels between a bar and the picture that are of neither
 _THINNEST = 0.01  # of a bar, in sides of the frame
 Grey = NDArray[np.uint8]
 
@@ -62,17 +66,24 @@ def part_sharpness(grey: Grey, keypoints: Points, part: str) -> float | None:
     return sharpness(small)
 
 
-def exposure(grey: Grey, keypoints: Points) -> tuple[float, float] | None:
-    """(brightness, clipped). keypoints: (88, 3) in pixels of the picture. None where too little of the body is seen."""
+def body_mask(keypoints: Points, frame_size: Sequence[int], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where a person is, as an array of this shape over the whole frame: empty where less than 3 points are seen.
+
+    keypoints: (88, 3) in pixels of a frame of `frame_size` (width, height).
+    """
     import cv2
 
+    mask = np.zeros(shape, np.uint8)
     body = keypoints[kp.BODY_SLICE]
-    points = body[body[:, 2] >= SEEN, :2]
-    if len(points) < 3:
-        return None
-    mask = np.zeros_like(grey)
-    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 1)
-    person = grey[mask > 0]
+    points = body[body[:, 2] >= SEEN, :2] * (np.array(shape[::-1]) / frame_size)
+    if len(points) >= 3:
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 1)
+    return mask > 0
+
+
+def exposure(grey: Grey, keypoints: Points) -> tuple[float, float] | None:
+    """(brightness, clipped). keypoints: (88, 3) in pixels of the picture. None where too little of the body is seen."""
+    person = grey[body_mask(keypoints, grey.shape[1::-1], grey.shape)]
     if not len(person):
         return None
     return float(person.mean()) / 255, float(((person <= _BLACK) | (person >= _WHITE)).mean())
@@ -97,6 +108,13 @@ def bars(grey: Grey) -> NDArray[np.int64]:
     """
     columns, rows = grey.T, grey
     return np.array([_bar(columns), _bar(rows), _bar(columns[::-1]), _bar(rows[::-1])])
+
+
+def without_bars(grey: Grey, inset: NDArray[np.int64]) -> Grey:
+    """The picture inside its bars and the line or two in which they blend into it. inset: from `bars`."""
+    height, width = grey.shape
+    left, top, right, bottom = np.where(inset > 0, inset + _BLEND, 0)
+    return grey[top : height - bottom, left : width - right]
 
 
 def _bar(lines: NDArray[np.uint8]) -> int:

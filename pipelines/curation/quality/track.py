@@ -21,7 +21,7 @@ from pipelines.curation.quality.scores import Scores
 from pipelines.curation.tracking import Points
 
 SEEN = 0.5  # confidence from which a point counts as seen
-# From the feet up: what must be in view for a body to be complete so far down.
+# From above: what must be in view for a body to be complete so far down.
 _LEVELS = tuple(
     [kp.BODY.index(f"{side}_{joint}") for side in ("left", "right")] for joint in ("shoulder", "hip", "ankle")
 )

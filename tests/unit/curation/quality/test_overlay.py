@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipelines import keypoints as kp
-from pipelines.curation.quality.overlay import beside, overlay
+from pipelines.curation.quality.overlay import overlay
+from pipelines.curation.quality.picture import body_mask
 
 FRAME = (640, 480)
 
@@ -30,5 +31,7 @@ def test_text_that_passes_does_not_count() -> None:
 def test_text_on_the_body_is_clothing() -> None:
     keypoints = np.zeros((kp.COUNT, 3), np.float32)
     keypoints[:4] = [(200, 100, 1), (300, 100, 1), (300, 300, 1), (200, 300, 1)]
-    assert not beside(mask(110, 60, 140, 80), keypoints, FRAME).any()
-    assert beside(mask(10, 60, 40, 80), keypoints, FRAME).sum() == 600
+    body = body_mask(keypoints, FRAME, (240, 320))
+    assert body[mask(110, 60, 140, 80)].all()
+    assert not body[mask(10, 60, 40, 80)].any()
+    assert not body_mask(np.zeros((kp.COUNT, 3), np.float32), FRAME, (240, 320)).any()

@@ -80,6 +80,15 @@ def test_bars_have_an_edge_and_a_plain_wall_has_none() -> None:
     assert picture.bars(np.zeros((90, 90), np.uint8)).tolist() == [0, 0, 0, 0]
 
 
+def test_the_edge_of_a_bar_is_no_block() -> None:
+    grey = cv2.GaussianBlur(picture.luma(scene()), (0, 0), 3)
+    grey[:39] = grey[-39:] = 0
+    grey[39] //= 2
+    grey[-40] //= 2
+    assert picture.blockiness(grey) > 1.2
+    assert picture.blockiness(picture.without_bars(grey, picture.bars(grey))) < 1.1
+
+
 def test_only_bars_inside_the_window_count() -> None:
     inset = np.array([0, 40, 0, 40])
     corner = np.array([100, 60])
