@@ -100,7 +100,7 @@ class PoseModel(Protocol):
 class WholeBody(PoseModel, Protocol):
     """What finds people's landmarks: see docs/landmarks.md for those that there are."""
 
-    def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
+    def landmarks(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
         """(543, 3) in the schema of whole_body.py for the person with this pose (33, 3); 0 where a part is not found.
 
         previous: the landmarks of the frame before.
@@ -164,7 +164,7 @@ class Landmarker:
         """See `PoseModel`."""
         return self._pose.poses(frame, box)
 
-    def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
+    def landmarks(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
         """See `WholeBody`: the hands are looked for where they were, too."""
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
         found = np.zeros((wb.COUNT, 3), np.float32)

@@ -56,7 +56,7 @@ class Rtmw:
         landmarks = self._look(frame, box)
         return [landmarks[POSE]] if (landmarks[POSE, 2] > 0).sum() >= 4 else []
 
-    def keypoints(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:  # noqa: ARG002
+    def landmarks(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:  # noqa: ARG002
         """See `WholeBody`. previous is not needed: the network sees the hands itself."""
         box = tracking.box_of_pose(pose, frame.shape[1] / frame.shape[0])
         return self._look(frame, tracking.FULL_FRAME if box is None else box)

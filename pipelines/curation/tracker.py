@@ -42,15 +42,15 @@ class Track:
 
     indices: list[int] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
-    keypoints: list[Points] = field(default_factory=list)
+    landmarks: list[Points] = field(default_factory=list)
 
-    def add(self, index: int, box: Box, keypoints: Points) -> None:
+    def add(self, index: int, box: Box, landmarks: Points) -> None:
         self.indices.append(index)
         self.boxes.append(box)
-        self.keypoints.append(keypoints)
+        self.landmarks.append(landmarks)
 
     def drop_last(self, count: int) -> None:
-        for values in (self.indices, self.boxes, self.keypoints):
+        for values in (self.indices, self.boxes, self.landmarks):
             del values[len(values) - count :]
 
 
@@ -163,10 +163,10 @@ class Tracker:
     def _extend(self, known: Known, index: int, frame: Frame, seen: Sighting) -> None:
         # Hands are looked for where they were only if that was in the frame before.
         track = known.track
-        previous = track.keypoints[-1] if track.indices and track.indices[-1] == index - 1 else None
+        previous = track.landmarks[-1] if track.indices and track.indices[-1] == index - 1 else None
         if track.indices:
             known.see(index, seen)
-        track.add(index, seen.box, self._landmarker.keypoints(frame, seen.pose, previous))
+        track.add(index, seen.box, self._landmarker.landmarks(frame, seen.pose, previous))
 
     def _look(self, frame: Frame, canvas: Frame, box: Box, side: float) -> list[Sighting]:
         """Who is in a square around a box. canvas: the frame without the others. side: in sizes of the box."""

@@ -85,7 +85,7 @@ class Watcher:
         span = range(largest.indices[0], largest.indices[-1] + 1)
         seen = np.array(largest.indices)
         nearest = [int(np.abs(seen - index).argmin()) for index in span]
-        landmarks = np.stack([largest.keypoints[i] for i in nearest])
+        landmarks = np.stack([largest.landmarks[i] for i in nearest])
         landmarks = smoothed(landmarks, fps, aspect, self._people.landmarks.smoothing_s)
         whole = Track(list(span), [largest.boxes[i] for i in nearest], list(landmarks))
         return whole, np.array(times)[span.start : span.stop]
@@ -103,7 +103,7 @@ def _place(
     track: Track, chosen: list[int], corners: NDArray[np.int64], side: int, width: int, height: int
 ) -> NDArray[np.float32]:
     """Keypoints (T, 88, 3) of the chosen frames in the window."""
-    points = keypoints_of(np.stack([track.keypoints[index] for index in chosen]))
+    points = keypoints_of(np.stack([track.landmarks[index] for index in chosen]))
     points[..., :2] = (points[..., :2] * [width, height] - corners[chosen][:, None]) / side
     points[points[..., 2] == 0] = 0
     return points

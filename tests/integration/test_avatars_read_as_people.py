@@ -73,7 +73,7 @@ def face_is_found(models: tuple[WholeBody, PersonDetector], picture: Frame, poin
     of the face's width on average."""
     truth = points[kp.FACE_SLICE]
     for pose in models[0].poses(picture, WHOLE):
-        found = keypoints_of(models[0].keypoints(picture, pose))[kp.FACE_SLICE]
+        found = keypoints_of(models[0].landmarks(picture, pose))[kp.FACE_SLICE]
         off = np.linalg.norm(found[:, :2] - truth, axis=1).mean()
         if found[:, 2].min() > 0 and off < 0.25 * np.ptp(truth[:, 0]):
             return True

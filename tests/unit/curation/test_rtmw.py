@@ -68,7 +68,7 @@ def test_points_come_back_to_where_they_are_in_the_frame(network: Path, box: tup
 def test_the_whole_body_is_found_from_the_pose(network: Path) -> None:
     frame, model = spot(100, 100), Rtmw(network, 0.3)
     (pose,) = model.poses(frame, np.array([0, 0, 1, 1], np.float32))
-    found = model.keypoints(frame, pose)
+    found = model.landmarks(frame, pose)
     assert found.shape == (COUNT, 3)
     assert (found[LEFT_HAND, 2] == 1).all()
     assert found[POSE][0, :2] == pytest.approx([100 / 320, 100 / 240], abs=0.03)

@@ -41,7 +41,7 @@ class Scene:
         centres = [(p, p[:, :2].mean(0)) for p in self.people]
         return [p for p, c in centres if (c > box[:2]).all() and (c < box[2:]).all()]
 
-    def keypoints(self, _frame: np.ndarray, pose: Points, _previous: Points | None) -> Points:
+    def landmarks(self, _frame: np.ndarray, pose: Points, _previous: Points | None) -> Points:
         found = np.zeros((kp.COUNT, 3), np.float32)
         found[kp.BODY_SLICE] = pose[kp.MEDIAPIPE_POSE]
         return found
