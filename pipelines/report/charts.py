@@ -224,19 +224,15 @@ def limited_histogram(
 
 def shares(title: str, values: Sequence[str]) -> Bars:
     """How often each value occurs, the most frequent first."""
-    found = Counter(values).most_common()
-    bars = _bars([name for name, _ in found], [count for _, count in found], 0.2)
-    marks = tuple(Tick(round(bar.x + bar.width / 2, 1), bar.label) for bar in bars)
-    summary = ", ".join(f"{name} {count / max(len(values), 1):.0%}" for name, count in found)
-    return Bars(title, bars, marks, summary, len(values))
+    return amounts(title, dict(Counter(values).most_common()))
 
 
-def weighted_shares(title: str, seconds: Mapping[str, float]) -> Bars:
-    """Seconds of each kind, in the order given."""
-    total = max(sum(seconds.values()), 1e-9)
-    bars = _bars(list(seconds), [round(value) for value in seconds.values()], 0.2)
+def amounts(title: str, found: Mapping[str, float]) -> Bars:
+    """How much there is of each kind, in the order given."""
+    bars = _bars(list(found), [round(value) for value in found.values()], 0.2)
     marks = tuple(Tick(round(bar.x + bar.width / 2, 1), bar.label) for bar in bars)
-    summary = ", ".join(f"{name} {value / total:.0%}" for name, value in seconds.items())
+    total = sum(found.values())
+    summary = ", ".join(f"{name} {value / max(total, 1e-9):.0%}" for name, value in found.items())
     return Bars(title, bars, marks, summary, round(total))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.curation.coverage.traits import TRAITS
 from pipelines.manifest import Manifest
-from pipelines.report.charts import Bars, duration, weighted_shares
+from pipelines.report.charts import Bars, amounts, duration
 
 _RARE = 0.02
 _NO_GAP = frozenset({"unseen"})  # what is not seen is no motion that could be lacking
@@ -33,7 +33,7 @@ def coverage(inputs: Mapping[str, Manifest]) -> Coverage:
     for trait, kinds in TRAITS.items():
         seconds = np.array([row["seconds"] * np.array(row[trait]) for row in rows]).sum(0)
         title = trait.replace("_", " ")
-        charts.append(weighted_shares(title, dict(zip(kinds, seconds.tolist(), strict=True))))
+        charts.append(amounts(title, dict(zip(kinds, seconds.tolist(), strict=True))))
         rare = [k for k, s in zip(kinds, seconds, strict=True) if s < _RARE * total and k not in _NO_GAP]
         if rare:
             lacking.append(f"{title}: {', '.join(rare)}")

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pipelines.manifest import Manifest, Row, Status
 
 # Stage, and what one of its rows is.
-STEPS = (("videos", "videos"), ("people", "tracks of a person"), ("clips", "clips"), ("duplicates", "different clips"))
+STEPS = (
+    ("videos", "videos"),
+    ("people", "tracks of a person"),
+    ("clips", "clips"),
+    ("duplicates", "different clips"),
+    ("coverage", "clips to train on"),
+)
 
 
 def code_of(reason: str | None) -> str:

@@ -192,6 +192,7 @@ def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> 
     assert "1 of 2 videos kept" in page.text
     assert "4 of 6 clips kept" in page.text
     assert "3 of 4 different clips kept" in page.text
+    assert "3 of 3 clips to train on kept" in page.text
     lines = [page.row(split, 6) for split in ("train", "validation", "test")]
     assert [sum(int(line[column]) for line in lines) for column in (1, 2, 3)] == [1, 1, 3]
     assert "at most 1 videos hang together" in page.text
