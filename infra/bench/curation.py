@@ -1,7 +1,8 @@
 """Suite `curation`: from videos to clips, beside the chain that people write first.
 
 That chain decodes the file again at full size for every model, looks at one frame at a time, looks for people in every
-frame, and decodes from the beginning for each clip. It uses the same models and takes the same decisions from them.
+frame, and decodes from the beginning for each clip. The models are the same; whether a clip is good it does not ask, so
+only the number of clips can be held against ours.
 """
 
 import shutil
