@@ -195,7 +195,7 @@ def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> 
     assert "3 of 3 clips to train on kept" in page.text
     lines = [page.row(split, 6) for split in ("train", "validation", "test")]
     assert [sum(int(line[column]) for line in lines) for column in (1, 2, 3)] == [1, 1, 3]
-    assert "at most 1 videos hang together" in page.text
+    assert "largest group that may not be parted: 1 video" in page.text
     assert [line[5] for line in lines] == ["2", "0", "2"]
     assert page.row("park <b>", 6)[1:] == ["CC0-1.0", "1", "12.5 s", "3", "3.0 s"]
 
