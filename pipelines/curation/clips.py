@@ -1,29 +1,29 @@
 """Stage `clips`: the good spans of each track as square, person-centred clips at a fixed rate, with their landmarks.
 
-A span is good where nobody interferes with its person, and its scores (see `quality`) keep the limits. Every other span
-is kept as a rejected row with its reason and scores.
+A span is good where nobody interferes with its person, and its scores (see `quality`) keep the limits. Stretches out of
+focus and held pictures are cut out of it (see `quality.faults`). Every other span is kept as a rejected row with its
+reason and scores.
 """
 
 import functools
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipelines.curation import tracking
 from pipelines.curation.cut import Window, cut_windows, nearest_frames
 from pipelines.curation.decode import Frame, deadline_s, video_path
 from pipelines.curation.interference import Interference, InterferenceConfig, interference
 from pipelines.curation.models import ensure_models
-from pipelines.curation.quality.meter import Meter, Subject
+from pipelines.curation.quality.faults import faults
+from pipelines.curation.quality.meter import Measured, Meter, Subject
 from pipelines.curation.quality.overlay import TextDetector
 from pipelines.curation.quality.scores import Scores, Thresholds, criteria, judge
-from pipelines.curation.quality.track import track_scores
+from pipelines.curation.spans import Span, pieces_of, spans_of
 from pipelines.curation.tracks import Track, load_track
 from pipelines.curation.window import clip_window
 from pipelines.engine import Row, Worker
@@ -72,20 +72,25 @@ class ClipsConfig:
 
 
 @dataclass(frozen=True)
-class Span:
-    """Frames [first, after) of a track, and why they cannot be a clip (None: they may)."""
+class Followed:
+    """A track of a video. about: its row of the manifest `people`."""
 
-    first: int
-    after: int
-    reason: str | None
+    video: Row
+    about: Row
+    track: Track
+    disturbed: Interference
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        return self.video["width"], self.video["height"]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A span of a track, and what it would be as a clip. row: its row of the manifest so far."""
+    """A span of a track, and what it would be as a clip."""
 
-    row: Row
-    reason: str | None
+    followed: Followed
+    span: Span
     subject: Subject
 
 
@@ -131,72 +136,91 @@ def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Work
                 if about["shot"] == row["shot"] and about["id"] != row["id"]
             ]
             disturbed = interference(track, others, config.margin)
-            crowded = tracking.without_blinks(
-                disturbed.exceeds(config.interference), round(config.max_gap_s * row["fps"])
-            )
-            spans = spans_of(track, crowded, row["fps"], config)
-            found += [_candidate(config, video, row, track, span, disturbed) for span in spans]
+            blink = round(config.max_gap_s * row["fps"])
+            crowded = tracking.without_blinks(disturbed.exceeds(config.interference), blink)
+            spans = spans_of(track, crowded, max(1, int(config.max_seconds * row["fps"])), blink)
+            found += [_candidate(config, Followed(video, row, track, disturbed), span) for span in spans]
         windows = [candidate.subject.window for candidate in found]
-        good = {number: candidate.subject for number, candidate in enumerate(found) if not candidate.reason}
+        good = {number: candidate.subject for number, candidate in enumerate(found) if not candidate.span.reason}
         meter = Meter(good, tracks, (video["width"], video["height"]), text)
         rows = []
         for number, frames in cut_windows(video_path(workspace, video), windows, config.size, meter.see):
-            scores = meter.scores(number, frames, config.fps) if number in good else found[number].subject.scores
-            rows.append(_publish(workspace, config, folder, found[number], scores, frames))
+            candidate = found[number]
+            if number in good:
+                measured = meter.measured(number, frames, config.fps)
+                for piece, scores, shown in _pieces(config, candidate, measured, frames):
+                    rows.append(_publish(workspace, config, folder, piece, scores, shown))
+            else:
+                rows.append(_publish(workspace, config, folder, candidate, candidate.subject.scores, frames))
         return rows
 
     return cut_video
 
 
-def spans_of(track: Track, crowded: NDArray[np.bool_], fps: float, config: ClipsConfig) -> list[Span]:
-    """Every frame of a track in exactly one span: candidates of at most `max_seconds`, and the stretches between them.
-
-    crowded: (T,) frames in which others interfere.
-    """
-    seen = tracking.close_gaps(track.seen[:, 0], round(config.max_gap_s * fps))
-    spans = [Span(first, after, "several_people") for first, after in tracking.runs(crowded)]
-    spans += [Span(first, after, "low_visibility: lost") for first, after in tracking.runs(~seen & ~crowded)]
-    longest = max(1, int(config.max_seconds * fps))
-    for first, after in tracking.runs(seen & ~crowded):
-        edges = np.linspace(first, after, int(np.ceil((after - first) / longest)) + 1).round().astype(int)
-        spans += [Span(int(a), int(b), None) for a, b in pairwise(edges)]
-    return sorted(spans, key=lambda span: span.first)
+def _candidate(config: ClipsConfig, followed: Followed, span: Span) -> Candidate:
+    track, inside, fps = followed.track, slice(span.first, span.after), followed.about["fps"]
+    times, boxes = track.times[inside], track.boxes[inside]
+    corners, side = clip_window(boxes, fps, followed.frame_size, config.margin)
+    window = Window(times, corners, side, nearest_frames(times, config.fps))
+    subject = Subject.of(window, track.keypoints[inside], boxes, fps, followed.frame_size)
+    reason = span.reason or judge(subject.scores, config.thresholds)
+    if reason:
+        subject = replace(subject, window=replace(window, chosen=[len(times) // 2]))
+    return Candidate(followed, replace(span, reason=reason), subject)
 
 
-def _candidate(
-    config: ClipsConfig, video: Row, row: Row, track: Track, span: Span, disturbed: Interference
-) -> Candidate:
-    inside = slice(span.first, span.after)
-    times, boxes, keypoints = track.times[inside], track.boxes[inside], track.keypoints[inside]
-    end = track.times[span.after] if span.after < len(track.times) else row["end_s"]
-    frame_size = video["width"], video["height"]
-    scores = track_scores(keypoints, boxes, len(times) / row["fps"], frame_size)
-    reason = span.reason or judge(scores, config.thresholds)
-    corners, side = clip_window(boxes, row["fps"], frame_size, config.margin)
-    chosen = [len(times) // 2] if reason else nearest_frames(times, config.fps)
-    place = {"start_s": round(float(times[0]), 4), "end_s": round(float(end), 4)}
-    about = {"parent_id": row["id"], "video_id": video["id"], **{key: video[key] for key in _ORIGIN}, **place}
-    about |= disturbed.worst(span.first, span.after)
-    subject = Subject(Window(times, corners, side, chosen), keypoints, boxes, scores)
-    return Candidate(about | {"frames": len(times)}, reason, subject)
+def _pieces(
+    config: ClipsConfig, candidate: Candidate, measured: Measured, frames: list[Frame]
+) -> Iterator[tuple[Candidate, Scores, list[Frame]]]:
+    """What remains of a candidate between its faults, and the faults, each judged. All look through its window."""
+    followed, whole, window = candidate.followed, candidate.span, candidate.subject.window
+    edges = [*window.chosen, len(window.times)]
+    edges[0] = 0
+    found = faults(measured.sharpness, measured.repeats, config.thresholds, round(config.max_gap_s * config.fps))
+    for k in range(1, len(found)):  # a frame that is shown twice lies in one piece
+        if window.chosen[k] == window.chosen[k - 1]:
+            found[k] = found[k - 1]
+    for piece in pieces_of(found):
+        first, after = edges[piece.first], edges[piece.after]
+        inside = slice(whole.first + first, whole.first + after)
+        chosen = [index - first for index in window.chosen[piece.first : piece.after]]
+        part = Window(window.times[first:after], window.corners[first:after], window.side, chosen)
+        track, fps = followed.track, followed.about["fps"]
+        subject = Subject.of(part, track.keypoints[inside], track.boxes[inside], fps, followed.frame_size)
+        scores = measured.scores(subject, piece.first, piece.after)
+        span = Span(inside.start, inside.stop, piece.reason or judge(scores, config.thresholds))
+        yield Candidate(followed, span, subject), scores, frames[piece.first : piece.after]
 
 
 def _publish(
     workspace: Workspace, config: ClipsConfig, folder: str, found: Candidate, scores: Scores, frames: list[Frame]
 ) -> Row:
-    reason = found.reason or judge(scores, config.thresholds)
-    row = found.row
-    row_id = digest_of("clip", row["parent_id"], asdict(config), row["start_s"], row["end_s"], reason)
+    followed, span, window = found.followed, found.span, found.subject.window
+    times = followed.track.times
+    end = times[span.after] if span.after < len(times) else followed.about["end_s"]
+    place = {"start_s": round(float(times[span.first]), 4), "end_s": round(float(end), 4)}
+    row_id = digest_of("clip", followed.about["id"], asdict(config), *place.values(), span.reason)
     name = f"{folder}/files/{row_id}"
-    row |= {"id": row_id, "status": Status.REJECTED if reason else Status.KEPT, "reason": reason, **scores.row()}
+    row = {
+        "id": row_id,
+        "parent_id": followed.about["id"],
+        "status": Status.REJECTED if span.reason else Status.KEPT,
+        "reason": span.reason,
+        "video_id": followed.video["id"],
+        **{key: followed.video[key] for key in _ORIGIN},
+        **place,
+        "frames": span.after - span.first,
+        **scores.row(),
+        **followed.disturbed.worst(span.first, span.after),
+    }
     with workspace.publish(f"{name}.jpg") as path:
         path.write_bytes(_jpeg(frames[len(frames) // 2]))
     row |= {"thumbnail_path": f"{name}.jpg"}
-    if reason:
+    if span.reason:
         return row
     with workspace.publish(f"{name}.mp4") as path:
         path.write_bytes(encode_mp4(frames, config.fps, config.crf))
-    window, chosen = found.subject.window, list(found.subject.window.chosen)
+    chosen = list(window.chosen)
     placed = found.subject.keypoints[chosen].copy()
     placed[..., :2] = (placed[..., :2] - window.corners[chosen][:, None]) / window.side
     placed[placed[..., 2] == 0] = 0
@@ -220,6 +244,6 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=6,
+    version=7,
     covers="people",
 )

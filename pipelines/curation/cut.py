@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.curation.decode import Frame, pictures_at
+from pipelines.curation.decode import Frame, Picture, pictures_at
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Window:
     chosen: Sequence[int]
 
 
-See = Callable[[float, Frame, Sequence[tuple[int, int]]], None]
+See = Callable[[float, Picture, Frame, Sequence[tuple[int, int]]], None]
 
 
 def cut_windows(
@@ -33,8 +33,8 @@ def cut_windows(
 ) -> Iterator[tuple[int, list[Frame]]]:
     """(index of the window, its RGB frames (size, size, 3)), each as soon as its last frame has come.
 
-    Frames are held only for the windows that are open at a time. see: is given every picture that is used, as large as
-    the source: its time, RGB (H, W, 3), and (window, frame of the window) for those that use it.
+    Frames are held only for the windows that are open at a time. see: is given every picture that is used: its time,
+    itself, its RGB (H, W, 3) as large as the source, and (window, frame of the window) for those that use it.
     Raises: DataError where the file cannot be decoded.
     """
     users: dict[float, list[tuple[int, int]]] = defaultdict(list)
@@ -45,7 +45,7 @@ def cut_windows(
     frames: dict[int, list[Frame]] = defaultdict(list)
     for time, picture in zip(times, pictures_at(path, times), strict=True):
         whole = picture.rgb()
-        see(time, whole, users[time])
+        see(time, picture, whole, users[time])
         for number, index in users[time]:
             window = windows[number]
             shown = resized(whole, window.corners[index], window.side, size)

@@ -22,6 +22,7 @@ from pipelines.workspace import Workspace
 Frame = NDArray[np.uint8]
 T = TypeVar("T")
 _SAME_TIME = 2e-4
+_H264 = 1  # FFmpeg's AV_VIDEO_ENC_PARAMS_H264
 _JUMP_S = 8.0  # a longer stretch is jumped over: it holds a key frame to go on from, as a rule
 
 
@@ -74,6 +75,13 @@ class Picture:
         # FFmpeg reports how far the player must turn the picture counter-clockwise and leaves it to us.
         return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), round(self.frame.rotation / 90)))
 
+    def quantiser(self) -> float | None:
+        """Mean quantisation parameter of the luma blocks, 0 (lossless) to 51; None where it is not H.264."""
+        from av.sidedata.sidedata import Type
+
+        coded = self.frame.side_data.get(Type.VIDEO_ENC_PARAMS)
+        return float(coded.qp_map().mean()) if coded and coded.codec_type == _H264 and coded.nb_blocks else None
+
 
 @dataclass(frozen=True)
 class PyAvDecoder:
@@ -113,6 +121,7 @@ def _timed_frames(path: Path, start: float) -> Iterator[tuple[float, Picture]]:
             raise DataError(f"{path}: has no video stream; remove it from the sources")
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"export_side_data": "venc_params"}  # for `Picture.quantiser`
         origin = stream.start_time or 0
         if start > 0:
             container.seek(origin + int(start / stream.time_base), stream=stream)

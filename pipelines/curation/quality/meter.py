@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from pipelines import keypoints as kp
 from pipelines.curation.cut import Window
-from pipelines.curation.decode import Frame
+from pipelines.curation.decode import Frame, Picture
 from pipelines.curation.quality import picture, repeats
-from pipelines.curation.quality.camera import Camera, camera_motion, motion
+from pipelines.curation.quality.camera import Camera, Step, camera_motion, motion
 from pipelines.curation.quality.overlay import TextDetector, overlay
 from pipelines.curation.quality.scores import Scores
+from pipelines.curation.quality.track import track_scores
 from pipelines.curation.tracking import Points
 from pipelines.curation.tracks import Track
 
@@ -31,17 +32,74 @@ class Subject:
     boxes: NDArray[np.float64]
     scores: Scores
 
+    @classmethod
+    def of(
+        cls, window: Window, keypoints: Points, boxes: NDArray[np.float64], fps: float, frame_size: tuple[int, int]
+    ) -> "Subject":
+        """fps: of the window's times. frame_size: (width, height), pixels."""
+        return cls(window, keypoints, boxes, track_scores(keypoints, boxes, len(boxes) / fps, frame_size))
 
-@dataclass
-class _Looks:
-    """What the looks at a clip gave, one item each; None where there was nothing to measure."""
 
-    hands: list[float | None] = field(default_factory=list)
-    face: list[float | None] = field(default_factory=list)
-    exposure: list[tuple[float, float] | None] = field(default_factory=list)
-    blockiness: list[float] = field(default_factory=list)
-    bars: list[NDArray[np.int64]] = field(default_factory=list)
-    text: list[NDArray[np.bool_]] = field(default_factory=list)
+@dataclass(frozen=True)
+class Look:
+    """What one picture gave for a clip; None where there was nothing to measure. index: of the frame in the window."""
+
+    index: int
+    hands: float | None
+    face: float | None
+    exposure: tuple[float, float] | None
+    blockiness: float
+    quantiser: float | None
+    bars: NDArray[np.int64]
+    text: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A clip that was cut. steps: of the camera between its frames that differ, (n - 1). sharpness: (T,) of its frames.
+    repeats: (T - 1,) whether each frame but the first repeats the one before."""
+
+    frame_size: tuple[int, int]
+    fps: float
+    subject: Subject
+    looks: Sequence[Look]
+    steps: Sequence[Step | None]
+    sharpness: NDArray[np.float64]
+    repeats: NDArray[np.bool_]
+
+    def scores(self, part: Subject, first: int, after: int) -> Scores:
+        """All scores of the frames [first, after) of the clip, about which part is what the subject is about all."""
+        whole = self.subject.window
+        shown = _shown(whole)
+        low, high = whole.chosen[first], whole.chosen[after - 1]
+        looks = [look for look in self.looks if low <= look.index <= high]
+        looks = looks or [min(self.looks, key=lambda look: abs(look.index - (low + high) / 2))]
+        corners = whole.corners[[look.index for look in looks]]
+        inset = np.min([look.bars for look in self.looks], axis=0)
+        borders = [picture.window_borders(inset, corner, whole.side, self.frame_size) for corner in corners]
+        inside = [k for k, index in enumerate(shown) if low <= index <= high]
+        steps = self.steps[inside[0] : inside[-1]]
+        chosen = [shown[k] for k in inside]
+        times, boxes = whole.times[chosen], self.subject.boxes[chosen]
+        points = self.subject.keypoints[chosen, : kp.FACE_SLICE.start]
+        flags = self.repeats[first : after - 1]
+        exposure = [look.exposure for look in looks if look.exposure is not None]
+        return replace(
+            part.scores,
+            motion=motion(points, (boxes[:, 2:] - boxes[:, :2]).max(1), times, steps),
+            camera_motion=camera_motion(steps, times, self.frame_size),
+            sharpness=float(np.median(self.sharpness[first:after])),
+            hand_sharpness=_median([look.hands for look in looks]),
+            face_sharpness=_median([look.face for look in looks]),
+            brightness=_median([value[0] for value in exposure]),
+            clipped=_median([value[1] for value in exposure]),
+            blockiness=_median([look.blockiness for look in looks]),
+            quantiser=_median([look.quantiser for look in looks]),
+            borders=float(np.mean(borders)),
+            overlay=overlay([look.text for look in self.looks], corners, whole.side, self.frame_size),
+            repeated=repeats.repeated(flags),
+            cadence=repeats.cadence(flags, self.fps),
+        )
 
 
 class Meter:
@@ -56,14 +114,15 @@ class Meter:
         self._subjects, self._frame_size, self._text = subjects, frame_size, text
         self._camera = Camera()
         self._chosen = {number: _spread(subject.window) for number, subject in subjects.items()}
-        self._looks: dict[int, _Looks] = defaultdict(_Looks)
+        self._looks: dict[int, list[Look]] = defaultdict(list)
         self._people: dict[float, list[NDArray[np.float64]]] = defaultdict(list)
         for track in tracks:
             for time, box in zip(track.times, track.boxes, strict=True):
                 self._people[float(time)].append(box)
 
-    def see(self, time: float, frame: Frame, users: Sequence[tuple[int, int]]) -> None:
-        """frame: RGB, as large as the source. users: (number, frame of its window) for the clips that show it."""
+    def see(self, time: float, shown: Picture, frame: Frame, users: Sequence[tuple[int, int]]) -> None:
+        """shown: as it was decoded. frame: its RGB, as large as the source. users: (number, frame of its window) for
+        the clips that show it."""
         self._camera.see(time, frame, self._people[time])
         looks = [(number, index) for number, index in users if index in self._chosen.get(number, ())]
         if not looks:
@@ -72,48 +131,38 @@ class Meter:
         bars = picture.bars(grey)
         blocks = picture.blockiness(picture.without_bars(grey, bars))
         for number, index in looks:
-            keypoints, found = self._subjects[number].keypoints[index], self._looks[number]
+            keypoints = self._subjects[number].keypoints[index]
             hands = [picture.part_sharpness(grey, keypoints, part) for part in ("left_hand", "right_hand")]
-            found.hands.append(max((value for value in hands if value is not None), default=None))
-            found.face.append(picture.part_sharpness(grey, keypoints, "face"))
-            found.exposure.append(picture.exposure(grey, keypoints))
-            found.blockiness.append(blocks)
-            found.bars.append(bars)
-            found.text.append(text & ~picture.body_mask(keypoints, self._frame_size, text.shape))
+            look = Look(
+                index=index,
+                hands=max((value for value in hands if value is not None), default=None),
+                face=picture.part_sharpness(grey, keypoints, "face"),
+                exposure=picture.exposure(grey, keypoints),
+                blockiness=blocks,
+                quantiser=shown.quantiser(),
+                bars=bars,
+                text=text & ~picture.body_mask(keypoints, self._frame_size, text.shape),
+            )
+            self._looks[number].append(look)
 
-    def scores(self, number: int, frames: Sequence[Frame], fps: float) -> Scores:
-        """All scores of a clip. frames: as they were cut, at `fps`."""
-        subject, looks = self._subjects[number], self._looks.pop(number)
-        window, shown = subject.window, list(dict.fromkeys(subject.window.chosen))
-        times, boxes = window.times[shown], subject.boxes[shown]
+    def measured(self, number: int, frames: Sequence[Frame], fps: float) -> Measured:
+        """A clip when its last frame has been seen. frames: as they were cut, at `fps`."""
+        subject = self._subjects[number]
+        times = subject.window.times[_shown(subject.window)]
         steps = [self._camera.step(float(a), float(b)) for a, b in pairwise(times)]
-        exposure = [value for value in looks.exposure if value is not None]
-        corners = window.corners[self._chosen[number]]
-        inset = np.min(looks.bars, axis=0)
-        borders = [picture.window_borders(inset, corner, window.side, self._frame_size) for corner in corners]
-        flags = repeats.repeats(frames)
-        return replace(
-            subject.scores,
-            motion=motion(
-                subject.keypoints[shown, : kp.FACE_SLICE.start], (boxes[:, 2:] - boxes[:, :2]).max(1), times, steps
-            ),
-            camera_motion=camera_motion(steps, times, self._frame_size),
-            sharpness=float(np.median([picture.sharpness(picture.luma(frame)) for frame in frames])),
-            hand_sharpness=_median(looks.hands),
-            face_sharpness=_median(looks.face),
-            brightness=_median([value[0] for value in exposure]),
-            clipped=_median([value[1] for value in exposure]),
-            blockiness=_median(looks.blockiness),
-            borders=float(np.mean(borders)),
-            overlay=overlay(looks.text, corners, window.side, self._frame_size),
-            repeated=repeats.repeated(flags),
-            cadence=repeats.cadence(flags, fps),
-        )
+        sharpness = np.array([picture.sharpness(picture.luma(frame)) for frame in frames])
+        looks = self._looks.pop(number)
+        return Measured(self._frame_size, fps, subject, looks, steps, sharpness, repeats.repeats(frames))
+
+
+def _shown(window: Window) -> list[int]:
+    """The frames of a window that are shown, each once."""
+    return list(dict.fromkeys(window.chosen))
 
 
 def _spread(window: Window) -> list[int]:
     """The frames of a window that are looked at: `_LOOKS`, evenly spread, or all if there are fewer."""
-    shown = list(dict.fromkeys(window.chosen))
+    shown = _shown(window)
     places = np.linspace(0, len(shown) - 1, 2 * _LOOKS + 1)[1::2].round().astype(int)
     return [shown[place] for place in dict.fromkeys(places.tolist())]
 

@@ -9,6 +9,8 @@ clipped         share of the person's points that are black (luma <= 4) or white
 blockiness      mean step between neighbouring pixels over the borders of 8x8 blocks, over the mean of the other steps
                 (after Wang, Sheikh & Bovik, 2002); the grid may begin anywhere, bars are left out; 1 without
                 blocks
+quantiser       mean quantisation parameter of the picture's luma blocks as this file codes them, H.264 only; median
+                over the looks. It says nothing of what was coded before
 borders         share of the clip's window, as far as it lies in the frame, that is covered by letterbox bars
 
 The person is the convex hull of their seen body points.

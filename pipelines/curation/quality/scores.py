@@ -14,7 +14,7 @@ class Scores:
     body_visibility, hand_visibility, face_visibility, occlusion, completeness, occupancy (shares), face_yaw (degrees).
     From the pictures (`quality.meter`), None where none was looked at: motion (sizes of the person per second),
     camera_motion (frame heights per second), sharpness, hand_sharpness, face_sharpness (squared grey levels),
-    brightness, clipped, borders, overlay, repeated, cadence (shares), blockiness (ratio).
+    brightness, clipped, borders, overlay, repeated, cadence (shares), blockiness (ratio), quantiser (0 to 51).
     """
 
     seconds: float
@@ -36,6 +36,7 @@ class Scores:
     brightness: float | None = None
     clipped: float | None = None
     blockiness: float | None = None
+    quantiser: float | None = None
     borders: float | None = None
     overlay: float | None = None
     repeated: float | None = None
@@ -72,9 +73,10 @@ class Thresholds:
     min_hand_sharpness: float | None = None
     min_face_sharpness: float | None = None
     max_blockiness: float | None = 1.6
+    max_quantiser: float | None = 40.0
     max_borders: float | None = 0.1
     max_overlay: float | None = 0.01
-    max_repeated: float | None = 0.4
+    max_repeated: float | None = 0.2
     max_cadence: float | None = 0.35
 
 
@@ -116,6 +118,7 @@ _NAMES = {
     "brightness": ("too_dark", "brightness of the person", ""),
     "clipped": ("badly_exposed", "black or white points of the person", ""),
     "blockiness": ("compressed", "blockiness", ""),
+    "quantiser": ("compressed: coarsely", "quantiser of the video", ""),
     "borders": ("borders", "borders in the clip", ""),
     "overlay": ("overlay", "text and logos in the clip", ""),
     "repeated": ("repeated_frames", "repeated frames", ""),

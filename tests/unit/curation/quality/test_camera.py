@@ -49,11 +49,21 @@ def test_both_are_measured_apart(camera_speed: float, person_speed: float) -> No
 def test_steps_add_up_and_end_where_pictures_are_missing() -> None:
     camera, times, _ = film(160, 0)
     assert camera.step(float(times[0]), float(times[8]))[0, 2] == pytest.approx(-80, abs=4)
-    assert (camera.step(-5.0, float(times[8])) == np.eye(2, 3)).all()
+    assert camera.step(-5.0, float(times[8])) is None
 
 
 def test_a_plain_wall_says_nothing_of_the_camera() -> None:
     camera = Camera()
     for time in (0.0, 0.1):
         camera.see(time, np.full((360, 640, 3), 90, np.uint8), [])
-    assert (camera.step(0.0, 0.1) == np.eye(2, 3)).all()
+    assert camera.step(0.0, 0.1) is None
+    assert camera_motion([None], np.array([0.0, 0.1]), SIZE) is None
+
+
+def test_before_a_plain_wall_only_what_moves_within_the_person_counts() -> None:
+    times, sizes = np.array([0.0, 0.1]), np.full(2, 100.0)
+    points = np.ones((2, 5, 3), np.float32)
+    points[1, :, 0] += 20  # the whole person, or the camera
+    assert motion(points, sizes, times, [None]) == 0
+    points[1, 4, 1] += 10
+    assert motion(points, sizes, times, [None]) == pytest.approx(10 / 5 / 100 / 0.1)
