@@ -32,6 +32,7 @@ _ARMS = {"left_hand": (13, 15, 17, 19), "right_hand": (14, 16, 18, 20)}
 _HAND_STARTS = ((0.3, 0.95), (0.3, 1.3))
 _HIDDEN = 0.1  # visibility of a wrist below which no hand is looked for
 _FARTHEST_HAND = 0.6  # a hand belongs to an arm when their wrists are no farther apart, in forearms
+_OWN = 0.3  # probability that a hand is of the side of its arm, below which it is taken to be the other one
 _SURE = 0.6  # presence at which no other place is tried
 _HOPELESS = 0.03  # presence at which a second look from the same place hardly ever helps
 _CENTRED = 0.1  # a square needs no correction when its content's centre is off by less than this share of its side
@@ -50,17 +51,20 @@ class Region:
 
 
 class RegionModel:
-    """A TFLite landmark model that reads a square RGB image in [0, 1] and gives points in its pixels and a presence."""
+    """A TFLite landmark model that reads a square RGB image in [0, 1] and gives points in its pixels and scores.
 
-    def __init__(self, model: Path, size: int, points: str, presence: str, is_logit: bool) -> None:
+    points, scores: names of its outputs. is_logit: of the scores.
+    """
+
+    def __init__(self, model: Path, size: int, points: str, scores: Sequence[str], is_logit: bool) -> None:
         import cv2
 
         # OpenCV's new engine gives the first output of such a model only.
         self._net = cv2.dnn.readNetFromTFLite(str(model), cv2.dnn.ENGINE_CLASSIC)
-        self._size, self._outputs, self._is_logit = size, (points, presence), is_logit
+        self._size, self._outputs, self._is_logit = size, (points, *scores), is_logit
 
-    def look(self, frame: Frame, region: Region) -> tuple[NDArray[np.float32], float]:
-        """Points (n, 2) in pixels of the frame, and the presence in [0, 1]."""
+    def look(self, frame: Frame, region: Region) -> tuple[NDArray[np.float32], list[float]]:
+        """Points (n, 2) in pixels of the frame, and the scores in [0, 1]."""
         import cv2
 
         x, y = map(float, region.centre)
@@ -68,12 +72,12 @@ class RegionModel:
         turn[:, 2] += self._size / 2 - region.centre
         image = cv2.warpAffine(frame, turn, (self._size, self._size), flags=cv2.INTER_LINEAR)
         self._net.setInput((image.astype(np.float32) / 255).transpose(2, 0, 1)[None])
-        points, presence = self._net.forward(self._outputs)
+        points, *scores = self._net.forward(self._outputs)
         back = cv2.invertAffineTransform(turn)
-        score = float(presence.reshape(-1)[0])
+        values = [float(score.reshape(-1)[0]) for score in scores]
         return (
             (points.reshape(-1, 3)[:, :2] @ back[:, :2].T + back[:, 2]).astype(np.float32),
-            1 / (1 + float(np.exp(-score))) if self._is_logit else score,
+            [1 / (1 + float(np.exp(-value))) for value in values] if self._is_logit else values,
         )
 
 
@@ -157,8 +161,8 @@ class Landmarker:
 
     def __init__(self, pose: PoseModel, paths: ModelPaths, config: LandmarkConfig) -> None:
         self._config, self._pose = config, pose
-        self._hand = RegionModel(paths.hand, 224, "Identity", "Identity_1", is_logit=False)
-        self._face = RegionModel(paths.face, 192, "conv2d_21", "conv2d_31", is_logit=True)
+        self._hand = RegionModel(paths.hand, 224, "Identity", ("Identity_1", "Identity_2"), is_logit=False)
+        self._face = RegionModel(paths.face, 192, "conv2d_21", ("conv2d_31",), is_logit=True)
 
     def poses(self, frame: Frame, box: Box) -> list[Points]:
         """See `PoseModel`."""
@@ -195,25 +199,26 @@ class Landmarker:
             starts = [_hand_start(pose, arm, forearm, *start) for start in _HAND_STARTS]
             if previous is not None and previous[wb.PARTS[side], 2].any():
                 starts.insert(0, hand_region(previous[wb.PARTS[side], :2] * size))
-            hand = self._look_for_hand(frame, starts, wrist, _FARTHEST_HAND * forearm)
+            hand = self._look_for_hand(frame, side, starts, wrist, _FARTHEST_HAND * forearm)
             if hand is not None:
                 found[side] = hand
         return on_their_sides(found, {side: pose[arm[1]] for side, arm in _ARMS.items()})
 
     def _look_for_hand(
-        self, frame: Frame, starts: Sequence[Region], wrist: NDArray[np.float32], farthest: float
+        self, frame: Frame, side: str, starts: Sequence[Region], wrist: NDArray[np.float32], farthest: float
     ) -> tuple[NDArray[np.float32], float] | None:
         best: tuple[NDArray[np.float32], float] | None = None
         for start in starts:
-            points, presence = self._hand.look(frame, start)
+            points, (presence, right) = self._hand.look(frame, start)
             if presence < _HOPELESS:
                 continue
             better = hand_region(points)
             off = float(np.linalg.norm(better.centre - start.centre)) / start.side
             if presence < _SURE or off > _CENTRED:
-                points, presence = self._hand.look(frame, better)
+                points, (presence, right) = self._hand.look(frame, better)
             near = float(np.linalg.norm(points[0] - wrist)) <= farthest
-            if near and presence >= self._config.min_hand and (best is None or presence > best[1]):
+            own = right if side == "right_hand" else 1 - right
+            if near and own >= _OWN and presence >= self._config.min_hand and (best is None or presence > best[1]):
                 best = points, presence
                 if presence >= _SURE:
                     break
@@ -225,10 +230,10 @@ class Landmarker:
         if extent < 4:
             return None
         start = Region((head.min(0) + head.max(0)) / 2, 1.6 * extent, _tilt(pose[_EYES[0]] - pose[_EYES[1]]))
-        points, presence = self._face.look(frame, start)
+        points, (presence,) = self._face.look(frame, start)
         if presence < _HOPELESS:
             return None
-        points, presence = self._face.look(frame, face_region(points))
+        points, (presence,) = self._face.look(frame, face_region(points))
         near = float(np.linalg.norm(points[_FACE_NOSE] - pose[_NOSE])) < extent
         return (points, presence) if near and presence >= self._config.min_face else None
 
