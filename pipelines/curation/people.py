@@ -7,9 +7,7 @@ become rejected rows: tracks and such rows together account for the whole video,
 """
 
 import functools
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +20,9 @@ from pipelines.curation.decode import bounded_size, deadline_s, video_path
 from pipelines.curation.detect import PersonDetector
 from pipelines.curation.landmarks import LandmarkConfig, load_landmarker
 from pipelines.curation.models import ensure_models
-from pipelines.curation.shots import CutDetector, Moment, ShotsConfig, moments
+from pipelines.curation.shots import CutDetector, ShotsConfig, moments
 from pipelines.curation.smoothing import smoothed
+from pipelines.curation.takes import Take, takes
 from pipelines.curation.tracker import Track, Tracker
 from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
@@ -109,12 +108,11 @@ def _make_finder(workspace: Workspace, config: PeopleConfig, folder: str) -> Wor
         path = video_path(workspace, video)
         size = bounded_size(video["width"], video["height"], config.longest_side)
         fps = min(config.fps, video["fps"])
+        aspect = size[0] / size[1]
         watched = moments(path, cuts, config.shots, video["fps"], config.fps, size)
         rows: list[Row] = []
-        for number, shot in groupby((moment for moment in watched if moment.shot is not None), lambda m: m.shot):
-            aspect = size[0] / size[1]
-            tracker = Tracker(landmarker, detector, config, fps, aspect)
-            rows += _follow(workspace, folder, config, video["id"], int(number or 0), shot, tracker, fps, aspect)
+        for number, take in enumerate(takes(watched, lambda: Tracker(landmarker, detector, config, fps, aspect))):
+            rows += _rows(workspace, folder, config, video["id"], number, take, fps, aspect)
         if not rows:
             raise DataError(f"{path}: no frame can be decoded; convert it to H.264 or copy it again")
         return rows
@@ -122,33 +120,24 @@ def _make_finder(workspace: Workspace, config: PeopleConfig, folder: str) -> Wor
     return find_people
 
 
-def _follow(
+def _rows(
     workspace: Workspace,
     folder: str,
     config: PeopleConfig,
     video_id: str,
     number: int,
-    watched: Iterator[Moment],
-    tracker: Tracker,
+    take: Take,
     fps: float,
     aspect: float,
 ) -> list[Row]:
-    """The rows of one shot."""
-    times: list[float] = []
-    start = end = 0.0
-    for count, moment in enumerate(watched):
-        start, end = moment.time if count == 0 else start, moment.until
-        if moment.frame is not None:
-            tracker.step(len(times), moment.frame)
-            times.append(round(moment.time, 4))
-    shot = Shot(video_id, number, round(start, 4), round(end, 4))
+    shot = Shot(video_id, number, take.start_s, take.end_s)
     least = max(2, round(config.min_track_s * fps))
-    tracks = [track for track in tracker.finish() if len(track.indices) >= least]
+    tracks = [track for track in take.tracks if len(track.indices) >= least]
     rows = [
-        _publish(workspace, folder, config, shot, fps, np.array(times), number, track, aspect)
+        _publish(workspace, folder, config, shot, fps, np.array(take.times), number, track, aspect)
         for number, track in enumerate(tracks)
     ]
-    return rows + _empty_rows(shot, times, tracks, config.min_empty_s)
+    return rows + _empty_rows(shot, take.times, tracks, config.min_empty_s)
 
 
 def _publish(
@@ -232,7 +221,7 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=4,
+    version=5,
     covers="videos",
     outside=_networks,
 )

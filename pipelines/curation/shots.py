@@ -3,12 +3,22 @@
 TransNet V2 (Souček & Lokoč, 2020) reads 48x27 frames. Its published inference predicts 50 frames from windows of 100;
 longer windows give the same answers and spend less on their margins. It must see 25 frames ahead: `moments` holds the
 pictures back until their shot is known.
+
+It was trained on films, and says nothing of two things that matter here:
+
+- Cuts between alike pictures: somebody at the same place in another pose, or somebody else. There the picture changes
+  more than around it, but so it does at key frames and when a subtitle appears. `Moment.jump` says where it does;
+  whether it is a cut can be told from the people alone (`Tracker.goes_on`).
+- Fades through black, which it takes for two cuts: after a cut a transition goes on while the picture gets darker, is
+  black, and gets lighter again.
 """
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +28,10 @@ from pipelines.curation.decode import Frame, nearest_to_grids, pictures
 _SIZE = (48, 27)
 _MARGIN = 25  # frames of context on either side, as in the published inference
 _STEP = 150
+_AROUND = 5  # frames on either side that a jump is held against
+_JUMP, _LEAST_JUMP = 1.7, 0.8  # of the mean absolute change: times the largest around it, and grey levels
+_BLACK, _FADE, _STEEP = 8.0, 3.0, 64.0  # mean grey level; its least and largest change from frame to frame
+_LONGEST_FADE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,12 +50,25 @@ class Moment:
 
     time, until: seconds; until is when the next frame follows. shot: index, None inside a soft transition.
     frame: RGB at the size that was asked for; None where it is not on the grid that was asked for.
+    jump: whether the picture changes here as it does at a cut between alike pictures.
     """
 
     time: float
     until: float
     shot: int | None
     frame: Frame | None
+    jump: bool = False
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A frame whose shot is not known yet. change: mean absolute difference from the frame that was looked at before;
+    None where it is not looked at. level: mean grey level, then."""
+
+    time: float
+    frame: Frame | None
+    change: float | None
+    level: float = 0.0
 
 
 def moments(
@@ -53,36 +80,77 @@ def moments(
     `config.fps` are held at a time. Raises: DataError where the file cannot be decoded.
     """
     rates = [rate if rate < source_fps else None for rate in (config.fps, fps)]
-    held: deque[tuple[float, bool, Frame | None]] = deque()
+    held: deque[_Held] = deque()
 
     def small() -> Iterator[Frame]:
+        before: Frame | None = None
         for time, picture, (for_cuts, on_grid) in nearest_to_grids(pictures(path), rates):
-            held.append((time, for_cuts, picture.rgb(size) if on_grid else None))
-            if for_cuts:
-                yield picture.rgb(_SIZE)
+            frame = picture.rgb(size) if on_grid else None
+            if not for_cuts:
+                held.append(_Held(time, frame, None))
+                continue
+            glimpse = picture.rgb(_SIZE)
+            change = 0.0 if before is None else float(np.abs(glimpse.astype(np.int16) - before).mean())
+            held.append(_Held(time, frame, change, float(glimpse.mean())))
+            before = glimpse
+            yield glimpse
 
-    def flagged() -> Iterator[tuple[float, bool, Frame | None]]:
-        """(time, whether it is a cut, frame); between two frames that are looked at the first one's answer holds."""
+    def told() -> Iterator[tuple[_Held, bool, bool]]:
+        """(frame, whether it is a cut, whether it is a jump); between two frames that are looked at the first one's
+        cut holds."""
         cut = False
+        transition = _Transition()
+        past: deque[float] = deque(maxlen=_AROUND)
         for probability in detector.stream(small()):
-            while not held[0][1]:
-                time, _, frame = held.popleft()
-                yield time, cut, frame
-            cut = probability > config.threshold
-            time, _, frame = held.popleft()
-            yield time, cut, frame
+            while held[0].change is None:
+                yield held.popleft(), cut, False
+            one = held.popleft()
+            following = list(islice((h for h in held if h.change is not None), _AROUND))
+            cut = transition.holds(probability > config.threshold, one, following[0].level if following else one.level)
+            yield one, cut, _is_jump(one, past, following)
+            past.append(one.change or 0.0)
         while held:
-            time, _, frame = held.popleft()
-            yield time, cut, frame
+            yield held.popleft(), cut, False
 
     shots = Numbering(config.longest_s)
-    last: tuple[float, int | None, Frame | None] | None = None
-    for time, cut, frame in flagged():
+    last: Moment | None = None
+    for one, cut, jump in told():
         if last is not None:
-            yield Moment(last[0], time, last[1], last[2])
-        last = time, shots.of(time, cut), frame
+            yield replace(last, until=one.time)
+        last = Moment(one.time, one.time, shots.of(one.time, cut), one.frame, jump)
     if last is not None:
-        yield Moment(last[0], last[0] + 1 / min(source_fps, max(config.fps, fps)), last[1], last[2])
+        yield replace(last, until=last.time + 1 / min(source_fps, max(config.fps, fps)))
+
+
+class _Transition:
+    """Tells of frames that come in order which belong to a cut, or to the fade through black that began with one."""
+
+    def __init__(self) -> None:
+        self._phase: Literal["out", "black", "in"] | None = None
+        self._began = 0.0
+
+    def holds(self, cut: bool, one: _Held, next_level: float) -> bool:
+        """cut: whether the network takes the frame for one. next_level: mean grey level of the frame after it."""
+        if self._phase is None:
+            if cut:
+                self._phase, self._began = "out", one.time
+            return cut
+        step = next_level - one.level
+        if one.time - self._began > _LONGEST_FADE_S:
+            self._phase = None
+        elif one.level < _BLACK:
+            self._phase = "black"
+        elif self._phase == "out":
+            self._phase = "out" if -_STEEP < step < -_FADE else None
+        else:
+            self._phase = "in" if _FADE < step < _STEEP else None
+        return cut or self._phase is not None
+
+
+def _is_jump(one: _Held, past: Iterable[float], following: Sequence[_Held]) -> bool:
+    around = [*past, *(other.change or 0.0 for other in following)]
+    change = one.change or 0.0
+    return bool(around) and change >= _LEAST_JUMP and change >= _JUMP * max(around)
 
 
 class Numbering:

@@ -19,7 +19,7 @@ from pipelines.curation.assignment import Expected, Sighting, assign, coincide, 
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector, place, square, views
 from pipelines.curation.landmarks import WholeBody
-from pipelines.curation.tracking import TORSO, Box, Points
+from pipelines.curation.tracking import TORSO, Box, Points, moved
 
 if TYPE_CHECKING:
     from pipelines.curation.people import PeopleConfig
@@ -31,6 +31,9 @@ _NEWCOMER = (1.5, 2.2)  # the same for somebody who is new
 _SEARCHED_S = 0.5  # so long someone lost is looked for in every frame, then only together with newcomers
 _MOVES_ON_S = 1.0  # so long someone unseen is expected to go on as they did
 _STEADY = 0.3  # weight of the last step in the mean velocity
+# From one frame to the next somebody moves by less than this, in torsos, or by less than so many times their pace.
+_STEP, _FASTER, _FADES = 0.06, 1.7, 0.8
+_UNKNOWN_PACE = 0.05
 _BLEND = 0.1  # weight of the last look in the mean look
 # Two who are so near to each other, in torsos, and look so alike for so many frames are one.
 _GHOST_DISTANCE, _GHOST_DIFFERENCE, _GHOST_FRAMES = 0.35, 0.25, 4
@@ -56,13 +59,15 @@ class Track:
 
 @dataclass
 class Known:
-    """A person who is followed. velocity: (2,) of their torso per frame. doubled: frames in a row in which they were
-    where somebody known for longer was."""
+    """A person who is followed. velocity: (2,) of their torso per frame. pace: how far their points moved in the
+    fastest of the last steps, in torsos; it fades. doubled: frames in a row in which they were where somebody known for
+    longer was."""
 
     track: Track
     last: Sighting
     look: Look
     velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    pace: float = _UNKNOWN_PACE
     doubled: int = 0
 
     def unseen(self, index: int) -> int:
@@ -72,8 +77,9 @@ class Known:
         """(2,) by how much they are expected to have moved since they were seen."""
         return self.velocity * min(self.unseen(index), longest)
 
-    def see(self, index: int, seen: Sighting) -> None:
+    def see(self, index: int, seen: Sighting, aspect: float) -> None:
         step = (seen.pose[TORSO, :2] - self.last.pose[TORSO, :2]).mean(0) / self.unseen(index)
+        self.pace = max(moved(self.last.pose, seen.pose, aspect), _FADES * self.pace)
         self.velocity = ((1 - _STEADY) * self.velocity + _STEADY * step).astype(np.float32)
         self.look = self.look.blended(seen.look, _BLEND)
         self.last = seen
@@ -118,6 +124,23 @@ class Tracker:
                 self._known.append(Known(Track(), one, one.look))
                 self._extend(self._known[-1], index, frame, one)
         self._end_ghosts(index)
+
+    def goes_on(self, index: int, frame: Frame) -> bool:
+        """Whether the people of the frame before are in this one, at most a step further: else a cut lies between.
+
+        True where nobody was seen in the frame before. index: of this frame, which `step` has not seen.
+        """
+        there = [known for known in self._known if known.unseen(index) == 1]
+        return not there or any(self._is_at_most_a_step_further(known, frame) for known in there)
+
+    def _is_at_most_a_step_further(self, known: Known, frame: Frame) -> bool:
+        expected = Expected(known.last.pose, known.look, 1 / self._fps)
+        seen = self._look(frame, frame, known.last.box, _SEARCHES[0])
+        pair = assign([expected], seen, self._aspect)
+        if not pair:
+            return False
+        step = moved(known.last.pose, seen[pair[0]].pose, self._aspect)
+        return step < max(_STEP, _FASTER * known.pace)
 
     def finish(self) -> list[Track]:
         """All tracks, in the order in which they began."""
@@ -165,7 +188,7 @@ class Tracker:
         track = known.track
         previous = track.landmarks[-1] if track.indices and track.indices[-1] == index - 1 else None
         if track.indices:
-            known.see(index, seen)
+            known.see(index, seen, self._aspect)
         track.add(index, seen.box, self._landmarker.landmarks(frame, seen.pose, previous))
 
     def _look(self, frame: Frame, canvas: Frame, box: Box, side: float) -> list[Sighting]:

@@ -15,6 +15,7 @@ FULL_FRAME: Box = np.array([0, 0, 1, 1], np.float32)
 TORSO = [0, 11, 12, 23, 24]  # nose, shoulders and hips in a pose of 33 landmarks
 
 _LEAST_CONFIDENCE = 0.3
+_SEEN = 0.5  # from this confidence on a point's place is relied on
 
 
 def area(box: Box) -> float:
@@ -69,6 +70,16 @@ def same_person(a: Points, b: Points, aspect: float, tolerance: float = 0.25) ->
     closer than a share of the torso's size."""
     apart = np.linalg.norm((a[TORSO, :2] - b[TORSO, :2]) * [aspect, 1.0], axis=1)
     return float(np.median(apart)) < tolerance * max(extent(a, aspect), extent(b, aspect), 1e-6)
+
+
+def moved(before: Points, now: Points, aspect: float) -> float:
+    """How far the points that are seen in both of two poses (33, 3) of one person moved in the mean, in sizes of the
+    torso. 0 where none is."""
+    both = (before[:, 2] >= _SEEN) & (now[:, 2] >= _SEEN)
+    if not both.any():
+        return 0.0
+    apart = np.linalg.norm((now[both, :2] - before[both, :2]) * [aspect, 1.0], axis=1)
+    return float(apart.mean()) / max(extent(before, aspect), extent(now, aspect), 1e-6)
 
 
 def extent(pose: Points, aspect: float) -> float:

@@ -1,7 +1,7 @@
 """Cuts become shots, and windows predict every frame exactly once."""
 
 import math
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.curation.decode import Frame
 from pipelines.curation.shots import CutDetector, Moment, Numbering, ShotsConfig, moments, windows
+from pipelines.video import encode_mp4
 from tests.grey_video import shade, write_video
 
 
@@ -79,6 +80,57 @@ def test_every_frame_comes_once_with_its_shot(tmp_path: Path, fps: float, cut_fp
     # What lies between the last frame that was looked at before a cut and the first one after it is on neither side.
     assert shots[before:30] == [None] * (30 - before)
     assert shots[30:] == [1] * 30
+
+
+def levels_video(path: Path, levels: list[float], patch: Callable[[int], tuple[int, int]] | None = None) -> Path:
+    """25 frames a second of a coloured pattern at these brightnesses; patch: where a bright square lies."""
+    pattern = np.random.default_rng(1).uniform(0.6, 1.4, (6, 8, 3))
+    frames = []
+    for index, level in enumerate(levels):
+        frame = cv2.resize(np.clip(pattern * level, 0, 255).astype(np.uint8), (128, 96), interpolation=cv2.INTER_CUBIC)
+        if patch:
+            x, y = patch(index)
+            frame[y : y + 24, x : x + 24] = 240
+        frames.append(frame)
+    path.write_bytes(encode_mp4(frames, 25.0, 18))
+    return path
+
+
+def watched(path: Path, cuts: Container[int]) -> list[Moment]:
+    told = Told(cuts)
+    return list(moments(path, told, ShotsConfig(), 25.0, 25.0, (128, 96)))  # type: ignore[arg-type]
+
+
+def test_a_fade_through_black_is_one_transition(tmp_path: Path) -> None:
+    fade = [*np.linspace(120, 0, 11), 0, 0, *np.linspace(0, 120, 11)]
+    video = levels_video(tmp_path / "fade.mp4", [120.0] * 20 + fade + [120.0] * 20)
+    shots = [moment.shot for moment in watched(video, {25, 38})]
+    assert set(shots[:26]) == {0}
+    assert shots[26:41] == [None] * 15, "from the first cut until the picture is there again"
+    assert set(shots[44:]) == {1}
+
+
+def test_a_dark_shot_after_a_cut_is_not_lost(tmp_path: Path) -> None:
+    video = levels_video(tmp_path / "dark.mp4", [120.0] * 20 + [1.0] * 60)
+    shots = [moment.shot for moment in watched(video, {19})]
+    assert set(shots[46:]) == {1}
+
+
+def test_strobes_after_a_cut_belong_to_a_shot(tmp_path: Path) -> None:
+    video = levels_video(tmp_path / "strobe.mp4", [120.0] * 20 + [120.0, 90.0] * 20)
+    shots = [moment.shot for moment in watched(video, {19})]
+    assert set(shots[23:]) == {1}
+
+
+def test_the_picture_jumps_where_it_changes_more_than_around(tmp_path: Path) -> None:
+    def steps(index: int) -> tuple[int, int]:
+        return (10 + index, 30) if index < 20 else (60 + index, 30)
+
+    found = watched(levels_video(tmp_path / "jump.mp4", [100.0] * 40, steps), set())
+    assert [index for index, moment in enumerate(found) if moment.jump] == [20]
+    assert {moment.shot for moment in found} == {0}
+    flash = levels_video(tmp_path / "flash.mp4", [100.0] * 20 + [200.0] * 2 + [100.0] * 20)
+    assert not any(moment.jump for moment in watched(flash, set()))
 
 
 @given(st.integers(1, 700))
