@@ -1,14 +1,18 @@
-"""The engine's work by actors on Ray, one item at a time each: a dying or hanging worker costs only its own item."""
+"""The engine's work by actors on Ray, one item at a time each: a dying or hanging worker costs only its own item.
+
+Memory runs out because of what else runs as a rule, and a model gets one picture at a time, so that no batch could be
+made smaller but that of the items: what ran out of it, or killed its worker, is tried again alone at the end.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.engine import Item, MakeWorker, Outcome, attempt, pin_threads
+from pipelines.engine import Item, MakeWorker, Outcome, attempt, out_of_memory, pin_threads
 from pipelines.errors import WorkError
 
-_MOST_DEATHS = 2
+_MOST_TRIES = 2
 _LOOK_EVERY_S = 1.0
 
 
@@ -45,8 +49,9 @@ class Actors:
         self._make_worker, self._queue = make_worker, list(reversed(items))
         self._class = ray.remote(num_cpus=1)(_Actor)
         self._calls: dict[Any, _Call] = {}
-        self._deaths: dict[str, int] = {}
-        self._failed_starts, self._most_failed_starts = 0, _MOST_DEATHS + len(items)
+        self._again: list[Item] = []  # those that are tried once more
+        self._tries: dict[str, int] = {}
+        self._failed_starts, self._most_failed_starts = 0, _MOST_TRIES + len(items)
 
     def outcomes(self, workers: int) -> Iterator[tuple[Item, Outcome]]:
         """Each item as it finishes. Raises: WorkError where workers cannot start."""
@@ -55,7 +60,7 @@ class Actors:
         try:
             for _ in range(workers):
                 self._start()
-            while self._queue or any(call.item for call in self._calls.values()):
+            while self._has_work():
                 done, waiting = ray.wait(list(self._calls), num_returns=1, timeout=_LOOK_EVERY_S)
                 for reference in done:
                     yield from self._end(reference)
@@ -65,6 +70,14 @@ class Actors:
         finally:
             for call in self._calls.values():
                 ray.kill(call.actor)
+
+    def _has_work(self) -> bool:
+        """Whether something is left to do; what is tried again comes one at a time, when all else is done."""
+        if not self._queue and not any(call.item for call in self._calls.values()) and self._again:
+            self._queue.append(self._again.pop(0))
+            if not self._calls:
+                self._start()
+        return bool(self._queue) or any(call.item for call in self._calls.values())
 
     def _start(self) -> None:
         actor = self._class.remote(self._make_worker)
@@ -80,6 +93,11 @@ class Actors:
         except ray.exceptions.ActorDiedError as error:
             yield from self._bury(call.item, error)
             return
+        except MemoryError:  # Ray raises what the worker raised
+            assert call.item is not None
+            ray.kill(call.actor)
+            yield from self._retry(call.item, out_of_memory(call.item))
+            return
         if self._queue:
             following = self._queue.pop()
             self._calls[call.actor.run.remote(following)] = _Call(call.actor, following)
@@ -89,17 +107,24 @@ class Actors:
             yield call.item, outcome
 
     def _bury(self, item: Item | None, error: Any) -> Iterator[tuple[Item, Outcome]]:
-        """An actor is dead: another takes its place, and its item is tried once more."""
+        """An actor is dead: another takes its place."""
         self._failed_starts += item is None
         if error.actor_init_failed or self._failed_starts > self._most_failed_starts:
             why = (str(error).strip().splitlines() or ["no reason given"])[-1].strip()
             raise WorkError(f"a worker could not start: {why}; see --debug") from error
         if item is not None:
-            deaths = self._deaths[item.key] = self._deaths.get(item.key, 0) + 1
-            if deaths < _MOST_DEATHS:
-                self._queue.append(item)
-            else:
-                yield item, Outcome(item.key, error=f"killed its worker process {deaths} times", transient=True)
+            why = f"killed its worker process {_MOST_TRIES} times"
+            yield from self._retry(item, Outcome(item.key, error=why, transient=True))
+        elif self._queue:
+            self._start()
+
+    def _retry(self, item: Item, last: Outcome) -> Iterator[tuple[Item, Outcome]]:
+        """An item whose worker is gone is tried once more. last: its outcome if it has been already."""
+        tries = self._tries[item.key] = self._tries.get(item.key, 0) + 1
+        if tries < _MOST_TRIES:
+            self._again.append(item)
+        else:
+            yield item, last
         if self._queue:
             self._start()
 

@@ -3,7 +3,9 @@
 A worker is made once per process (it may load models) and turns one item into rows. What it raises decides what
 becomes of the item: `DataError` quarantines it for good, an `OSError` that no other item would survive stops the
 stage, anything else quarantines it until the next run; so does, on Ray, what kills its process twice or
-outlasts its deadline. A finished item is written to a journal, so that a killed stage repeats nothing.
+outlasts its deadline. On Ray, what killed its process or ran out of memory is tried once more when nothing else runs:
+it has all the machine's memory then, and takes nobody with it. A finished item is written to a journal, so that a
+killed stage repeats nothing.
 """
 
 import json
@@ -108,7 +110,10 @@ def _line(outcome: Outcome) -> str:
 
 
 def attempt(worker: Worker, item: Item) -> Outcome:
-    """Run one item and turn whatever it raises into an outcome."""
+    """Run one item and turn whatever it raises into an outcome.
+
+    Raises: MemoryError, since it may work with more memory.
+    """
     try:
         # The round trip through JSON makes a fresh result equal to one read back from the journal.
         return Outcome(item.key, json.loads(json.dumps(worker(item.payload), allow_nan=False)))
@@ -123,7 +128,18 @@ def attempt(worker: Worker, item: Item) -> Outcome:
         message = str(fatal) if fatal else f"{type(error).__name__}: {error}"
         return Outcome(item.key, error=message, transient=True, fatal=fatal is not None)
     except Exception as error:  # a bug or a crash in a library: this item waits for the next run, the others go on
+        if _is_out_of_memory(error):
+            raise MemoryError from error
         return Outcome(item.key, error=f"{type(error).__name__}: {error}", transient=True)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python's own error, torch's for a device, and OpenCV's."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "Insufficient memory" in str(error)
+    )
 
 
 @dataclass(frozen=True)
@@ -175,7 +191,16 @@ def _map_here(make_worker: MakeWorker, items: Sequence[Item]) -> Iterator[tuple[
     pin_threads()
     worker = make_worker()
     for item in items:
-        yield item, attempt(worker, item)
+        try:
+            yield item, attempt(worker, item)
+        except MemoryError:
+            yield item, out_of_memory(item)
+
+
+def out_of_memory(item: Item) -> Outcome:
+    """Of an item for which the memory did not suffice when it had the machine to itself."""
+    why = f"{item.label}: needs more memory than there is; cut it up, scale it down, or use a larger machine"
+    return Outcome(item.key, error=why, transient=True)
 
 
 def _map_on_ray(

@@ -74,3 +74,31 @@ def test_what_hangs_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
         assert outcomes[index].error == f"{index}.mp4: took longer than 2 s; cut it up, or convert it"
         assert outcomes[index].transient
     assert [outcomes[index].rows for index in (0, 2, 4)] == [[{"id": "0"}], [{"id": "0.1"}], [{"id": "0.2"}]]
+
+
+def make_hungry(notes: str) -> Worker:
+    """Item 1 needs memory that is there only when nothing else runs, item 2 more than there is."""
+
+    def work(payload: Row) -> list[Row]:
+        number, running = payload["number"], Path(notes) / f"running{payload['number']}"
+        running.touch()
+        try:
+            time.sleep(0.5)
+            others = [path for path in Path(notes).glob("running*") if path != running]
+            if number == 2 or (number == 1 and others):
+                raise MemoryError
+            return [{"id": str(number)}]
+        finally:
+            running.unlink()
+
+    return work
+
+
+def test_what_runs_out_of_memory_is_tried_again_alone(tmp_path: Path) -> None:
+    items = [Item(f"key{i}", {"number": i}, f"{i}.mp4") for i in range(6)]
+    outcomes = Engine(2).map(functools.partial(make_hungry, str(tmp_path)), items, Journal(tmp_path / "j"), QUIET)
+    assert [outcome.rows for outcome in outcomes] == [[{"id": str(i)}] if i != 2 else [] for i in range(6)]
+    assert outcomes[2].transient
+    assert "2.mp4: needs more memory than there is" in str(outcomes[2].error)
+    here = Engine(1).map(functools.partial(make_hungry, str(tmp_path)), items, Journal(tmp_path / "k"), QUIET)
+    assert here == outcomes
