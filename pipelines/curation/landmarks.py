@@ -243,19 +243,24 @@ def on_their_sides(
 ) -> dict[str, tuple[NDArray[np.float32], float]]:
     """Hands at the arm that they hang on. found: side -> points (21, 2) and presence. wrists: side -> (2,) of the pose.
 
-    Two estimates of one hand leave the one whose wrist is nearer; two that hang on each other's arms change sides.
+    Two that hang on each other's arms change sides. A hand that is nearer to the other arm then is dropped, and so is
+    the farther one of two estimates of one hand.
     """
-    if len(found) < 2:
-        return found
-    away = {(side, arm): float(np.linalg.norm(found[side][0][0] - wrists[arm])) for side in found for arm in wrists}
-    left, right = found["left_hand"], found["right_hand"]
-    if _same_hand(left[0], right[0]):
-        side = min(found, key=lambda side: away[side, side])
-        return {side: found[side]}
-    crossed = away["left_hand", "right_hand"] + away["right_hand", "left_hand"]
-    if crossed < away["left_hand", "left_hand"] + away["right_hand", "right_hand"]:
-        return {"left_hand": right, "right_hand": left}
-    return found
+
+    def away(hand: tuple[NDArray[np.float32], float], arm: str) -> float:
+        return float(np.linalg.norm(hand[0][0] - wrists[arm]))
+
+    other = {"left_hand": "right_hand", "right_hand": "left_hand"}
+    if len(found) == 2:
+        crossed = {other[side]: hand for side, hand in found.items()}
+        if _same_hand(*(hand[0] for hand in found.values())):
+            side = min(found, key=lambda side: away(found[side], side))
+            found = {side: found[side]}
+        elif sum(away(hand, side) for side, hand in crossed.items()) < sum(
+            away(hand, side) for side, hand in found.items()
+        ):
+            found = crossed
+    return {side: hand for side, hand in found.items() if away(hand, side) <= away(hand, other[side])}
 
 
 def hand_region(points: NDArray[np.float32]) -> Region:

@@ -7,8 +7,9 @@ pictures back until their shot is known.
 It was trained on films, and says nothing of two things that matter here:
 
 - Cuts between alike pictures: somebody at the same place in another pose, or somebody else. There the picture changes
-  more than around it, but so it does at key frames and when a subtitle appears. `Moment.jump` says where it does;
-  whether it is a cut can be told from the people alone (`Tracker.goes_on`).
+  more than around it, which shows best without its details: those change at key frames, too, when a subtitle appears,
+  and when the focus is lost. `Moment.jump` says where it does; the people decide whether it is a cut
+  (`Tracker.goes_on`).
 - Fades through black, which it takes for two cuts: after a cut a transition goes on while the picture gets darker, is
   black, and gets lighter again.
 """
@@ -29,7 +30,8 @@ _SIZE = (48, 27)
 _MARGIN = 25  # frames of context on either side, as in the published inference
 _STEP = 150
 _AROUND = 5  # frames on either side that a jump is held against
-_JUMP, _LEAST_JUMP = 1.7, 0.8  # of the mean absolute change: times the largest around it, and grey levels
+_JUMP, _LEAST_JUMP = 2.2, 1.0  # of the mean absolute change: times the largest around it, and grey levels
+_DETAILS = 2.5  # standard deviation of the Gaussian that takes them out of a frame of `_SIZE`, pixels
 _BLACK, _FADE, _STEEP = 8.0, 3.0, 64.0  # mean grey level; its least and largest change from frame to frame
 _LONGEST_FADE_S = 1.0
 
@@ -62,8 +64,8 @@ class Moment:
 
 @dataclass(frozen=True)
 class _Held:
-    """A frame whose shot is not known yet. change: mean absolute difference from the frame that was looked at before;
-    None where it is not looked at. level: mean grey level, then."""
+    """A frame whose shot is not known yet. change: mean absolute difference from the frame that was looked at before,
+    details left out; None where it is not looked at. level: mean grey level, then."""
 
     time: float
     frame: Frame | None
@@ -83,16 +85,19 @@ def moments(
     held: deque[_Held] = deque()
 
     def small() -> Iterator[Frame]:
-        before: Frame | None = None
+        import cv2
+
+        before: NDArray[np.float32] | None = None
         for time, picture, (for_cuts, on_grid) in nearest_to_grids(pictures(path), rates):
             frame = picture.rgb(size) if on_grid else None
             if not for_cuts:
                 held.append(_Held(time, frame, None))
                 continue
             glimpse = picture.rgb(_SIZE)
-            change = 0.0 if before is None else float(np.abs(glimpse.astype(np.int16) - before).mean())
+            smooth = np.asarray(cv2.GaussianBlur(glimpse.astype(np.float32), (0, 0), _DETAILS), np.float32)
+            change = 0.0 if before is None else float(np.abs(smooth - before).mean())
             held.append(_Held(time, frame, change, float(glimpse.mean())))
-            before = glimpse
+            before = smooth
             yield glimpse
 
     def told() -> Iterator[tuple[_Held, bool, bool]]:

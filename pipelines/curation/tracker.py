@@ -32,7 +32,7 @@ _SEARCHED_S = 0.5  # so long someone lost is looked for in every frame, then onl
 _MOVES_ON_S = 1.0  # so long someone unseen is expected to go on as they did
 _STEADY = 0.3  # weight of the last step in the mean velocity
 # From one frame to the next somebody moves by less than this, in torsos, or by less than so many times their pace.
-_STEP, _FASTER, _FADES = 0.06, 1.7, 0.8
+_STEP, _FASTER, _FADES = 0.05, 1.2, 0.8
 _UNKNOWN_PACE = 0.05
 _BLEND = 0.1  # weight of the last look in the mean look
 # Two who are so near to each other, in torsos, and look so alike for so many frames are one.

@@ -90,6 +90,20 @@ def curated(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Curated:
     return Curated(workspace, names)
 
 
+def test_takes_of_one_signer_at_one_desk_are_told_apart(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
+    """TransNet takes no more than one of these jump cuts for a cut."""
+    takes = [excerpt(clips / "asl" / f"{name}.mkv", 0.6, 1.9) for name in ("again", "no", "help", "book", "learn")]
+    video = write_video(tmp_path / "joined.mp4", [frame for take in takes for frame in take])
+    ingest_videos(workspace, [video])
+    run_stage(people.STAGE, workspace, people.PeopleConfig(), Engine(), BATCH, quiet=True)
+    shots = {
+        (row["shot"], row["shot_start_s"]) for row in manifests.read(workspace, f"people/{BATCH}").rows(status=None)
+    }
+    found = sorted(start for number, start in shots if number)
+    true = (np.cumsum([len(take) for take in takes])[:-1] / FPS).tolist()
+    assert found == pytest.approx(true, abs=2.01 / FPS)
+
+
 def test_the_splice_is_cut_where_it_was_joined(curated: Curated) -> None:
     first, second = curated.rows("people", "splice.mp4")
     assert (first["shot"], second["shot"], first["shot_start_s"]) == (0, 1, 0)

@@ -26,6 +26,7 @@ Step = NDArray[np.float64]  # (2, 3): where a point of the picture before lies n
 _WIDTH = 320
 _FAR_S = 0.3  # pictures farther apart belong to different clips
 _CORNERS = 150
+_TEXTURE = 2e-4  # least eigenvalue of OpenCV's structure tensor; the noise of a plain wall stays below it
 _FEWEST = 8  # matches below which nothing is known of the camera
 _MARGIN = 0.1  # around the people, whose corners do not count, in sizes of their boxes
 _PARALLAX = 1.5  # pixels of the small picture within which a match agrees with the camera's step
@@ -74,7 +75,12 @@ def _step(before: NDArray[np.uint8], now: NDArray[np.uint8], background: NDArray
     import cv2
 
     corners = cv2.goodFeaturesToTrack(before, _CORNERS, 0.01, 6, mask=background)
-    if corners is None or len(corners) < _FEWEST:
+    if corners is None:
+        return None
+    texture = cv2.cornerMinEigenVal(before, 3)
+    x, y = corners[:, 0].astype(int).T
+    corners = corners[texture[y, x] >= _TEXTURE]
+    if len(corners) < _FEWEST:
         return None
     found, there, _ = cv2.calcOpticalFlowPyrLK(before, now, corners, None, winSize=(15, 15), maxLevel=3)
     there = there[:, 0] == 1

@@ -59,5 +59,9 @@ def test_hands_hang_on_their_own_arms() -> None:
 def test_one_hand_found_twice_stays_with_the_nearer_arm() -> None:
     wrists = {"left_hand": np.array([200.0, 50]), "right_hand": np.array([100.0, 50])}
     assert list(on_their_sides({"left_hand": hand_at(110), "right_hand": hand_at(111)}, wrists)) == ["right_hand"]
-    one = {"left_hand": hand_at(120)}
-    assert on_their_sides(one, wrists) is one
+
+
+def test_a_hand_that_is_nearer_to_the_other_arm_is_dropped() -> None:
+    wrists = {"left_hand": np.array([200.0, 50]), "right_hand": np.array([100.0, 50])}
+    assert on_their_sides({"left_hand": hand_at(120)}, wrists) == {}
+    assert list(on_their_sides({"left_hand": hand_at(170)}, wrists)) == ["left_hand"]

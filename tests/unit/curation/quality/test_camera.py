@@ -52,10 +52,11 @@ def test_steps_add_up_and_end_where_pictures_are_missing() -> None:
     assert camera.step(-5.0, float(times[8])) is None
 
 
-def test_a_plain_wall_says_nothing_of_the_camera() -> None:
-    camera = Camera()
+@pytest.mark.parametrize("noise", [0, 2])
+def test_a_plain_wall_says_nothing_of_the_camera(noise: int) -> None:
+    camera, draw = Camera(), np.random.default_rng(0)
     for time in (0.0, 0.1):
-        camera.see(time, np.full((360, 640, 3), 90, np.uint8), [])
+        camera.see(time, (90 + noise * draw.standard_normal((360, 640, 3))).astype(np.uint8), [])
     assert camera.step(0.0, 0.1) is None
     assert camera_motion([None], np.array([0.0, 0.1]), SIZE) is None
 
