@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.bench.results import Result, merge, table
 
-SUITES = ("synthesis", "curation", "shards", "training", "learning")
+SUITES = ("synthesis", "curation", "shards", "training", "learning", "scale")
 OUT = Path("build/bench.json")
 
 
