@@ -1,8 +1,8 @@
 """How the camera moves, so that a moving camera is told from a moving person.
 
 camera_motion   median over the steps of a clip of how far the corners of the frame move from one picture to the next,
-                in frame heights per second: translation, zoom and roll together; 0 for a tripod, None where no step
-                is known
+                in frame heights per second: translation, zoom and roll together; 0 for a tripod, None where less than
+                half of the steps are known
 motion          mean speed of the seen body and hand points in sizes of the person per second, after what the camera
                 did to them is taken out; a point counts in the steps at both ends of which it is seen. Where the
                 camera's step is not known, what all points have in common (their median shift) is taken out in its
@@ -103,7 +103,7 @@ def camera_motion(
         for step, seconds in zip(steps, np.diff(times), strict=True)
         if step is not None
     ]
-    return float(np.median(moved)) if moved else None
+    return float(np.median(moved)) if moved and 2 * len(moved) >= len(steps) else None
 
 
 def motion(

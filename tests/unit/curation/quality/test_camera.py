@@ -59,6 +59,9 @@ def test_a_plain_wall_says_nothing_of_the_camera(noise: int) -> None:
         camera.see(time, (90 + noise * draw.standard_normal((360, 640, 3))).astype(np.uint8), [])
     assert camera.step(0.0, 0.1) is None
     assert camera_motion([None], np.array([0.0, 0.1]), SIZE) is None
+    aside = np.array([[1.0, 0, 36], [0, 1, 0]])
+    assert camera_motion([None, None, aside], np.arange(4) / 10, SIZE) is None, "two thirds are not known"
+    assert camera_motion([None, aside], np.arange(3) / 10, SIZE) == pytest.approx(1.0)
 
 
 def test_before_a_plain_wall_only_what_moves_within_the_person_counts() -> None:
