@@ -87,8 +87,9 @@ def _step(before: NDArray[np.uint8], now: NDArray[np.uint8], background: NDArray
     if there.sum() < _FEWEST:
         return None
     cv2.setRNGSeed(0)  # RANSAC draws from a generator of the whole process
-    matrix, _ = cv2.estimateAffinePartial2D(corners[there], found[there], ransacReprojThreshold=_PARALLAX)
-    step: Step | None = matrix
+    matrix, agree = cv2.estimateAffinePartial2D(corners[there], found[there], ransacReprojThreshold=_PARALLAX)
+    # Fewer agree by chance, or on something that moves.
+    step: Step | None = matrix if agree is not None and agree.sum() >= max(_FEWEST, len(agree) / 2) else None
     return step
 
 

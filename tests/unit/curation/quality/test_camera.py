@@ -71,3 +71,11 @@ def test_before_a_plain_wall_only_what_moves_within_the_person_counts() -> None:
     assert motion(points, sizes, times, [None]) == 0
     points[1, 4, 1] += 10
     assert motion(points, sizes, times, [None]) == pytest.approx(10 / 5 / 100 / 0.1)
+
+
+def test_what_moves_in_several_ways_is_not_the_camera() -> None:
+    camera, wide = Camera(), place()
+    for time, step in ((0.0, 0), (0.1, 12)):
+        bands = [wide[100 + 120 * k :, 100 + shift :][:120, :640] for k, shift in enumerate((0, step, -step))]
+        camera.see(time, np.concatenate(bands), [])
+    assert camera.step(0.0, 0.1) is None
