@@ -52,6 +52,7 @@ def kill_someone(driver: subprocess.Popen[bytes], draw: random.Random) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_50_random_kills_change_nothing(command: Command, params: Path, tmp_path: Path) -> None:
     draw = random.Random(0)
     disturbed, calm = tmp_path / "disturbed", tmp_path / "calm"

@@ -151,8 +151,9 @@ class Meter:
         times = subject.window.times[_shown(subject.window)]
         steps = [self._camera.step(float(a), float(b)) for a, b in pairwise(times)]
         sharpness = np.array([picture.sharpness(picture.luma(frame)) for frame in frames])
-        looks = self._looks.pop(number)
-        return Measured(self._frame_size, fps, subject, looks, steps, sharpness, repeats.repeats(frames))
+        # Where a clip shows one frame of a slow source twice, the source repeats nothing.
+        flags = repeats.repeats(frames) & (np.diff(subject.window.chosen) > 0)
+        return Measured(self._frame_size, fps, subject, self._looks.pop(number), steps, sharpness, flags)
 
 
 def _shown(window: Window) -> list[int]:

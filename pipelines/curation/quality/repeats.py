@@ -1,6 +1,7 @@
 """Frames that only repeat the one before: stutter, freezes, and material that was slowed down.
 
-repeated    share of a clip's frames that show the same picture as the one before
+repeated    share of a clip's frames that show the same picture as the one before, though the source has another frame
+            there: a source of 12 frames per second has none, one of 24 that shows every picture twice has them
 cadence     largest difference between two half seconds of the clip in their shares of repeated frames: where a speed
             is changed by repeating frames, or a picture freezes, the rate of new ones changes. Material that is sped up
             by leaving frames out shows no trace: it looks like a fast person.
