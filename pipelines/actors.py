@@ -1,7 +1,7 @@
 """The engine's work by actors on Ray, one item at a time each: a dying or hanging worker costs only its own item.
 
-Memory runs out because of what else runs as a rule, and a model gets one picture at a time, so that no batch could be
-made smaller but that of the items: what ran out of it, or killed its worker, is tried again alone at the end.
+Memory runs out because of what else runs, as a rule, and models get one picture at a time, so that the only batch that
+can be made smaller is that of the items: what ran out of memory, or killed its worker, is tried again alone at the end.
 """
 
 import time
@@ -60,7 +60,7 @@ class Actors:
         try:
             for _ in range(workers):
                 self._start()
-            while self._has_work():
+            while self._is_busy() or self._take_up_again():
                 done, waiting = ray.wait(list(self._calls), num_returns=1, timeout=_LOOK_EVERY_S)
                 for reference in done:
                     yield from self._end(reference)
@@ -71,13 +71,17 @@ class Actors:
             for call in self._calls.values():
                 ray.kill(call.actor)
 
-    def _has_work(self) -> bool:
-        """Whether something is left to do; what is tried again comes one at a time, when all else is done."""
-        if not self._queue and not any(call.item for call in self._calls.values()) and self._again:
-            self._queue.append(self._again.pop(0))
-            if not self._calls:
-                self._start()
+    def _is_busy(self) -> bool:
         return bool(self._queue) or any(call.item for call in self._calls.values())
+
+    def _take_up_again(self) -> bool:
+        """Queue one of the items that are tried once more; False where there is none."""
+        if not self._again:
+            return False
+        self._queue.append(self._again.pop(0))
+        if not self._calls:
+            self._start()
+        return True
 
     def _start(self) -> None:
         actor = self._class.remote(self._make_worker)

@@ -8,6 +8,7 @@ it has all the machine's memory then, and takes nobody with it. A finished item 
 killed stage repeats nothing.
 """
 
+import errno
 import json
 import math
 import os
@@ -117,28 +118,33 @@ def attempt(worker: Worker, item: Item) -> Outcome:
     try:
         # The round trip through JSON makes a fresh result equal to one read back from the journal.
         return Outcome(item.key, json.loads(json.dumps(worker(item.payload), allow_nan=False)))
-    except DataError as error:
-        return Outcome(item.key, error=str(error))
-    except TransientError as error:
-        return Outcome(item.key, error=str(error), transient=True)
-    except UnimotionError as error:
-        return Outcome(item.key, error=str(error), fatal=True)
-    except OSError as error:
-        fatal = explain_os_error(error, item.label)
-        message = str(fatal) if fatal else f"{type(error).__name__}: {error}"
-        return Outcome(item.key, error=message, transient=True, fatal=fatal is not None)
-    except Exception as error:  # a bug or a crash in a library: this item waits for the next run, the others go on
+    except Exception as error:
         if _is_out_of_memory(error):
             raise MemoryError from error
-        return Outcome(item.key, error=f"{type(error).__name__}: {error}", transient=True)
+        return _failed(item, error)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Python's own error, torch's for a device, and OpenCV's."""
+def _failed(item: Item, error: Exception) -> Outcome:
+    if isinstance(error, DataError):
+        return Outcome(item.key, error=str(error))
+    if isinstance(error, UnimotionError):
+        transient = isinstance(error, TransientError)
+        return Outcome(item.key, error=str(error), transient=transient, fatal=not transient)
+    fatal = explain_os_error(error, item.label) if isinstance(error, OSError) else None
+    # Else a bug or a crash in a library: this item waits for the next run, the others go on.
+    message = str(fatal) if fatal else f"{type(error).__name__}: {error}"
+    return Outcome(item.key, error=message, transient=True, fatal=fatal is not None)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Python's own error and FFmpeg's, torch's for a device, OpenCV's, the system's; or one of them called something
+    else: a video that could not be decoded for want of memory is no bad video."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
         or "Insufficient memory" in str(error)
+        or (error.__cause__ is not None and _is_out_of_memory(error.__cause__))
     )
 
 

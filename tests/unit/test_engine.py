@@ -3,8 +3,11 @@
 import errno
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import av
+import av.error
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,3 +90,37 @@ def test_a_journal_torn_anywhere_is_read_as_far_as_it_is_whole(
         append(Outcome("new"))
     assert Journal(path).get("new") == Outcome("new")
     assert all(Journal(path).get(o.key) == o for o in survived)
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch calls its own."""
+
+
+def decoded() -> None:
+    try:
+        av.error.err_check(-errno.ENOMEM)
+    except av.error.FFmpegError as error:
+        raise DataError("clip.mp4: cannot be decoded") from error
+
+
+def raised(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        decoded,
+        functools.partial(raised, MemoryError()),
+        functools.partial(raised, OutOfMemoryError("CUDA out of memory")),
+        functools.partial(raised, OSError(errno.ENOMEM, "Cannot allocate memory")),
+        functools.partial(raised, RuntimeError("OpenCV: (-4:Insufficient memory) Failed to allocate")),
+    ],
+)
+def test_what_runs_out_of_memory_is_no_bad_data(work: Callable[[], None], tmp_path: Path) -> None:
+    def make() -> Worker:
+        return lambda _: work() or []
+
+    (outcome,) = Engine(1).map(make, items(1), Journal(tmp_path / "j"), QUIET)
+    assert outcome.transient, "the next run tries again"
+    assert str(outcome.error).startswith("item 0: needs more memory than there is")
