@@ -129,7 +129,7 @@ class Meter:
             return
         grey, text = picture.luma(frame), self._text.look(frame)
         bars = picture.bars(grey)
-        blocks = picture.blockiness(picture.without_bars(grey, bars))
+        blocks, quantiser = picture.blockiness(picture.without_bars(grey, bars)), shown.quantiser()
         for number, index in looks:
             keypoints = self._subjects[number].keypoints[index]
             hands = [picture.part_sharpness(grey, keypoints, part) for part in ("left_hand", "right_hand")]
@@ -139,7 +139,7 @@ class Meter:
                 face=picture.part_sharpness(grey, keypoints, "face"),
                 exposure=picture.exposure(grey, keypoints),
                 blockiness=blocks,
-                quantiser=shown.quantiser(),
+                quantiser=quantiser,
                 bars=bars,
                 text=text & ~picture.body_mask(keypoints, self._frame_size, text.shape),
             )
