@@ -41,8 +41,8 @@ def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         videos = _videos(Path(folder))
         seconds = _VIDEOS * _SECONDS
-        (one_wall, one_cpu), rows = _curate(videos, Path(folder) / "one", 1)
-        (two_wall, _), again = _curate(videos, Path(folder) / "two", 2)
+        (one_wall, one_cpu), rows = curate(videos, Path(folder) / "one", 1)
+        (two_wall, _), again = curate(videos, Path(folder) / "two", 2)
         if rows != again:
             raise RuntimeError("two workers decided otherwise than one")
         paths = ensure_models(Workspace(str(Path(folder) / "one")))
@@ -88,7 +88,7 @@ def _videos(folder: Path) -> list[Path]:
     return found
 
 
-def _curate(videos: list[Path], folder: Path, workers: int) -> tuple[tuple[float, float], list[Row]]:
+def curate(videos: list[Path], folder: Path, workers: int) -> tuple[tuple[float, float], list[Row]]:
     """((seconds, core-seconds of this process), kept clips) of the stages people and clips, models being there."""
     workspace = Workspace(str(folder))
     workspace.prepare()

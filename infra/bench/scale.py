@@ -11,23 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from infra.bench.curation import curate
 from infra.bench.results import Result
 from infra.bench.workers import Worker
-from pipelines import manifest as manifests
-from pipelines.curation import clips, ingest, people
 from pipelines.curation.decode import Frame, PyAvDecoder
 from pipelines.curation.duplicates.search import packed, similar_pairs
 from pipelines.curation.duplicates.signature import COEFFICIENTS
-from pipelines.engine import Engine
-from pipelines.manifest import Status
-from pipelines.stage import run_stage
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.video import encode_mp4
-from pipelines.workspace import Workspace, file_sha256
 
 _MINUTES, _FPS, _SHOWN_S, _SIZE = 30, 24, 10, (1920, 1080)
 _CLIPS, _FRESH, _LEAST = 1_000_000, 1000, 0.6
-_BATCH = "bench"
 
 
 def run() -> Iterator[Result]:
@@ -75,24 +69,12 @@ def _make_searcher() -> Callable[[], tuple[float, float]]:
 
 
 def _make_curator() -> Callable[[str, str], tuple[float, int]]:
-    def curate(video: str, folder: str) -> tuple[float, int]:
+    def peak(video: str, folder: str) -> tuple[float, int]:
         """(MiB, kept clips)."""
-        workspace = Workspace(folder)
-        workspace.prepare()
-        sha256 = file_sha256(Path(video))
-        row = {
-            "id": sha256[:32],
-            "status": Status.KEPT,
-            "url": video,
-            "sha256": sha256,
-            **ingest.probe(Path(video), 0.9),
-        }
-        manifests.write(workspace, f"videos/{_BATCH}", manifests.build([row], ingest.SCHEMA), "bench", 0)
-        for stage in (people.STAGE, clips.STAGE):
-            run_stage(stage, workspace, stage.config(), Engine(), _BATCH, quiet=True)
-        return _peak_mib(), len(manifests.read(workspace, f"clips/{_BATCH}").rows())
+        _, kept = curate([Path(video)], Path(folder), 1)
+        return _peak_mib(), len(kept)
 
-    return curate
+    return peak
 
 
 def _long_video(folder: Path) -> Path:
@@ -116,7 +98,7 @@ def _long_video(folder: Path) -> Path:
 
 
 def _minute(folder: Path) -> Iterator[Frame]:
-    """Somebody in the middle of a wide picture, then the last frame's place without them, in the noise of a camera."""
+    """Somebody in the middle of a wide picture, then a place without anybody, in the noise of a camera."""
     width, height = _SIZE
     shown = folder / "shown.mp4"
     render_avatar_video(shown, seed=0, seconds=_SHOWN_S, fps=_FPS, size=height, framing="full")
