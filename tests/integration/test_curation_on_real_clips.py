@@ -91,7 +91,7 @@ def curated(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Curated:
 
 
 def test_takes_of_one_signer_at_one_desk_are_told_apart(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
-    """TransNet takes no more than one of these jump cuts for a cut."""
+    """TransNet alone takes two of these four for cuts."""
     takes = [excerpt(clips / "asl" / f"{name}.mkv", 0.6, 1.9) for name in ("again", "no", "help", "book", "learn")]
     video = write_video(tmp_path / "joined.mp4", [frame for take in takes for frame in take])
     ingest_videos(workspace, [video])
