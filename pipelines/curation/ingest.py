@@ -138,14 +138,13 @@ def probe(path: Path, min_completeness: float) -> dict[str, Any]:
     (degrees counter-clockwise that the player must apply), fps, duration (s), frames.
     Raises: DataError where the file is empty, is no video, or ends before its header says.
     """
-    import av
     from av.error import FFmpegError
 
     size = path.stat().st_size
     if size == 0:
         raise DataError(f"{path}: is empty; copy or download it again")
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             if not container.streams.video:
                 raise DataError(f"{path}: has no video stream; only videos can be ingested")
             stream = container.streams.video[0]
@@ -182,6 +181,16 @@ def probe(path: Path, min_completeness: float) -> dict[str, Any]:
     except FFmpegError as error:
         what = "is not a video or is cut off" if "Invalid data" in str(error) or "moov" in str(error) else str(error)
         raise DataError(f"{path}: {what}; copy or download it again, or convert it to H.264 in MP4") from error
+
+
+def _open(path: Path) -> Any:
+    """The container, its header read. A sound one needs little memory for that: one that finds none is damaged."""
+    import av
+
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except MemoryError:  # no cause, which would let the engine try it again
+        raise DataError(f"{path}: its header is damaged (it asks for too much memory); copy it again") from None
 
 
 def _judge(
