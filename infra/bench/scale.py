@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from infra.bench.curation import curate
 from infra.bench.results import Result
 from infra.bench.workers import Worker
 from pipelines.curation.decode import Frame, PyAvDecoder
 from pipelines.curation.duplicates.search import packed, similar_pairs
 from pipelines.curation.duplicates.signature import COEFFICIENTS
+from pipelines.engine import Engine
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.video import encode_mp4
+from pipelines.workspace import Workspace
+from tests.labelled.found import curate
 
 _MINUTES, _FPS, _SHOWN_S, _SIZE = 30, 24, 10, (1920, 1080)
 _CLIPS, _FRESH, _LEAST = 1_000_000, 1000, 0.6
@@ -71,8 +73,9 @@ def _make_searcher() -> Callable[[], tuple[float, float]]:
 def _make_curator() -> Callable[[str, str], tuple[float, int]]:
     def peak(video: str, folder: str) -> tuple[float, int]:
         """(MiB, kept clips)."""
-        _, kept = curate([Path(video)], Path(folder), 1)
-        return _peak_mib(), len(kept)
+        (found,) = curate(Workspace(folder), [Path(video)], Engine())
+        clips = [clip for track in found.tracks for clip in track.clips]
+        return _peak_mib(), sum(clip["reason"] is None for clip in clips)
 
     return peak
 

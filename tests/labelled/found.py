@@ -18,7 +18,7 @@ from pipelines.manifest import Status
 from pipelines.stage import run_stage
 from pipelines.workspace import Workspace
 
-_BATCH = "labelled"
+BATCH = "labelled"
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,19 @@ class Found:
     copies: dict[str, str]
 
 
-def curate(workspace: Workspace, videos: Sequence[Path], engine: Engine) -> list[Found]:
-    """Run the stages on the videos, as on any batch, with the settings that they have by default."""
+def curate(
+    workspace: Workspace, videos: Sequence[Path], engine: Engine, watch: people.PeopleConfig | None = None
+) -> list[Found]:
+    """Run the stages on the videos, as on any batch, with the settings that they have by default.
+
+    watch: other settings of the stage people.
+    """
     workspace.prepare()
     about = {"licence": "CC0-1.0", "source": "rendered", "consent": "synthetic person"}
-    write_batch(workspace, [source_row(str(path.resolve()), None, **about) for path in videos], _BATCH)
+    write_batch(workspace, [source_row(str(path.resolve()), None, **about) for path in videos], BATCH)
     for stage in (ingest.STAGE, people.STAGE, clips.STAGE):
-        run_stage(stage, workspace, stage.config(), engine, _BATCH)
+        config = watch if watch and stage is people.STAGE else stage.config()
+        run_stage(stage, workspace, config, engine, BATCH)
     run_stage(duplicates.STAGE, workspace, duplicates.STAGE.config(), engine)
     return list(map(_Reader(workspace).read, videos))
 
@@ -54,12 +60,12 @@ def curate(workspace: Workspace, videos: Sequence[Path], engine: Engine) -> list
 class _Reader:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._videos = {Path(row["url"]): row for row in self._rows(f"videos/{_BATCH}")}
+        self._videos = {Path(row["url"]): row for row in self._rows(f"videos/{BATCH}")}
         self._people, self._clips, self._copies = (
             _grouped(self._rows(name), key)
             for name, key in (
-                (f"people/{_BATCH}", "video_id"),
-                (f"clips/{_BATCH}", "parent_id"),
+                (f"people/{BATCH}", "video_id"),
+                (f"clips/{BATCH}", "parent_id"),
                 ("duplicates", "video_id"),
             )
         )

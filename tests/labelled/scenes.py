@@ -188,10 +188,12 @@ def scenes(small: bool) -> list[Scene]:
     return [replace(scene, family=scene.family or scene.name) for group in groups for scene in group()]
 
 
-def make(folder: Path, small: bool = False, seed: int = SEED, workers: int = 1) -> list[tuple[Path, Labels]]:
-    """Bring the folder up to date; returns the videos with their labels."""
+def make(
+    folder: Path, small: bool = False, seed: int = SEED, workers: int = 1, every: int = 1
+) -> list[tuple[Path, Labels]]:
+    """Bring the folder up to date; returns the videos with their labels. every: takes each so-manieth scene only."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [scene.name for scene in scenes(small)]
+    wanted = [scene.name for scene in scenes(small)][::every]
     one = functools.partial(_make_one, folder, small, seed)
     if workers == 1:
         paths = [one(name) for name in wanted]
