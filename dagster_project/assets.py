@@ -30,7 +30,7 @@ def stage_asset(stage: Stage, group: str, kinds: set[str], description: str) -> 
 
     @asset(
         name=stage.name,
-        deps=[AssetKey(name) for name in stage.needs],
+        deps=[AssetKey(name) for name in (*stage.needs, *stage.uses)],
         partitions_def=BATCHES if stage.per_batch else None,
         group_name=group,
         kinds=kinds,

@@ -86,7 +86,8 @@ class Context:
 class Stage:
     """One step of the pipeline.
 
-    needs: stages whose manifests it reads. config: the frozen dataclass of its section in `params.yaml`.
+    needs: stages whose manifests it reads. uses: those that it reads where they have been made.
+    config: the frozen dataclass of its section in `params.yaml`.
     version: raised by hand whenever the code would give other results.
     per_batch: runs once for each ingest batch (inputs too), else once over all of them.
     covers: the input of which every kept row must be a parent of some row of ours.
@@ -99,6 +100,7 @@ class Stage:
     schema: pa.Schema
     run: Callable[[Context], Iterable[Row]]
     needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     version: int = 1
     per_batch: bool = False
     covers: str | None = None
@@ -162,7 +164,8 @@ def run_stage(
     """
     assert stage.per_batch == (batch is not None), stage.name
     folder = folder_of(stage.name, batch)
-    inputs = {name: read_input(workspace, name, batch) for name in stage.needs}
+    made_of = (*stage.needs, *(name for name in stage.uses if workspace.exists(manifests.manifest_path(name))))
+    inputs = {name: read_input(workspace, name, batch) for name in made_of}
     digests = {name: made.digest for name, made in inputs.items()}
     outside = [] if stage.outside is None else [stage.outside(config)]
     fingerprint = digest_of(stage.name, stage.version, dataclasses.asdict(config), digests, *outside)

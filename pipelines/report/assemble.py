@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from pipelines import manifest as manifests
-from pipelines.manifest import Manifest, Status
+from pipelines.manifest import Manifest, Status, schema_of
 from pipelines.report import browse, gallery, quality, results, view
 from pipelines.report import pairs as pair_gallery
 from pipelines.report.browse import Limits
@@ -12,20 +12,23 @@ from pipelines.report.charts import duration, number
 from pipelines.report.coverage import coverage
 from pipelines.report.funnel import funnel
 from pipelines.report.page import Fact, Page, Verdict
-from pipelines.report.stage import ReportConfig
+from pipelines.report.stage import STAGE, ReportConfig
 from pipelines.stage import BATCH_STAGES, folder_of
 from pipelines.workspace import Workspace
 
+_NOTHING = manifests.build([], schema_of())
 
-def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: ReportConfig, made_at: str) -> Page:
-    """inputs: stage -> manifest, in the order of the stages. made_at: the time, in words."""
+
+def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportConfig, made_at: str) -> Page:
+    """made: stage -> manifest, in the order of the stages. made_at: the time, in words."""
+    inputs = {**made, **{stage: _NOTHING for stage in STAGE.uses if stage not in made}}
     kept, rejected = view.clips_and_rejected(inputs)
     copies = {row["id"]: row for row in inputs["duplicates"].rows(Status.REJECTED)}
     clips = {row["id"]: row for row in inputs["clips"].rows()} if copies else {}
     browse.forget_pages(workspace)
     names = view.video_names(inputs)
     groups = inputs["pairs"].rows()
-    pairs = pair_gallery.pair_groups(workspace, config.pair_groups)
+    pairs = pair_gallery.pair_groups(workspace, config.pair_groups) if "shards" in made else ()
     trained = results.training(workspace, inputs["train"])
     judged = results.evaluation(workspace, inputs["evaluation"], config.test_pairs)
     model = results.registered(workspace, inputs["model"])
@@ -76,7 +79,7 @@ def assemble(workspace: Workspace, inputs: Mapping[str, Manifest], config: Repor
         pair_charts=pair_gallery.distributions(groups),
         training=trained,
         evaluation=judged,
-        stages=[_stage_line(workspace, stage, manifest) for stage, manifest in inputs.items()],
+        stages=[_stage_line(workspace, stage, manifest) for stage, manifest in made.items()],
         model=model,
         quarantined=view.casualties(inputs, Status.QUARANTINED),
         rejected=lost,

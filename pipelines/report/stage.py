@@ -1,4 +1,7 @@
-"""Write the page that people open in the morning: data, training, model and what went wrong, in one HTML file."""
+"""Write the page that people open in the morning: data, training, model and what went wrong, in one HTML file.
+
+It needs curated videos alone: what has not been made yet is not in it.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,10 +57,6 @@ STAGE = Stage(
         "coverage",
         "identities",
         "split",
-        "pairs",
-        "shards",
-        "train",
-        "model",
-        "evaluation",
     ),
+    uses=("pairs", "shards", "train", "model", "evaluation"),
 )

@@ -181,7 +181,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Page]:
 
 def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> None:
     workspace, page = full
-    for name in STAGE.needs:
+    for name in (*STAGE.needs, *STAGE.uses):
         folder = folder_of(name, "b") if name in ("videos", "people", "clips") else name
         found = manifest.read(workspace, folder)
         counts = found.counts
@@ -310,6 +310,19 @@ def test_long_sheets_have_pages_of_their_own(tmp_path: Path) -> None:
     left = sorted((tmp_path / "report" / "clips").iterdir())
     assert [path.name for path in left] == ["kept-0001.html", "kept-0002.html"]
     assert "1 more of them are not shown" in Page(left[0].read_text()).text
+
+
+def test_curated_videos_are_enough_for_a_page(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    publish_curation(workspace, kept=3)
+    page = build_page(workspace)
+    assert "No model has been judged yet" in page.text
+    assert "No pairs were rendered" in page.text
+    assert {cells[0].strip() for cells in page.cells if len(cells) == 7} >= {"clips", "split"}
+    assert not {cells[0].strip() for cells in page.cells if len(cells) == 7} & set(STAGE.uses)
+    publish_pairs(workspace, groups=2)
+    assert page.row("clips", 7) == (page := build_page(workspace)).row("clips", 7)
+    assert page.row("pairs", 7)[1] == "4"
 
 
 def test_an_almost_empty_workspace_has_a_page_too(tmp_path: Path) -> None:

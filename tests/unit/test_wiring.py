@@ -33,7 +33,7 @@ def definitions() -> Definitions:
 def test_stages_come_after_what_they_need() -> None:
     seen: set[str] = set()
     for stage in STAGES:
-        assert set(stage.needs) <= seen, stage.name
+        assert {*stage.needs, *stage.uses} <= seen, stage.name
         seen.add(stage.name)
     assert {stage.name for stage in STAGES if stage.per_batch} == BATCH_STAGES
 
@@ -53,7 +53,8 @@ def test_dvc_has_the_same_graph(stage: Stage) -> None:
 
     assert set(found) == {stage.name for stage in STAGES}
     node = found[stage.name]
-    assert {path for path in node["deps"] if path.startswith("workspace/")} == {manifest(name) for name in stage.needs}
+    read = {manifest(name) for name in (*stage.needs, *stage.uses)}
+    assert {path for path in node["deps"] if path.startswith("workspace/")} == read
     assert all((REPOSITORY / path).exists() for path in node["deps"] if not path.startswith("workspace/"))
     assert node["params"] == [stage.name]
     assert node["outs"] == [{manifest(stage.name): {"persist": True}}]
@@ -63,7 +64,7 @@ def test_dvc_has_the_same_graph(stage: Stage) -> None:
 @by_name
 def test_dagster_has_the_same_graph(stage: Stage, definitions: Definitions) -> None:
     node = definitions.resolve_asset_graph().get(AssetKey(stage.name))
-    assert {key.to_user_string() for key in node.parent_keys} == set(stage.needs)
+    assert {key.to_user_string() for key in node.parent_keys} == {*stage.needs, *stage.uses}
     assert node.is_partitioned == stage.per_batch
     assert node.code_version == str(stage.version)
     assert node.description
