@@ -35,11 +35,14 @@ def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportC
     lost = view.casualties(inputs, Status.REJECTED)
     sources, splits, steps = view.source_lines(inputs), view.split_lines(inputs), funnel(inputs)
     videos = sum(line.videos for line in splits)
-    name = results.version(workspace) if model else "No registered model"
-    amounts = f"{number(len(kept))} clips of {number(videos)} videos and {number(len(groups))} rendered pair groups"
+    name = results.version(workspace) if model else "no registered model"
+    amounts = f"{_plural(len(kept), 'clip')} of {_plural(videos, 'video')}"
+    if groups:
+        amounts += f" and {_plural(len(groups), 'rendered pair group')}"
+    headline = results.headline(judged)
     return Page(
-        title=results.headline(judged),
-        subtitle=f"{name} · {amounts}",
+        title=headline or amounts,
+        subtitle=f"{amounts} · {name}" if headline else f"Not judged: {name}",
         workspace=workspace.url,
         made_at=made_at,
         verdict=_verdict(judged.passed),
@@ -88,6 +91,10 @@ def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportC
     )
 
 
+def _plural(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def _stage_line(workspace: Workspace, stage: str, manifest: Manifest) -> view.StageLine:
     batches = manifests.batches_of(workspace, stage) if stage in BATCH_STAGES else [None]
     seconds = sum(
@@ -96,9 +103,9 @@ def _stage_line(workspace: Workspace, stage: str, manifest: Manifest) -> view.St
     return view.stage_line(stage, manifest, len(batches), seconds)
 
 
-def _verdict(passed: bool | None) -> Verdict:
+def _verdict(passed: bool | None) -> Verdict | None:
     if passed is None:
-        return Verdict("none", "Not judged")
+        return None
     return Verdict("passed", "Gate passed: it is the champion") if passed else Verdict("failed", "Gate closed")
 
 
@@ -123,4 +130,6 @@ def _model_facts(trained: results.Training, judged: results.Evaluation) -> list[
         for metric in judged.metrics
         if metric.key in {"foreground_psnr", "joint_error"}
     ]
-    return [*facts, Fact("Training", duration(trained.seconds), f"{number(trained.steps)} steps")]
+    if trained.steps:
+        facts.append(Fact("Training", duration(trained.seconds), f"{number(trained.steps)} steps"))
+    return facts

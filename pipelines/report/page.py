@@ -27,7 +27,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Verdict:
-    """kind: passed, failed or none (no evaluation yet)."""
+    """kind: passed or failed."""
 
     kind: str
     text: str
@@ -35,13 +35,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything on the page; *_hidden say how many of a kind are left out, most_listed how long a list may be."""
+    """Everything on the page. verdict: None where nothing was judged. *_hidden: how many of a kind are left out.
+    most_listed: how long a list may be."""
 
     title: str
     subtitle: str
     workspace: str
     made_at: str
-    verdict: Verdict
+    verdict: Verdict | None
     facts: tuple[Fact, ...]
     funnel: tuple[Step, ...]
     sources: list[SourceLine]

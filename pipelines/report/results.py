@@ -170,9 +170,10 @@ def _grid(workspace: Workspace, rows: list[Row], most: int) -> tuple[Tile, ...]:
     return tuple(tiles)
 
 
-def headline(found: Evaluation) -> str:
+def headline(found: Evaluation) -> str | None:
+    """None where no model has been judged."""
     if found.passed is None:
-        return "No model has been judged yet"
+        return None
     wins = sum(metric.wins for metric in found.metrics)
     return f"The model beats repeating the reference on {wins} of {len(found.metrics)} metrics"
 

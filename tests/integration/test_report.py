@@ -316,7 +316,8 @@ def test_curated_videos_are_enough_for_a_page(tmp_path: Path) -> None:
     workspace = Workspace(str(tmp_path))
     publish_curation(workspace, kept=3)
     page = build_page(workspace)
-    assert "No model has been judged yet" in page.text
+    assert "3 clips of 1 video" in page.text
+    assert "Not judged: no registered model" in page.text
     assert "No pairs were rendered" in page.text
     assert {cells[0].strip() for cells in page.cells if len(cells) == 7} >= {"clips", "split"}
     assert not {cells[0].strip() for cells in page.cells if len(cells) == 7} & set(STAGE.uses)
