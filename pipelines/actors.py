@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.engine import Item, MakeWorker, Outcome, attempt, out_of_memory, pin_threads
+from pipelines.engine import Item, MakeWorker, Outcome, attempt, out_of_memory, overdue, pin_threads
 from pipelines.errors import WorkError
 
 _MOST_TRIES = 2
@@ -140,5 +140,4 @@ class Actors:
         ray.kill(call.actor)
         if self._queue:
             self._start()
-        why = f"{call.item.label}: took longer than {call.item.deadline_s:.0f} s; cut it up, or convert it"
-        return call.item, Outcome(call.item.key, error=why, transient=True)
+        return call.item, overdue(call.item)

@@ -2,16 +2,18 @@
 
 A worker is made once per process (it may load models) and turns one item into rows. What it raises decides what
 becomes of the item: `DataError` quarantines it for good, an `OSError` that no other item would survive stops the
-stage, anything else quarantines it until the next run; so does, on Ray, what kills its process twice or
-outlasts its deadline. On Ray, what killed its process or ran out of memory is tried once more when nothing else runs:
-it has all the machine's memory then, and takes nobody with it. A finished item is written to a journal, so that a
-killed stage repeats nothing.
+stage, anything else quarantines it until the next run; so does what outlasts its deadline and, on Ray, what kills its
+process twice. On Ray, what killed its process or ran out of memory is tried once more when nothing else runs: it has
+all the machine's memory then, and takes nobody with it. A finished item is written to a journal, so that a killed stage
+repeats nothing.
 """
 
 import errno
 import json
 import math
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -198,9 +200,43 @@ def _map_here(make_worker: MakeWorker, items: Sequence[Item]) -> Iterator[tuple[
     worker = make_worker()
     for item in items:
         try:
-            yield item, attempt(worker, item)
+            with _deadline(item.deadline_s):
+                outcome = attempt(worker, item)
         except MemoryError:
-            yield item, out_of_memory(item)
+            outcome = out_of_memory(item)
+        except _DeadlineError:
+            outcome = overdue(item)
+        yield item, outcome
+
+
+class _DeadlineError(BaseException):
+    """No `Exception`, as no item may take it for its own."""
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Raises _DeadlineError inside after so many seconds, as soon as Python runs; nothing elsewhere than in a main
+    thread, which alone gets signals."""
+    if math.isinf(seconds) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise _DeadlineError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def overdue(item: Item) -> Outcome:
+    """Of an item whose worker was still at it at its deadline."""
+    why = f"{item.label}: took longer than {item.deadline_s:.0f} s; cut it up, or convert it"
+    return Outcome(item.key, error=why, transient=True)
 
 
 def out_of_memory(item: Item) -> Outcome:

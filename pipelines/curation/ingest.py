@@ -43,6 +43,7 @@ SCHEMA = schema_of(
 
 
 _FILES = "videos/files"
+_LOOK_S = 1800.0  # once a file is there; a hundred gigabytes on a slow disk take as long
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def run(context: Context) -> list[Row]:
     sources = {row["id"]: row for row in context.inputs["sources"].rows()}
     out = _known_withdrawn(context)
     todo = [(row["id"], row["url"], row) for row in sources.values() if row["id"] not in out]
-    rows = context.map(make_worker, todo) + [row for parent, row in out.items() if parent in sources]
+    limit_s = context.config.fetch.file_s + _LOOK_S
+    rows = context.map(make_worker, todo, lambda _: limit_s) + [row for parent, row in out.items() if parent in sources]
     return list(_collapse_duplicates(rows))
 
 

@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +91,24 @@ def test_a_journal_torn_anywhere_is_read_as_far_as_it_is_whole(
         append(Outcome("new"))
     assert Journal(path).get("new") == Outcome("new")
     assert all(Journal(path).get(o.key) == o for o in survived)
+
+
+def test_what_hangs_is_left_at_its_deadline(tmp_path: Path) -> None:
+    def make() -> Worker:
+        def work(payload: Row) -> list[Row]:
+            try:
+                time.sleep(payload["seconds"])
+            except Exception:
+                return []
+            return [{"id": "done"}]
+
+        return work
+
+    hanging = [Item(str(s), {"seconds": s}, f"{s}.mp4", deadline_s=0.2) for s in (0, 600, 0.01)]
+    outcomes = Engine(1).map(make, hanging, Journal(tmp_path / "j"), QUIET)
+    assert [bool(outcome.rows) for outcome in outcomes] == [True, False, True]
+    assert outcomes[1].error == "600.mp4: took longer than 0 s; cut it up, or convert it"
+    assert outcomes[1].transient
 
 
 class OutOfMemoryError(RuntimeError):
