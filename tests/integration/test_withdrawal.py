@@ -132,12 +132,13 @@ def run(workspace: Workspace) -> dict[str, bool]:
 
 
 def derived(workspace: Workspace) -> dict[str, str]:
-    """SHA-256 of every file below the stages' folders that is no journal, ledger, lock or clock."""
+    """SHA-256 of every file below the stages' folders that is no journal, ledger, lock or clock, nor about
+    everybody."""
     root = workspace.local_root
     found = (
         path for path in root.rglob("*") if path.is_file() and path.suffix in {".mp4", ".npz", ".npy", ".jpg", ".tar"}
     )
-    return {str(path.relative_to(root)): file_sha256(path) for path in found if path.stem != "ledger"}
+    return {str(path.relative_to(root)): file_sha256(path) for path in found if path.stem not in {"ledger", "people"}}
 
 
 def mentions(workspace: Workspace, names: set[str]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pipelines.curation.decode import deadline_s, video_path
 from pipelines.curation.identities.body import place_difference
 from pipelines.curation.identities.embed import Person, look
 from pipelines.curation.identities.face import FaceNetwork
+from pipelines.curation.identities.gathered import Gathered, gathered
 from pipelines.curation.identities.group import MATCH, groups_of, people_of
 from pipelines.curation.identities.search import Pairs, People, alike_clothes, alike_faces
 from pipelines.curation.ledger import Ledger
@@ -34,7 +35,7 @@ SCHEMA = schema_of(
     embeddings_path=pa.string(),
 )
 _VERSION = 1
-_LEDGER = "ledger.npz"
+_LEDGER, _GATHERED = "ledger.npz", "people.npz"
 _OPEN_FILES = 256  # of embeddings, kept in memory while bodies are compared
 _PART = 256  # colours of the torso, then as many of the thighs
 _CELLS = 48  # of 256, that two pictures of a place must share
@@ -144,10 +145,13 @@ def _matches(context: Context, names: list[str], paths: list[str]) -> tuple[NDAr
     def person(index: int) -> Person:
         return people_in(paths[index])[names[index]]
 
-    faces, torsos = np.empty((len(names), 128), np.float32), np.empty((len(names), _PART), np.float32)
-    for index in sorted(range(len(names)), key=lambda i: paths[i]):
-        faces[index], torsos[index] = person(index).face, person(index).colours[:_PART]
-    people = People(faces, torsos, fresh)
+    def look_up(new: NDArray[np.int64]) -> Gathered:
+        faces, torsos = np.empty((len(new), 128), np.float32), np.empty((len(new), _PART), np.float32)
+        for k in sorted(range(len(new)), key=lambda k: paths[new[k]]):  # each file once
+            faces[k], torsos[k] = person(new[k]).face, person(new[k]).colours[:_PART]
+        return faces, torsos
+
+    people = People(*gathered(context.workspace, f"{context.folder}/{_GATHERED}", names, look_up), fresh)
     found = [ledger.matches]
     for pairs, apart in alike_faces(people, config.face):
         found.append(_entries(pairs, True, apart))
