@@ -1,7 +1,7 @@
 """Body, hand and face landmarks of one person in one frame, on the CPU.
 
 The pose comes from MediaPipe's Tasks API. It says where the hands and the face must be, so their landmark models run
-straight on rotated squares there (through OpenCV), as in MediaPipe Holistic: each estimate places the square for the
+straight on rotated squares there (through LiteRT), as in MediaPipe Holistic: each estimate places the square for the
 next one, and each model says itself whether it sees a hand or a face. The Tasks API cannot be used for the face mesh of
 468 points: it expects 478 and misreads them.
 
@@ -57,11 +57,14 @@ class RegionModel:
     """
 
     def __init__(self, model: Path, size: int, points: str, scores: Sequence[str], is_logit: bool) -> None:
-        import cv2
+        from ai_edge_litert.interpreter import Interpreter
 
-        # OpenCV's new engine gives the first output of such a model only.
-        self._net = cv2.dnn.readNetFromTFLite(str(model), cv2.dnn.ENGINE_CLASSIC)
-        self._size, self._outputs, self._is_logit = size, (points, *scores), is_logit
+        with native_stderr_silenced():  # it reports how it computes
+            self._network = Interpreter(str(model), num_threads=1)
+            self._network.allocate_tensors()
+        (self._input,) = (tensor["index"] for tensor in self._network.get_input_details())
+        places = {tensor["name"]: tensor["index"] for tensor in self._network.get_output_details()}
+        self._size, self._outputs, self._is_logit = size, [places[name] for name in (points, *scores)], is_logit
 
     def look(self, frame: Frame, region: Region) -> tuple[NDArray[np.float32], list[float]]:
         """Points (n, 2) in pixels of the frame, and the scores in [0, 1]."""
@@ -71,8 +74,9 @@ class RegionModel:
         turn = cv2.getRotationMatrix2D((x, y), np.degrees(region.angle), self._size / region.side)
         turn[:, 2] += self._size / 2 - region.centre
         image = cv2.warpAffine(frame, turn, (self._size, self._size), flags=cv2.INTER_LINEAR)
-        self._net.setInput((image.astype(np.float32) / 255).transpose(2, 0, 1)[None])
-        points, *scores = self._net.forward(self._outputs)
+        self._network.set_tensor(self._input, (image.astype(np.float32) / 255)[None])
+        self._network.invoke()
+        points, *scores = map(self._network.get_tensor, self._outputs)
         back = cv2.invertAffineTransform(turn)
         values = [float(score.reshape(-1)[0]) for score in scores]
         return (

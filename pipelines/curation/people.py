@@ -221,7 +221,7 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=5,
+    version=6,
     covers="videos",
     outside=_networks,
 )

