@@ -5,6 +5,7 @@ can be made smaller is that of the items: what ran out of memory, or killed its 
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +47,8 @@ class Actors:
     def __init__(self, make_worker: MakeWorker, items: Sequence[Item]) -> None:
         import ray
 
-        self._make_worker, self._queue = make_worker, list(reversed(items))
+        # The longest first, so that none is left when all others are done.
+        self._make_worker, self._queue = make_worker, deque(sorted(items, key=lambda item: -item.deadline_s))
         self._class = ray.remote(num_cpus=1)(_Actor)
         self._calls: dict[Any, _Call] = {}
         self._again: list[Item] = []  # those that are tried once more
@@ -103,7 +105,7 @@ class Actors:
             yield from self._retry(call.item, out_of_memory(call.item))
             return
         if self._queue:
-            following = self._queue.pop()
+            following = self._queue.popleft()
             self._calls[call.actor.run.remote(following)] = _Call(call.actor, following)
         else:
             ray.kill(call.actor)

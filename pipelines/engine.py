@@ -13,6 +13,7 @@ import json
 import math
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -189,10 +190,10 @@ def pin_threads() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["LP_NUM_THREADS"] = "1"
     import cv2
-    import torch
 
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    if "torch" in sys.modules:  # else it reads the environment when it is imported, which few workers do
+        sys.modules["torch"].set_num_threads(1)
 
 
 def _map_here(make_worker: MakeWorker, items: Sequence[Item]) -> Iterator[tuple[Item, Outcome]]:

@@ -28,8 +28,8 @@ from tests.labelled.found import BATCH, Found, curate
 from tests.labelled.run import numbers
 from tests.labelled.scenes import make
 
-_VIDEOS, _NAIVE_VIDEOS, _SECONDS, _FPS, _SIDE = 24, 6, 5.0, 30, 720
-_EVERY = 5  # scene of the labelled ones
+_VIDEOS, _NAIVE_VIDEOS, _SECONDS, _FPS, _SIDE = 24, 4, 5.0, 30, 720
+_EVERY = 7  # scene of the labelled ones
 _NO_LIMIT = 10_000
 _EVERY_FRAME = people.PeopleConfig(fps=_NO_LIMIT, longest_side=_NO_LIMIT, detections_per_second=_NO_LIMIT)
 
