@@ -1,4 +1,4 @@
-"""Suite `scale`: what grows with the length of a video and with the number of clips. Takes half an hour.
+"""Suite `scale`: what grows with the length of a video and with the number of clips. Takes an hour.
 
 The long video is one minute over and over: somebody moves for ten seconds, and nobody is there for the rest.
 """
