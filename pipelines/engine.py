@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -217,21 +218,27 @@ class _DeadlineError(BaseException):
 @contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
     """Raises _DeadlineError inside after so many seconds, as soon as Python runs; nothing elsewhere than in a main
-    thread, which alone gets signals."""
-    if math.isinf(seconds) or threading.current_thread() is not threading.main_thread():
+    thread, which alone gets signals. A process has one timer: somebody else's is left alone where it ends sooner, and
+    goes on afterwards where it does not.
+    """
+    others = signal.getitimer(signal.ITIMER_REAL)[0]
+    here = threading.current_thread() is threading.main_thread()
+    if math.isinf(seconds) or not here or 0 < others <= seconds:
         yield
         return
 
     def ring(*_: object) -> None:
         raise _DeadlineError
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before, began = signal.signal(signal.SIGALRM, ring), time.monotonic()
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if others:
+            signal.setitimer(signal.ITIMER_REAL, max(others - (time.monotonic() - began), 1e-3))
 
 
 def overdue(item: Item) -> Outcome:

@@ -86,7 +86,7 @@ class Context:
 class Stage:
     """One step of the pipeline.
 
-    needs: stages whose manifests it reads. uses: those that it reads where they have been made.
+    needs: stages whose manifests it reads. uses: those without batches that it reads where they have been made.
     config: the frozen dataclass of its section in `params.yaml`.
     version: raised by hand whenever the code would give other results.
     per_batch: runs once for each ingest batch (inputs too), else once over all of them.

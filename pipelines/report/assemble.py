@@ -42,7 +42,7 @@ def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportC
     headline = results.headline(judged)
     return Page(
         title=headline or amounts,
-        subtitle=f"{amounts} · {name}" if headline else f"Not judged: {name}",
+        subtitle=f"{name} · {amounts}" if headline else f"Not judged: {name}",
         workspace=workspace.url,
         made_at=made_at,
         verdict=_verdict(judged.passed),

@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_what_hangs_is_left_at_its_deadline(tmp_path: Path) -> None:
         def work(payload: Row) -> list[Row]:
             try:
                 time.sleep(payload["seconds"])
-            except Exception:
+            except Exception:  # no worker may take its deadline for an error of its own
                 return []
             return [{"id": "done"}]
 
@@ -109,6 +110,23 @@ def test_what_hangs_is_left_at_its_deadline(tmp_path: Path) -> None:
     assert [bool(outcome.rows) for outcome in outcomes] == [True, False, True]
     assert outcomes[1].error == "600.mp4: took longer than 0 s; cut it up, or convert it"
     assert outcomes[1].transient
+
+
+def test_a_deadline_leaves_the_timer_of_others_as_it_was(tmp_path: Path) -> None:
+    """Pytest's own limit, for one, is such a timer."""
+    rung: list[int] = []
+    handler = signal.signal(signal.SIGALRM, lambda number, _: rung.append(number))
+    timer, began = signal.setitimer(signal.ITIMER_REAL, 0.3), time.monotonic()
+    try:
+        short = [Item(str(s), {}, "x", deadline_s=s) for s in (0.2, 100)]
+        outcomes = Engine(1).map(lambda: lambda _: [], short, Journal(tmp_path / "j"), QUIET)
+        assert [outcome.error for outcome in outcomes] == [None, None]
+        assert not rung
+        time.sleep(0.5)
+        assert rung == [signal.SIGALRM]
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, max(timer[0] - (time.monotonic() - began), 0.0))
 
 
 class OutOfMemoryError(RuntimeError):
