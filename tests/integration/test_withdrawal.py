@@ -141,6 +141,12 @@ def derived(workspace: Workspace) -> dict[str, str]:
     return {str(path.relative_to(root)): file_sha256(path) for path in found if path.stem not in {"ledger", "people"}}
 
 
+def embedded(workspace: Workspace) -> set[bytes]:
+    """Whose embeddings lie together."""
+    with np.load(workspace.local("identities/people.npz"), allow_pickle=False) as arrays:
+        return set(arrays["names"].tolist())
+
+
 def mentions(workspace: Workspace, names: set[str]) -> Iterator[str]:
     """Files that are called by one of the names, or hold one, Parquet being read."""
     root = workspace.local_root
@@ -184,7 +190,7 @@ def test_nothing_of_a_withdrawn_video_is_left_and_nothing_else_is_made_anew(befo
     assert 0 < len(touched) < 24
     assert any(row["source"] in ids for row in touched)
     assert any(row["source"] not in ids for row in touched), "one only stands on a background"
-    files = derived(workspace)
+    files, people = derived(workspace), embedded(workspace)
 
     assert not any(still_used(workspace).values())
     done = CliRunner().invoke(main, ["withdraw", url, "--reason", "mail of 3 May", "--workspace", workspace.url])
@@ -200,6 +206,10 @@ def test_nothing_of_a_withdrawn_video_is_left_and_nothing_else_is_made_anew(befo
     assert (row["status"], row["reason"], row["path"]) == (Status.REJECTED, "withdrawn: mail of 3 May", None)
     left = set(mentions(workspace, {video, *ids}))
     assert left == {f"{withdrawals.FOLDER}/{video}.json", "manifests/videos/one.parquet"}
+
+    assert embedded(workspace) < people
+    tracks = {row["parent_id"] for row in rows["clips/one"] if row["video_id"] == video}
+    assert len(people - embedded(workspace)) == len(tracks)
 
     after = derived(workspace)
     kept = files.keys() & after.keys()
