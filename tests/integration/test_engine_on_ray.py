@@ -102,3 +102,26 @@ def test_what_runs_out_of_memory_is_tried_again_alone(tmp_path: Path) -> None:
     assert "2.mp4: needs more memory than there is" in str(outcomes[2].error)
     here = Engine(1).map(functools.partial(make_hungry, str(tmp_path)), items, Journal(tmp_path / "k"), QUIET)
     assert here == outcomes
+
+
+def make_logger(log: str) -> Worker:
+    def work(payload: Row) -> list[Row]:
+        with Path(log).open("a") as lines:
+            lines.write(f"{payload['seconds']}\n")
+        time.sleep(0.2)  # so that nothing begins before what was given out earlier has begun
+        return []
+
+    return work
+
+
+def test_the_longest_items_go_first(tmp_path: Path) -> None:
+    lengths = [1, 5, 2, 9, 3, 7]
+    items = [Item(f"key{s}", {"seconds": s}, f"item {s}", deadline_s=60.0 + s) for s in lengths]
+    log = tmp_path / "log"
+    outcomes = Engine(2).map(functools.partial(make_logger, str(log)), items, Journal(tmp_path / "j"), QUIET)
+    assert all(outcome.error is None for outcome in outcomes)
+    began = [int(line) for line in log.read_text().split()]
+    assert sorted(began) == sorted(lengths)
+    # Two workers: each begins at most one place away from its turn.
+    assert sorted(began[:2]) == [7, 9]
+    assert set(began[-2:]) <= {1, 2, 3}
