@@ -1,7 +1,7 @@
 """A group: several identities do one motion, each in a scene of its own. The pairs of training are drawn from it.
 
-Only the motion (pose, hands, face) is shared. Identity, camera, light, backdrop and camera effects are independent of
-it and of each other. The splits draw from disjoint random streams and from disjoint recorded motions and pictures, so
+Only the motion (pose, hands, face) and the direction from which it is looked at are shared. Identity, the rest of the
+camera, light, backdrop and camera effects are independent of it and of each other. The splits draw from disjoint random streams and from disjoint recorded motions and pictures, so
 that no identity, no motion and no background is in two of them.
 """
 
@@ -21,7 +21,7 @@ from pipelines.synthesis.people.person import Person, Studio
 from pipelines.synthesis.scenes.backdrop import Backdrop, draw_backdrop, sample_backdrop
 from pipelines.synthesis.scenes.effects import CLEAN_SHARE, Effects, apply, sample_effects
 from pipelines.synthesis.scenes.engines import RenderEngine
-from pipelines.synthesis.scenes.framing import FRAMINGS, Shot, sample_shot
+from pipelines.synthesis.scenes.framing import FRAMINGS, Direction, Shot, sample_direction, sample_shot
 from pipelines.synthesis.scenes.lights import sample_light
 from pipelines.synthesis.scenes.pictures import Image, Pictures
 from pipelines.synthesis.scenes.scene import Camera, Floats, Layers, Light, Scene
@@ -37,7 +37,7 @@ _WIDER_SHARE = 0.3
 _FACING = 40.0  # degrees: the most that a recorded motion may be turned from the front, as procedural ones
 # How far behind the surface (metres) a point may lie and still count as visible: joints are inside the body.
 _DEPTH_SLACK = {"body": 0.16, "left_hand": 0.03, "right_hand": 0.03, "face": 0.012}
-_IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM, _PROPS_STREAM = range(5)
+_IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM, _PROPS_STREAM, _DIRECTION_STREAM = range(6)
 
 
 @dataclass(frozen=True)
@@ -151,13 +151,14 @@ def render_group(
     chosen = choose(seed, split, index, recipe, props)
     source, pose = _motion(rng, studio, framing, recipe, chosen.motion)
     takes = (pose,) if recipe.frames == 1 else (pose, _photo(rng, studio, framing))
+    direction = sample_direction(np.random.default_rng([*stream, _DIRECTION_STREAM]))
     views = []
     for number in range(recipe.identities):
         person = studio.dress(sample_identity(np.random.default_rng([*stream, _IDENTITY_STREAM, number])))
         scene, noise = (np.random.default_rng([*stream, kind, number]) for kind in (_SCENE_STREAM, _NOISE_STREAM))
         picture = chosen.pictures[number]
         behind = props.pictures.load(picture) if picture else None
-        views.append(_view(engine, person, takes, framing, scene, noise, recipe, picture, behind))
+        views.append(_view(engine, person, takes, framing, direction, scene, noise, recipe, picture, behind))
     moved = pose_id(pose)
     name = digest_of("group", moved, [view.identity for view in views], dataclasses.asdict(recipe), stream)
     return Group(name, split, moved, source, framing, recipe.fps, takes, views)
@@ -219,6 +220,7 @@ def _view(
     person: Person,
     takes: tuple[Pose, ...],
     framing: str,
+    direction: Direction,
     rng: np.random.Generator,
     noise: np.random.Generator,
     recipe: Recipe,
@@ -230,7 +232,7 @@ def _view(
     light = sample_light(rng)
     backdrop = sample_backdrop(rng, name)
     shown = "full" if framing == "upper" and rng.random() < _WIDER_SHARE else framing
-    shot = sample_shot(rng, posed.points, shown, recipe.size, recipe.fps)
+    shot = sample_shot(rng, posed.points, shown, recipe.size, direction, recipe.fps)
     effects = sample_effects(rng, recipe.clean)
     layers, plate = [], None
     for camera, vertices in zip(shot.cameras, posed.vertices, strict=True):

@@ -49,9 +49,23 @@ class Shot:
     cut: bool
 
 
+@dataclass(frozen=True)
+class Direction:
+    """From where a person is looked at, degrees: `yaw` around them, `pitch` down from above."""
+
+    yaw: float
+    pitch: float
+
+
+def sample_direction(rng: np.random.Generator) -> Direction:
+    return Direction(
+        yaw=float(np.clip(rng.normal(0, YAW), -YAW_MOST, YAW_MOST)), pitch=float(np.clip(rng.normal(4, 8), *PITCH))
+    )
+
+
 def sample_camera(rng: np.random.Generator, points: Floats, framing: str, size: int) -> Camera:
     """One still camera that holds what the framing asks for in all frames. points (T, 88, 3): world."""
-    return sample_shot(rng, points, framing, size, move="tripod", cut=False).cameras[0]
+    return sample_shot(rng, points, framing, size, sample_direction(rng), move="tripod", cut=False).cameras[0]
 
 
 def sample_shot(
@@ -59,6 +73,7 @@ def sample_shot(
     points: Floats,
     framing: str,
     size: int,
+    direction: Direction,
     fps: float = 25.0,
     move: str | None = None,
     cut: bool | None = None,
@@ -66,15 +81,15 @@ def sample_shot(
     """A camera in front of a person for all T frames, which are 1 / fps seconds apart.
 
     All wanted points are in every frame, unless a `full` or `upper` picture is cut: then up to a quarter of the
-    picture's height of the person may be beyond an edge, never the head. move, cut: drawn where None.
+    picture's height of the person may be beyond an edge, never the head. A camera that would be below the floor looks
+    down more than the direction says. move, cut: drawn where None.
     """
     wanted, head = _wanted(points, framing).reshape(-1, 3), _head(points).reshape(-1, 3)
     if cut is None:
         cut = framing in {"full", "upper"} and rng.random() < CUT_SHARE
     move = str(rng.choice(MOVES, p=_MOVE_SHARES)) if move is None else move
     focal = float(np.exp(rng.uniform(*np.log(FOCAL))))
-    yaw = float(np.clip(rng.normal(0, YAW), -YAW_MOST, YAW_MOST))
-    pitch = float(np.clip(rng.normal(4, 8), *PITCH))
+    yaw, pitch = direction.yaw, direction.pitch
     roll = float(np.clip(rng.normal(0, ROLL), -ROLL_MOST, ROLL_MOST))
     margin = _LOSS[move] + _MARGIN
     box = _box(rng, cut, margin)

@@ -1,4 +1,4 @@
-"""Groups share the motion and nothing else; labels lie on the picture; splits have nothing in common."""
+"""Groups share the motion, and from where it is looked at, and nothing else; labels lie on the picture; splits have nothing in common."""
 
 from pathlib import Path
 
@@ -57,6 +57,11 @@ def test_members_move_alike_but_differ(groups: list[Group]) -> None:
         a, b = group.views
         assert a.identity != b.identity
         assert (a.layers[0].rgb != b.layers[0].rgb).mean() > 0.5
+
+        # A lifted camera alone looks down more than the others.
+        assert a.shot.yaw == b.shot.yaw
+        assert a.shot.focal != b.shot.focal
+        assert a.shot.roll != b.shot.roll
 
         def bones(view: View) -> np.ndarray:
             turned = view.extrinsics[:, :3, :3]

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from pipelines import keypoints
 from pipelines.synthesis.scenes import framing
-from pipelines.synthesis.scenes.framing import CUT_SHARE, FRAMINGS, MOVES, sample_camera, sample_shot
+from pipelines.synthesis.scenes.framing import (
+    CUT_SHARE,
+    FRAMINGS,
+    MOVES,
+    Direction,
+    sample_camera,
+    sample_direction,
+    sample_shot,
+)
 from pipelines.synthesis.scenes.scene import Floats
 
 HEAD = slice(0, keypoints.BODY.index("left_shoulder"))
@@ -37,7 +45,8 @@ def inside(shot: framing.Shot, points: Floats, rows: slice | list[int]) -> bool:
 @given(st.integers(0, 10_000), st.sampled_from(FRAMINGS), st.sampled_from(MOVES), st.booleans())
 def test_what_is_wanted_is_in_every_frame(seed: int, kind: str, move: str, cut: bool) -> None:
     points = people(seed)
-    shot = sample_shot(np.random.default_rng(seed), points, kind, 100, fps=4.0, move=move, cut=cut)
+    rng = np.random.default_rng(seed)
+    shot = sample_shot(rng, points, kind, 100, sample_direction(rng), fps=4.0, move=move, cut=cut)
     assert inside(shot, points, keypoints.FACE_SLICE)
     assert inside(shot, points, HEAD)
     if not cut:
@@ -53,7 +62,11 @@ def test_what_is_wanted_is_in_every_frame(seed: int, kind: str, move: str, cut: 
 @given(st.integers(0, 10_000), st.sampled_from(FRAMINGS))
 def test_bounds(seed: int, kind: str) -> None:
     points = people(seed)
-    shot = sample_shot(np.random.default_rng(seed), points, kind, 64)
+    rng = np.random.default_rng(seed)
+    direction = sample_direction(rng)
+    shot = sample_shot(rng, points, kind, 64, direction)
+    assert shot.yaw == direction.yaw
+    assert shot.pitch >= direction.pitch
     assert abs(shot.yaw) <= framing.YAW_MOST
     assert framing.PITCH[0] <= shot.pitch <= framing.PITCH[1]
     assert abs(shot.roll) <= framing.ROLL_MOST
@@ -68,7 +81,7 @@ def test_moves() -> None:
     points = np.repeat(people(3, 1), 6, 0)
     places = {}
     for move in MOVES:
-        shot = sample_shot(np.random.default_rng(1), points, "full", 100, fps=8.0, move=move, cut=False)
+        shot = sample_shot(np.random.default_rng(1), points, "full", 100, Direction(0, 4), 8.0, move, cut=False)
         places[move] = np.stack([camera.project(points[0]) for camera in shot.cameras])
     assert (places["tripod"] == places["tripod"][0]).all()
     for move, most in (("handheld", 2.5), ("travel", 7.0)):
@@ -79,7 +92,7 @@ def test_moves() -> None:
 def test_shots_differ() -> None:
     points = people(0)
     rng = np.random.default_rng(0)
-    shots = [sample_shot(rng, points, "full", 64) for _ in range(300)]
+    shots = [sample_shot(rng, points, "full", 64, sample_direction(rng)) for _ in range(300)]
     for name, least in (("distance", 1.5), ("height", 0.25), ("focal", 0.5), ("pitch", 4.0), ("roll", 1.0)):
         assert np.std([getattr(shot, name) for shot in shots]) > least, name
     centres = np.array([shot.cameras[0].project(points[0].mean(0)) / 64 for shot in shots])
