@@ -81,17 +81,22 @@ class ModelConfig:
             raise ValueError(
                 f"codec_factor is {self.codec_factor}; pretrained models have 8 (Wan 2.1) or 16 (Wan 2.2 5B)"
             )
+        self._check_sizes()
+        for name, frames in (("window", self.window), ("history", self.history)):
+            self.check_frames(name, frames)
+
+    def _check_sizes(self) -> None:
         token = self.codec_factor * self.dit_patch
         for name, value in (("patch", self.patch), ("codec_factor x dit_patch", token)):
             if self.size % value:
                 raise ValueError(f"size {self.size} is not a multiple of {name} {value}")
+        if self.body_size not in {self.patch * 2**level for level in range(2, 9)}:
+            raise ValueError(f"body_size {self.body_size} must be patch {self.patch} times 4, 8, 16 or so")
         if self.patch % self.codec_factor:
             raise ValueError(f"patch {self.patch} is not a multiple of codec_factor {self.codec_factor}")
         grid = self.size // self.patch
         if self.heatmap_size % grid:
             raise ValueError(f"heatmap_size {self.heatmap_size} is not a multiple of size / patch, {grid}")
-        for name, frames in (("window", self.window), ("history", self.history)):
-            self.check_frames(name, frames)
 
     @property
     def stride(self) -> int:
@@ -146,6 +151,8 @@ class Phase:
 class LossConfig:
     """Weights of the objective's terms; foreground: extra weight of the person's pixels in the flow term.
 
+    sight: of the heatmaps of E and of D's view of the reference, whose expected places `places` and `reference` judge:
+    a distance alone hardly says which way to go while a map is flat.
     pure_noise: share of samples at flow time 1, high where one Euler step has to do.
     """
 
@@ -154,6 +161,7 @@ class LossConfig:
     joints: float = 3.0
     reference: float = 2.0
     places: float = 2.0
+    sight: float = 0.5
     normals: float = 0.1
     points: float = 1.0
     displacement: float = 2.0

@@ -133,7 +133,7 @@ class Plan:
             driver, target = (int(i) for i in rng.permutation(count)[[0, -1]])
             if not self._preset.data.cross_identity:
                 driver = target
-        stills = references(ref, few)
+        stills = references(ref, int(frames[0]), few)
         others = np.setdiff1d(stills, frames)
         reference = int(rng.choice(others)) if len(others) else int(stills[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0

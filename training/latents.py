@@ -33,7 +33,7 @@ from training.parallel import autocast, uses_bf16
 from training.records import Records
 from training.windows import frames_from, references, starts
 
-_VERSION = 1  # of how windows are encoded; another one leaves the files of earlier ones alone
+_VERSION = 2  # of how windows are encoded; another one leaves the files of earlier ones alone
 _SUMS = "crc32"
 _POLL = 1.0  # seconds between two looks for what other workers make
 
@@ -127,7 +127,8 @@ class Latents:
         """Starts of all windows by their number of frames; references are windows of one."""
         data = self._preset.data
         found = {count: starts(ref, data.clip_stride, count, data.latents) for count in self._counts}
-        found[1] = np.concatenate([found.get(1, []), references(ref, data.latents)])
+        every = {int(start) for first in found.values() for start in first}
+        found[1] = np.concatenate([found.get(1, []), *(references(ref, start, data.latents) for start in every)])
         return {count: np.unique(first).astype(int).tolist() for count, first in found.items()}
 
     @torch.no_grad()
@@ -150,9 +151,7 @@ class Latents:
         found: list[tuple[list[str], NDArray[np.int64]]] = []
         for count, first in self._windows(ref).items():
             names = [_name(ref, identity, start, count) for start in first]
-            # A reference may lie behind the frames that move.
-            frames = [np.array([s]) if count == 1 else frames_from(ref, stride, count, s) for s in first]
-            found.append((names, np.stack(frames)))
+            found.append((names, np.stack([frames_from(ref, stride, count, start) for start in first])))
         needed = np.unique(np.concatenate([frames.ravel() for _, frames in found]))
         pixels = records.get(ref, identity, needed.tolist()).frames
         return [(names, pixels[torch.from_numpy(np.searchsorted(needed, frames))]) for names, frames in found]

@@ -47,10 +47,10 @@ class Objective(nn.Module):
         animator, weights = self.animator, self.preset.loss
         draws = draw(self.seed, batch.position).to(batch.position.device)
         driver = augment(batch.driver, draws, self.preset.data.augment)
-        tokens, places = animator.motion.look(driver)
+        tokens, heatmaps = animator.motion.look(driver)
         reference = to_float(batch.reference)
         seen = animator.motion.see(reference)
-        terms = self._perceived(batch, tokens, places, seen)
+        terms = self._perceived(batch, tokens, heatmaps, seen)
         if phase.retarget:
             guidance = animator.motion.guide(reference, seen, tokens)
             terms |= self._retargeted(batch, tokens, guidance)
@@ -85,18 +85,19 @@ class Objective(nn.Module):
         return self.animator.codec.encode(to_float(pixels)) if kept is None else kept.float()
 
     def _perceived(
-        self, batch: Batch, tokens: MotionTokens, places: Tensor | None, seen: Tensor | None
+        self, batch: Batch, tokens: MotionTokens, heatmaps: Tensor | None, seen: Tensor | None
     ) -> dict[str, Tensor]:
         """What encoders and D see, each by itself."""
         heads = self.animator.heads
-        if heads is None or places is None or seen is None:
+        if heads is None or heatmaps is None or seen is None:
             return {}
-        own = expected_places(heads.reference(seen[:, None]))
+        own, reference = heads.reference(seen[:, None]), batch.reference_keypoints[:, None]
         crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
         return {
             "points": point_loss(heads.points(tokens), batch.points),
-            "places": joint_loss((places + 1) / 2, crop),
-            "reference": joint_loss(own, batch.reference_keypoints[:, None]),
+            "places": joint_loss(expected_places(heatmaps), crop),
+            "reference": joint_loss(expected_places(own), reference),
+            "sight": heatmap_loss(heatmaps, crop) + heatmap_loss(own, reference),
         }
 
     def _retargeted(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
@@ -143,7 +144,8 @@ def _point_weights(device: torch.device) -> Tensor:
 def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
     """Cross-entropy of each point's distribution over cells with a Gaussian at the true place.
 
-    logits: (B, T, 88, M, M). keypoints: (B, T, 88, 3); points off the frame or of no confidence do not count.
+    logits: (B, T, N, M, M), of the first N of the 88. keypoints: (B, T, N, 3); points off the frame or of no confidence
+    do not count.
     """
     size = logits.shape[-1]
     x, y, confidence = keypoints.unbind(-1)
@@ -155,7 +157,7 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
     # The target is a product of two marginals, so the sum over cells needs no target map of its own.
     expected = torch.einsum("...y,...yx,...x->...", down, logits, across)
     cross_entropy = torch.logsumexp(logits.flatten(-2), -1) - expected
-    return _mean_per_sample(cross_entropy, confidence * inside * _point_weights(logits.device))
+    return _mean_per_sample(cross_entropy, confidence * inside * _point_weights(logits.device)[: logits.shape[-3]])
 
 
 def joint_loss(points: Tensor, keypoints: Tensor) -> Tensor:

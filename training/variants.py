@@ -37,9 +37,8 @@ def _flow_alone(preset: Preset, model: ModelConfig) -> Preset:
         phase if phase.generate else replace(phase, learn="generation", rate=min(phase.rate, rate))
         for phase in preset.phases
     )
-    loss = replace(
-        preset.loss, heatmaps=0.0, joints=0.0, reference=0.0, places=0.0, normals=0.0, points=0.0, displacement=0.0
-    )
+    labels = ("heatmaps", "joints", "reference", "places", "sight", "normals", "points", "displacement")
+    loss = replace(preset.loss, **dict.fromkeys(labels, 0.0))
     return replace(preset, model=model, phases=phases, loss=loss)
 
 

@@ -1,4 +1,8 @@
-"""The windows and reference frames of a sample: all there are, or a few that lie evenly over it."""
+"""The windows and reference frames of a sample: all there are, or a few that lie evenly over it.
+
+A pair is two takes of one person in one place: a motion, and a photo in a pose of its own. Either is the reference of
+the other, so that a model never sees a reference that is half of the answer, and learns from the photo's pose, too.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,29 +11,39 @@ from pipelines.shards.read import SampleRef
 
 
 def starts(ref: SampleRef, clip_stride: int, count: int, few: int) -> NDArray[np.int64]:
-    """First frames of the windows of `count` frames; few: the most of them, 0 for all."""
-    return _evenly(max(1, _length(ref) - _stride(ref, clip_stride, count) * (count - 1)), few)
+    """First frames of the windows of `count` frames; few: the most of them, 0 for all. A photo is a window of one."""
+    if count == 1:
+        return _evenly(_stored(ref), few)
+    return _evenly(max(1, _moving(ref) - _stride(ref, clip_stride, count) * (count - 1)), few)
 
 
 def frames_from(ref: SampleRef, clip_stride: int, count: int, start: int) -> NDArray[np.int64]:
     """The frames (count,) of a window; a sample that is too short holds its last frame."""
-    return np.minimum(start + _stride(ref, clip_stride, count) * np.arange(count), _length(ref) - 1)
+    if count == 1:
+        return np.array([start])
+    return np.minimum(start + _stride(ref, clip_stride, count) * np.arange(count), _moving(ref) - 1)
 
 
-def references(ref: SampleRef, few: int) -> NDArray[np.int64]:
-    """Frames that may be the reference; few: the most of them, the last one first, 0 for all."""
-    stored = int(ref.meta["frames"])
-    return np.arange(stored) if few == 0 else stored - 1 - _evenly(stored, few)
+def references(ref: SampleRef, start: int, few: int) -> NDArray[np.int64]:
+    """Frames that may be the reference of a window; few: the most of them, the last one first, 0 for all."""
+    moving, stored = _moving(ref), _stored(ref)
+    if moving == stored:
+        return stored - 1 - _evenly(stored, few)
+    return np.arange(moving, stored) if start < moving else _evenly(moving, few)
 
 
-def _length(ref: SampleRef) -> int:
-    # The photo at the end of a pair is for reference only.
+def _moving(ref: SampleRef) -> int:
+    """Frames of the video; a photo behind it is none."""
     return int(ref.meta["motion_frames" if ref.kind == "pair" else "frames"])
+
+
+def _stored(ref: SampleRef) -> int:
+    return int(ref.meta["frames"])
 
 
 def _stride(ref: SampleRef, clip_stride: int, count: int) -> int:
     wanted = 1 if ref.kind == "pair" else clip_stride
-    return max(1, min(wanted, (_length(ref) - 1) // max(1, count - 1)))
+    return max(1, min(wanted, (_moving(ref) - 1) // max(1, count - 1)))
 
 
 def _evenly(count: int, few: int) -> NDArray[np.int64]:

@@ -1,8 +1,9 @@
 """A group: several identities do one motion, each in a scene of its own. The pairs of training are drawn from it.
 
 Only the motion (pose, hands, face) and the direction from which it is looked at are shared. Identity, the rest of the
-camera, light, backdrop and camera effects are independent of it and of each other. The splits draw from disjoint random streams and from disjoint recorded motions and pictures, so
-that no identity, no motion and no background is in two of them.
+camera, light, backdrop and camera effects are independent of it and of each other. The splits draw from disjoint random
+streams and from disjoint recorded motions and pictures, so that no identity, no motion and no background is in two of
+them.
 """
 
 import dataclasses

@@ -75,35 +75,43 @@ class CropEncoder(nn.Module):
         return token
 
 
-class BodyEncoder(nn.Module):
-    """E: the person's crop -> z_b, and the places of the 21 body points that it is made of, among other things.
+class Eyes(nn.Sequential):
+    """Where a person's limbs are: (N, 3, H, W) in [-1, 1] -> (N, d, H / patch, W / patch).
 
-    (N, 3, S, S) in [-1, 1] -> (N, token) and (N, 21, 2), x and y in [-1, 1] of the crop. A pose is a set of places:
-    expected ones (spatial softmax; Finn et al., 2016, arXiv 1509.06113) that are taught directly took the error of a
-    token's pose from 3.5 to 3.05 of 64 pixels after 16,000 samples.
+    E looks at driving crops through them, and D at the reference image: to find people in either is one skill, and
+    what the one learns from its labels serves the other.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        width = config.retarget_width
+        narrow = [max(8, width >> level) for level in range(int(math.log2(config.patch)), 1, -1)]
+        super().__init__(*strided(3, [*narrow, width]))
+
+
+class BodyEncoder(nn.Module):
+    """E behind its eyes: the person's crop -> z_b, and heatmaps of the 21 body points, whose expected places it is
+    made of, among other things.
+
+    (N, d, g, g), see `Eyes`, g = S / patch -> (N, token) and logits (N, 21, 2 g, 2 g). A pose is a set of places
+    (spatial softmax; Finn et al., 2016, arXiv 1509.06113).
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        count, token = BODY_SLICE.stop - BODY_SLICE.start, config.body_token
-        widths = [config.encoder_width * min(2**level, 6) for level in range(int(math.log2(config.body_size // 4)))]
-        self.fine = nn.Sequential(*strided(3, widths[:-1]))
-        self.maps = nn.Sequential(
-            nn.GroupNorm(8, widths[-2]), nn.SiLU(), nn.Conv2d(widths[-2], 4 * count, 1), nn.PixelShuffle(2)
-        )
-        self.coarse = nn.Sequential(
-            *strided(widths[-2], widths[-1:]), nn.GroupNorm(8, widths[-1]), nn.SiLU(), nn.Flatten()
-        )
-        self.head = nn.Sequential(
-            nn.Linear(widths[-1] * 16 + 3 * count, 2 * token), nn.SiLU(), nn.Linear(2 * token, token)
-        )
+        count, token, seen = BODY_SLICE.stop - BODY_SLICE.start, config.body_token, config.retarget_width
+        levels = int(math.log2(config.body_size // config.patch // 4))
+        widths = [6 * config.encoder_width] * levels
+        last = widths[-1] if widths else seen
+        self.maps = nn.Sequential(nn.GroupNorm(8, seen), nn.SiLU(), nn.Conv2d(seen, 4 * count, 1), nn.PixelShuffle(2))
+        self.coarse = nn.Sequential(*strided(seen, widths), nn.GroupNorm(8, last), nn.SiLU(), nn.Flatten())
+        self.head = nn.Sequential(nn.Linear(last * 16 + 3 * count, 2 * token), nn.SiLU(), nn.Linear(2 * token, token))
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        fine = self.fine(crops)
-        mass = _mass(self.maps(fine))
+    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.maps(seen)
+        mass = _mass(logits)
         places = _centre(mass) * 2 - 1
-        token = self.head(torch.cat([self.coarse(fine), places.flatten(1), mass.amax((-1, -2))], -1))
-        return token, places
+        token = self.head(torch.cat([self.coarse(seen), places.flatten(1), mass.amax((-1, -2))], -1))
+        return token, logits
 
 
 def expected_places(logits: Tensor) -> Tensor:
@@ -163,16 +171,17 @@ class MotionEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.eyes = Eyes(config)
         self.body = BodyEncoder(config)
         self.hand: HandEncoder | NoHands = HandEncoder(config) if config.hands else NoHands(config)
         self.face = FaceEncoder(config)
 
     def forward(self, driver: Driver) -> tuple[MotionTokens, Tensor]:
-        """driver: float crops with axes (B, T, ...). Returns the tokens, and E's places (B, T, 21, 2) for its loss."""
+        """driver: float crops with axes (B, T, ...). Returns the tokens, and E's heatmaps (B, T, 21, M, M)."""
         batch = driver.face_visible.shape
-        body, places = (found.unflatten(0, batch) for found in self.body(driver.body.flatten(0, 1)))
+        body, heatmaps = (found.unflatten(0, batch) for found in self.body(self.eyes(driver.body.flatten(0, 1))))
         hands = self.hand.tokens(driver.hands.flatten(0, 2), driver.hand_visible.flatten()).unflatten(0, (*batch, 2))
         face = self.face.tokens(
             driver.face.flatten(0, 1), driver.face_box.flatten(0, 1), driver.face_visible.flatten()
         ).unflatten(0, batch)
-        return MotionTokens(body, hands[:, :, 0], hands[:, :, 1], face), places
+        return MotionTokens(body, hands[:, :, 0], hands[:, :, 1], face), heatmaps

@@ -30,8 +30,8 @@ class Motion(Protocol):
     """`guide` sees nothing of the driver but the tokens that `look` made of it."""
 
     def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
-        """driver: float crops with axes (B, T, ...). The tokens, and for their loss alone the places (B, T, 21, 2) of
-        the body's points in its crop, where there are any."""
+        """driver: float crops with axes (B, T, ...). The tokens, and for their loss alone the heatmaps (B, T, 21, M, M)
+        of the body's points in its crop, where there are any."""
 
     def see(self, reference: Tensor) -> Tensor | None:
         """What it makes of the reference (B, 3, H, W) in [-1, 1] alone: (B, d, g, g), None without D."""
@@ -50,11 +50,12 @@ class RetargetedMotion(nn.Module):
         self.displacement = Displacement(config) if config.refine else None
 
     def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
-        tokens, places = self.encoder(driver)
-        return tokens, places
+        tokens, heatmaps = self.encoder(driver)
+        return tokens, heatmaps
 
     def see(self, reference: Tensor) -> Tensor | None:
-        return self.retarget.see(reference)
+        seen: Tensor = self.encoder.eyes(reference)
+        return seen
 
     def guide(self, reference: Tensor, seen: Tensor | None, tokens: MotionTokens) -> Guidance:  # noqa: ARG002
         guidance, features = self.retarget(seen, tokens)

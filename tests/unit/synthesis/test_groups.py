@@ -1,4 +1,4 @@
-"""Groups share the motion, and from where it is looked at, and nothing else; labels lie on the picture; splits have nothing in common."""
+"""Groups share the motion, and from where it is looked at, alone; labels lie on the picture; splits share nothing."""
 
 from pathlib import Path
 

@@ -124,14 +124,22 @@ def test_kinds_mix_in_their_share_and_every_sample_is_seen_once_an_epoch(
 
 
 @given(position=st.integers(0, 10**6), phase=st.integers(0, 3))
-def test_a_pair_is_driven_by_another_identity_from_another_frame(position: int, phase: int) -> None:
+def test_a_pair_is_driven_by_another_identity_and_refers_to_the_other_take(position: int, phase: int) -> None:
     choice = Plan(fake_index(4, 0), TINY, 0).choose(TINY.phases[phase], position)
     assert choice.driver != choice.target
     assert choice.reference not in choice.frames
-    assert ((choice.frames >= 0) & (choice.frames < 4)).all()
-    assert 0 <= choice.reference < 5
+    assert (choice.frames >= 0).all()
+    # Four frames move, the fifth is the photo: one is the reference of the other.
+    assert ((choice.frames < 4) == (choice.reference == 4)).all()
+    assert choice.reference < 5
+    assert len(choice.frames) == 1 or (choice.frames < 4).all()
     assert (np.diff(choice.frames) == 1).all()
     assert choice.history in {0, TINY.phases[phase].history}
+
+
+def test_a_photo_is_a_target_too() -> None:
+    plan = Plan(fake_index(4, 0), TINY, 0)
+    assert {int(plan.choose(TINY.phases[0], position).frames[0]) for position in range(100)} == set(range(5))
 
 
 def test_what_a_sample_holds(shards: Workspace, tiny: Preset) -> None:

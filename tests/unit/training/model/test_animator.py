@@ -89,7 +89,7 @@ def test_a_phase_teaches_what_it_says(tiny: Preset, stream: Stream) -> None:
         Objective(animator, tiny, 0)(stream.batch(0), phase).total.backward()
         assert all(p.grad is None for p in animator.dit.parameters())
         motion = animator.motion
-        for part in (motion.encoder.body, motion.retarget.embed):
+        for part in (motion.encoder.eyes, motion.encoder.body):
             assert all(p.grad is not None for p in part.parameters())
         assert all((p.grad is not None) == retarget for p in motion.retarget.blocks.parameters())
 

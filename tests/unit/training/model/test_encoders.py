@@ -1,11 +1,12 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from training.config import Preset
 from training.data import Stream
 from training.inputs import Driver
-from training.model.encoders import BodyEncoder, MotionEncoder
+from training.model.encoders import MotionEncoder
 
 
 def encoder_and_driver(preset: Preset, stream: Stream) -> tuple[MotionEncoder, Driver]:
@@ -39,15 +40,20 @@ def test_where_the_face_is_reaches_its_token(tiny: Preset, stream: Stream) -> No
     assert not torch.allclose(encoder(driver)[0].face, encoder(moved)[0].face)
 
 
-def test_places_are_in_the_crop_and_reach_the_token(tiny: Preset) -> None:
+def test_places_reach_the_token(tiny: Preset) -> None:
     torch.manual_seed(0)
-    encoder, crops = BodyEncoder(tiny.model), torch.rand(2, 3, tiny.model.body_size, tiny.model.body_size)
-    token, places = encoder(crops)
+    encoder, crops = MotionEncoder(tiny.model), torch.rand(2, 3, tiny.model.body_size, tiny.model.body_size)
+    grid = 2 * tiny.model.body_size // tiny.model.patch
+    seen = encoder.eyes(crops)
+    token, heatmaps = encoder.body(seen)
     assert token.shape == (2, tiny.model.body_token)
-    assert places.shape == (2, 21, 2)
-    assert places.abs().max() < 1
-    # They are part of what the token is made of.
+    assert heatmaps.shape == (2, 21, grid, grid)
     with torch.no_grad():
-        encoder.maps[-2].bias += torch.randn_like(encoder.maps[-2].bias) * 10
-    assert not torch.allclose(encoder(crops)[1], places)
-    assert not torch.allclose(encoder(crops)[0], token)
+        encoder.body.maps[-2].bias += torch.randn_like(encoder.body.maps[-2].bias) * 10
+    assert not torch.allclose(encoder.body(seen)[0], token)
+
+
+@pytest.mark.parametrize("size", [24, 36, 16, 96])
+def test_crops_must_fit_the_eyes(tiny: Preset, size: int) -> None:
+    with pytest.raises(ValueError, match="body_size"):
+        replace(tiny.model, body_size=size)
