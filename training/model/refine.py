@@ -36,7 +36,9 @@ def warp(image: Tensor, offsets: Tensor) -> Tensor:
     y = (torch.arange(height, device=image.device) + 0.5) / height * 2 - 1
     place = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
     source = image[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
-    moved = F.grid_sample(source, place + fine.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+    # The backward pass of torch 2.13 on CPUs writes where NaN points to. A run that diverges must live to say so.
+    there = (place + fine.permute(0, 2, 3, 1)).nan_to_num(0.0)
+    moved = F.grid_sample(source, there, padding_mode="border", align_corners=False)
     out: Tensor = moved.unflatten(0, (batch, frames))
     return out
 

@@ -40,3 +40,9 @@ def test_offsets_are_taught_on_the_person_where_both_images_show_the_bone() -> N
     hidden = reference.clone()
     hidden[..., 2] = 0
     assert displacement_loss(wrong, keypoints, hidden, mask) == 0
+
+
+def test_displacements_that_are_no_numbers_do_not_end_the_process() -> None:
+    offsets = torch.full((2, 1, 2, 4, 4), torch.nan, requires_grad=True)
+    warp(torch.rand(2, 3, 32, 32), offsets).sum().backward()
+    assert offsets.grad is not None
