@@ -6,11 +6,8 @@ from torch import Tensor, nn
 from training.config import ModelConfig
 from training.model.encoders import MotionTokens
 
-_SQUEEZED, _WHOLE, _SPREAD = (
-    8,
-    512,
-    32,
-)  # channels of patches, width of the picture as a whole, channels it gives patches
+# Of the perceptron: channels that it is told of each patch, its width, channels that it tells each patch.
+_SQUEEZED, _WHOLE, _SPREAD = 8, 512, 32
 
 
 class RetargetDecoder(nn.Module):
