@@ -6,6 +6,7 @@ x and y in [0, 1] of the frame's width and height (outside when the point is off
 [0, 1] (0: not known; for rendered avatars, whether the point is visible). "Left" is the person's own left.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,12 @@ PARTS = {
     "right_hand": RIGHT_HAND_SLICE,
     "face": FACE_SLICE,
 }
+
+HEAD_SLICE = slice(0, BODY.index("left_shoulder"))
+TRUNK = tuple(BODY.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("shoulder", "hip"))
+# Which point each is in a mirror.
+_SIDES = {"left_": "right_", "right_": "left_"}
+MIRRORED = tuple(NAMES.index(re.sub("left_|right_", lambda side: _SIDES[side[0]], name)) for name in NAMES)
 
 MEDIAPIPE_POSE = np.array(list(_BODY.values()))
 MEDIAPIPE_FACE = np.array(list(_FACE.values()))

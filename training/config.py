@@ -174,6 +174,7 @@ class DataConfig:
     """pairs: share of samples from pairs among all (0 to 1) where both kinds exist.
 
     cross_identity: one identity of a pair drives another; without, each drives itself, as in a clip.
+    mirror: share of the samples that are seen in a mirror, person and place alike; none where latents are kept.
     clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for
     none. cache_mb: memory for prepared frames, threads: that prepare samples; both per worker.
     latents: windows and references of each sample, evenly spaced, that are drawn where the DiT is trained; a frozen
@@ -182,6 +183,7 @@ class DataConfig:
 
     pairs: float = 0.75
     cross_identity: bool = True
+    mirror: float = 0.5
     clip_stride: int = 2
     augment: float = 1.0
     cache_mb: int = 1024

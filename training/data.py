@@ -5,7 +5,7 @@ It depends neither on the number of workers nor on where a run was cut off; each
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from operator import itemgetter
 
@@ -17,9 +17,10 @@ from torch import Tensor
 from pipelines.errors import WorkError
 from pipelines.shards.read import SampleRef, ShardIndex, order
 from training.ahead import ahead, threads
+from training.batch import Batch, mirrored
 from training.config import Phase, Preset
 from training.fields import each, stack
-from training.inputs import Driver
+from training.inputs import places
 from training.latents import Latents
 from training.records import Records
 from training.windows import frames_from, references, starts
@@ -30,46 +31,9 @@ _cached_order = lru_cache(maxsize=8)(order)
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B samples of T frames, uint8 images.
-
-    position (B,): the sample's number in the whole run, the seed of all its randomness. reference (B, 3, S, S)
-    with its keypoints (B, 88, 3).
-    target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
-    the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
-    of the target. known (B, T): 1 for a history frame that is given clean. real (B, T): 0 for the frames that only fill
-    up a sample which is too short: nothing is taught there. latents (B, C, t, h, w) and
-    reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where they are not kept.
-    """
-
-    position: Tensor
-    driver: Driver
-    reference: Tensor
-    reference_keypoints: Tensor
-    target: Tensor
-    mask: Tensor
-    keypoints: Tensor
-    points: Tensor
-    normals: Tensor
-    hand_boxes: Tensor
-    known: Tensor
-    real: Tensor
-    latents: Tensor | None
-    reference_latents: Tensor | None
-
-    def to(self, device: torch.device) -> "Batch":
-        """On a device; from pinned memory the copy goes on while the caller does other things."""
-        return each(self, lambda value: value.to(device, non_blocking=True))
-
-    def parts(self, count: int) -> list["Batch"]:
-        """The samples in so many equal parts, in order."""
-        size = len(self.position) // count
-        return [each(self, itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
-
-
-@dataclass(frozen=True)
 class Choice:
-    """What a sample is made of: which frames of which identity drive, and which reference image they animate."""
+    """What a sample is made of: which frames of which identity drive, which reference image they animate, and whether
+    all of it is mirrored."""
 
     ref: SampleRef
     driver: int
@@ -77,6 +41,7 @@ class Choice:
     frames: NDArray[np.int64]
     reference: int
     history: int
+    mirrored: bool
 
 
 class Plan:
@@ -137,7 +102,8 @@ class Plan:
         others = np.setdiff1d(stills, frames)
         reference = int(rng.choice(others)) if len(others) else int(stills[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0
-        return Choice(ref, driver, target, frames, reference, history)
+        mirrored = not few and rng.random() < data.mirror
+        return Choice(ref, driver, target, frames, reference, history, mirrored)
 
 
 def _only(real: Tensor, points: Tensor) -> Tensor:
@@ -191,8 +157,11 @@ class Stream:
         """One sample, without a batch axis."""
         choice = self._plan.choose(phase, position)
         count, frames = len(choice.frames), choice.frames.tolist()
-        target = self._records.get(choice.ref, choice.target, [*frames, choice.reference])
-        driver = target if choice.driver == choice.target else self._records.get(choice.ref, choice.driver, frames)
+        both = [*frames, choice.reference]
+        target = self._records.get(choice.ref, choice.target, both)
+        driver = target if choice.driver == choice.target else self._records.get(choice.ref, choice.driver, both)
+        *heads, origin = driver.heads.numpy()
+        place = places(np.stack(heads), origin, driver.persons[:count].numpy())
         model = self._preset.model
         mask, normals = (
             torch.zeros(1, dtype=torch.uint8).expand(count, *shape) if known is None else known[:count]
@@ -207,9 +176,9 @@ class Stream:
         if self._latents and phase.generate:
             latents = self._latents.get(choice.ref, choice.target, frames[0], count)
             still = self._latents.get(choice.ref, choice.target, choice.reference, 1)
-        return Batch(
+        sample = Batch(
             torch.tensor(position),
-            each(driver.driver, itemgetter(slice(count))),
+            replace(each(driver.driver, itemgetter(slice(count))), place=torch.from_numpy(place)),
             target.frames[count],
             target.keypoints[count],
             target.frames[:count],
@@ -223,3 +192,4 @@ class Stream:
             latents,
             still,
         )
+        return mirrored(sample) if choice.mirrored else sample

@@ -198,6 +198,7 @@ def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
     body, part = config.body_size, config.part_size
     return Driver(
         torch.empty(batch, frames, 3, body, body),
+        torch.empty(batch, frames, 2),
         torch.empty(batch, frames, 2, 3, part, part),
         torch.empty(batch, frames, 3, part, part),
         torch.empty(batch, frames, 2, dtype=torch.bool),

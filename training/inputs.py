@@ -7,13 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipelines.keypoints import PARTS, RIGHT_HAND_SLICE, part_box
+from pipelines.keypoints import HEAD_SLICE, PARTS, RIGHT_HAND_SLICE, TRUNK, part_box
 from training.config import ModelConfig
 
 Array = NDArray[np.generic]
 HANDS = ("left_hand", "right_hand")
 _MIN_CONFIDENCE = 0.3
 _MARGIN = 0.08
+_FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Driver:
 
     body (T, C, S, S), hands (T, 2, C, P, P), face (T, C, P, P): uint8 with C = 4 (RGB and the person's mask, 255 where
     it is not known) as prepared, or float32 in [-1, 1] with C = 3 as the encoders take them. Right hands are mirrored.
+    place (T, 2): how far the head is from where the reference is taken, in half sides of the person's box; a crop does
+    not tell, since its box holds the person in all frames.
     hand_visible (T, 2), face_visible (T,): bool. face_box (T, 3): centre x, y and half side in the person's box.
     keypoints (T, 88, 3): in the frame; only the skeleton baseline looks at them.
     """
 
     body: Tensor
+    place: Tensor
     hands: Tensor
     face: Tensor
     hand_visible: Tensor
@@ -64,6 +68,29 @@ def person_box(keypoints: NDArray[np.float32], aspect: float = 1.0) -> NDArray[n
     return np.concatenate([centre - half_xy, centre + half_xy]).astype(np.float32)
 
 
+def head_path(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Where the head is (T, 2) in frame shares, interpolated where it is not seen; the trunk where it never is.
+
+    keypoints: (T, 88, 3).
+    """
+    for points in (keypoints[:, HEAD_SLICE], keypoints[:, TRUNK]):
+        # All points or none: a mean over those that happen to be seen would jump from frame to frame.
+        (seen,) = np.nonzero((points[..., 2] >= _MIN_CONFIDENCE).any(1))
+        if len(seen):
+            centres = points[seen, :, :2].mean(1)
+            times = np.arange(len(points))
+            return np.stack([np.interp(times, seen, axis) for axis in centres.T], 1).astype(np.float32)
+    return np.full((len(keypoints), 2), 0.5, np.float32)
+
+
+def places(
+    heads: NDArray[np.float32], origin: NDArray[np.float32], persons: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """See `Driver.place`. heads: (T, 2). origin: (2,), where the reference is taken. persons: (T, 4)."""
+    moved = (heads - origin) / ((persons[:, 2:] - persons[:, :2]) / 2)
+    return moved.clip(-_FAR, _FAR).astype(np.float32)
+
+
 def crop(image: Array, box: NDArray[np.float32], size: int) -> Array:
     """Cut a box (frame shares, may leave the frame: filled with black) and scale it to size x size."""
     import cv2
@@ -86,12 +113,14 @@ def driver_of(
     frames: NDArray[np.uint8],
     keypoints: NDArray[np.float32],
     persons: NDArray[np.float32],
+    place: NDArray[np.float32],
     config: ModelConfig,
     masks: NDArray[np.uint8] | None = None,
 ) -> Driver:
     """Cut the crops of some frames.
 
-    frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3). persons (T, 4): see `person_box`. masks: (T, H, W) in {0, 255}.
+    frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3). persons (T, 4): see `person_box`. place: (T, 2). masks: (T, H, W)
+    in {0, 255}.
     """
     count, height, width = frames.shape[:3]
     aspect = width / height
@@ -115,17 +144,21 @@ def driver_of(
             face_visible[t] = True
             face[t] = crop(image, box, part)
             face_box[t] = relative_box(box, persons[t])
-    channels_first = (torch.from_numpy(np.moveaxis(a, -1, -3).copy()) for a in (body, hands, face))
-    return Driver(*channels_first, *map(torch.tensor, (hand_visible, face_visible, face_box, keypoints)))
+    first, *others = (torch.from_numpy(np.moveaxis(a, -1, -3).copy()) for a in (body, hands, face))
+    numbers = map(torch.tensor, (hand_visible, face_visible, face_box, keypoints))
+    return Driver(first, torch.from_numpy(place), *others, *numbers)
 
 
 def prepare_driver(frames: NDArray[np.uint8], keypoints: NDArray[np.float32], config: ModelConfig) -> Driver:
     """The encoders' input for a whole driving video, as in training but without augmentation or batch axis.
 
+    The reference counts as taken where the person is on the whole.
+
     frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3) in the schema of `pipelines.keypoints`.
     """
-    person = person_box(keypoints, frames.shape[2] / frames.shape[1])
-    return driver_of(frames, keypoints, np.tile(person, (len(frames), 1)), config).plain()
+    persons = np.tile(person_box(keypoints, frames.shape[2] / frames.shape[1]), (len(frames), 1))
+    heads = head_path(keypoints)
+    return driver_of(frames, keypoints, persons, places(heads, heads.mean(0), persons), config).plain()
 
 
 def relative_box(box: NDArray[np.float32], person: NDArray[np.float32]) -> NDArray[np.float32]:

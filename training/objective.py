@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from pipelines.keypoints import BODY_SLICE, COUNT, PARTS
 from training.augment import augment, draw
+from training.batch import Batch
 from training.config import Phase, Preset
 from training.correspondence import correspondence
-from training.data import Batch
 from training.inputs import to_float
 from training.model.animator import Animator, shifted
 from training.model.codec import group_frames

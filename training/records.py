@@ -19,7 +19,7 @@ from pipelines.keypoints import COUNT, PARTS, part_box
 from pipelines.shards.read import Reader, SampleRef
 from training.config import ModelConfig
 from training.fields import each, stack, tensors
-from training.inputs import HANDS, Driver, crop, driver_of, local_points, person_box
+from training.inputs import HANDS, Driver, crop, driver_of, head_path, local_points, person_box, places
 
 _HAND_DEPTH = 0.12  # metres from the hand's points within which a surface counts as the hand
 
@@ -28,13 +28,16 @@ _HAND_DEPTH = 0.12  # metres from the hand's points within which a surface count
 class Record:
     """T frames of a clip, or of one identity of a pair group.
 
-    frames (T, 3, S, S) uint8. driver: uint8 crops. keypoints (T, 88, 3) in the frame. points (T, 88, 3) in the driving
-    crops, see `local_points`. hand_boxes (T, 2, 4). mask (T, S, S) and normals (T, 2, 4, N, N; the last channel says
-    where they are known) are uint8, None for clips.
+    frames (T, 3, S, S) uint8. driver: uint8 crops, as if the reference were taken where the person is on the whole.
+    heads (T, 2) and persons (T, 4): from which its place for another reference follows, see `places`.
+    keypoints (T, 88, 3) in the frame. points (T, 88, 3) in the driving crops, see `local_points`. hand_boxes (T, 2, 4).
+    mask (T, S, S) and normals (T, 2, 4, N, N; the last channel says where they are known) are uint8, None for clips.
     """
 
     frames: Tensor
     driver: Driver
+    heads: Tensor
+    persons: Tensor
     keypoints: Tensor
     points: Tensor
     hand_boxes: Tensor
@@ -130,11 +133,16 @@ class Records:
         whole = np.array([0, 0, 1, 1], np.float32)
         video = person_box(keypoints[:moving], aspect)
         persons = np.stack([video if t < moving else person_box(keypoints[t : t + 1], aspect) for t in frames])
-        own = keypoints[frames]
+        heads = head_path(keypoints)
+        middle = heads[:moving].mean(0)
+        heads[moving:] = middle  # a photo is taken where the video has its middle
+        heads, own = heads[frames], keypoints[frames]
         small = np.stack([crop(image, whole, size) for image in images])
         return Record(
             torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(),
-            driver_of(images, own, persons, self._config, masks),
+            driver_of(images, own, persons, places(heads, middle, persons), self._config, masks),
+            torch.from_numpy(heads),
+            torch.from_numpy(persons),
             torch.from_numpy(own),
             torch.from_numpy(np.stack([local_points(p, box, aspect) for p, box in zip(own, persons, strict=True)])),
             torch.from_numpy(np.stack([_hand_boxes(points, aspect) for points in own])),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from training.batch import Batch
 from training.config import Phase, Preset
-from training.data import Batch
 from training.model.animator import Animator
 from training.parallel import autocast, deferred, rows_here, whole
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipelines.shards.read import ShardIndex
+from training.batch import Batch
 from training.config import Preset
-from training.data import Batch, Plan, Stream
+from training.data import Plan, Stream
 from training.inputs import to_pixels
 from training.latents import Latents
 from training.parallel import autocast, forget_gathered, rows_here

@@ -17,8 +17,9 @@ from infra.bench.results import Result
 from infra.bench.workers import Worker
 from pipelines.shards.read import Reader, ShardIndex
 from pipelines.workspace import Workspace
+from training.batch import Batch
 from training.config import EngineConfig, Preset
-from training.data import Batch, Plan, Stream
+from training.data import Plan, Stream
 from training.estimate import phase_costs
 from training.launch import launch
 from training.loop import Job, read_history

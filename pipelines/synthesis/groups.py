@@ -228,11 +228,12 @@ def _view(
     name: str,
     picture: Image | None,
 ) -> View:
-    bodies = [person.pose(take) for take in takes]
-    posed = Posed(*(np.concatenate([getattr(body, name) for body in bodies]) for name in ("vertices", "points")))
     light = sample_light(rng)
     backdrop = sample_backdrop(rng, name)
     shown = "full" if framing == "upper" and rng.random() < _WIDER_SHARE else framing
+    motion, *photos = (person.pose(take) for take in takes)
+    bodies = [motion, *(_where_it_moves(photo, motion, shown) for photo in photos)]
+    posed = Posed(*(np.concatenate([getattr(body, name) for body in bodies]) for name in ("vertices", "points")))
     shot = sample_shot(rng, posed.points, shown, recipe.size, direction, recipe.fps)
     effects = sample_effects(rng, recipe.clean)
     layers, plate = [], None
@@ -262,6 +263,16 @@ def _view(
     layers = [dataclasses.replace(drawn, rgb=rgb) for drawn, rgb in zip(layers, filmed, strict=True)]
     keypoints3d = np.stack([camera.to_camera(p) for camera, p in zip(shot.cameras, posed.points, strict=True)])
     return View(person.identity, shot, light, backdrop, effects, layers, keypoints2d, keypoints3d)
+
+
+def _where_it_moves(photo: Posed, motion: Posed, shown: str) -> Posed:
+    """The photo, with its head where the motion's is on the whole: a driving video tells how far somebody moves from
+    there, and nothing tells where there is but the photo. Whose feet are seen stays on the floor."""
+    heads = [taken.points[:, : keypoints.BODY.index("left_shoulder")].mean((0, 1)) for taken in (motion, photo)]
+    shift = heads[0] - heads[1]
+    if shown == "full":
+        shift[2] = 0
+    return Posed(photo.vertices + shift, photo.points + shift)
 
 
 def pose_id(pose: Pose) -> str:

@@ -236,5 +236,5 @@ STAGE = Stage(
     run=run,
     needs=("videos", "people", "motions"),
     outside=lambda config: [pictures.contents(config.backgrounds), body_content(config)],
-    version=5,
+    version=6,
 )

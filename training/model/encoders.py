@@ -89,11 +89,11 @@ class Eyes(nn.Sequential):
 
 
 class BodyEncoder(nn.Module):
-    """E behind its eyes: the person's crop -> z_b, and heatmaps of the 21 body points, whose expected places it is
-    made of, among other things.
+    """E behind its eyes: the person's crop and place -> z_b, and heatmaps of the 21 body points, whose expected places
+    it is made of, among other things.
 
-    (N, d, g, g), see `Eyes`, g = S / patch -> (N, token) and logits (N, 21, 2 g, 2 g). A pose is a set of places
-    (spatial softmax; Finn et al., 2016, arXiv 1509.06113).
+    (N, d, g, g), see `Eyes`, g = S / patch, and (N, 2) -> (N, token) and logits (N, 21, 2 g, 2 g). A pose is a set of
+    places (spatial softmax; Finn et al., 2016, arXiv 1509.06113).
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -104,13 +104,14 @@ class BodyEncoder(nn.Module):
         last = widths[-1] if widths else seen
         self.maps = nn.Sequential(nn.GroupNorm(8, seen), nn.SiLU(), nn.Conv2d(seen, 4 * count, 1), nn.PixelShuffle(2))
         self.coarse = nn.Sequential(*strided(seen, widths), nn.GroupNorm(8, last), nn.SiLU(), nn.Flatten())
-        self.head = nn.Sequential(nn.Linear(last * 16 + 3 * count, 2 * token), nn.SiLU(), nn.Linear(2 * token, token))
+        known = last * 16 + 3 * count + 2
+        self.head = nn.Sequential(nn.Linear(known, 2 * token), nn.SiLU(), nn.Linear(2 * token, token))
 
-    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.maps(seen)
         mass = _mass(logits)
-        places = _centre(mass) * 2 - 1
-        token = self.head(torch.cat([self.coarse(seen), places.flatten(1), mass.amax((-1, -2))], -1))
+        points = _centre(mass) * 2 - 1
+        token = self.head(torch.cat([self.coarse(seen), points.flatten(1), mass.amax((-1, -2)), place], -1))
         return token, logits
 
 
@@ -179,7 +180,10 @@ class MotionEncoder(nn.Module):
     def forward(self, driver: Driver) -> tuple[MotionTokens, Tensor]:
         """driver: float crops with axes (B, T, ...). Returns the tokens, and E's heatmaps (B, T, 21, M, M)."""
         batch = driver.face_visible.shape
-        body, heatmaps = (found.unflatten(0, batch) for found in self.body(self.eyes(driver.body.flatten(0, 1))))
+        body, heatmaps = (
+            found.unflatten(0, batch)
+            for found in self.body(self.eyes(driver.body.flatten(0, 1)), driver.place.flatten(0, 1))
+        )
         hands = self.hand.tokens(driver.hands.flatten(0, 2), driver.hand_visible.flatten()).unflatten(0, (*batch, 2))
         face = self.face.tokens(
             driver.face.flatten(0, 1), driver.face_box.flatten(0, 1), driver.face_visible.flatten()

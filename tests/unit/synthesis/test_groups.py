@@ -128,6 +128,18 @@ def test_the_last_frame_is_a_photo_of_the_same_person_and_place_in_another_pose(
             assert apart > within
 
 
+def test_the_photo_is_taken_where_the_motion_has_its_middle(groups: list[Group]) -> None:
+    shown = set()
+    for view in (view for group in groups for view in group.views):
+        world = (view.keypoints3d - view.extrinsics[:, None, :3, 3]) @ view.extrinsics[:, :3, :3]
+        heads = world[:, keypoints.HEAD_SLICE].mean(1)
+        off = np.abs(heads[:-1].mean(0) - heads[-1])
+        # Feet that are seen stay on the floor.
+        assert (off[:2] if view.shot.framing == "full" else off).max() < 1e-3
+        shown.add(view.shot.framing)
+    assert len(shown) > 1
+
+
 def test_group_is_a_pure_function(studio: Studio, raster: RasterEngine, groups: list[Group]) -> None:
     again = render_group(studio, raster, 0, "train", 1, RECIPE)
     assert again.id == groups[1].id

@@ -16,7 +16,8 @@ def crops(batch: int, frames: int, value: int = 100, alpha: int = 255) -> Driver
     visible = torch.ones(batch, frames, dtype=torch.bool)
     boxes, points = torch.zeros(batch, frames, 3), torch.zeros(batch, frames, 88, 3)
     body, hands, face = images(4, 32, 32), images(2, 4, 16, 16), images(4, 16, 16)
-    return Driver(body, hands, face, visible[..., None], visible, boxes, points)
+    place = torch.zeros(batch, frames, 2)
+    return Driver(body, place, hands, face, visible[..., None], visible, boxes, points)
 
 
 def test_draws_depend_on_seed_and_position_alone() -> None:

@@ -14,9 +14,11 @@ from tiny_training import TINY, make_stream, only
 from pipelines.errors import DataError, UsageError, WorkError
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
+from training.batch import Batch
 from training.config import Phase, Preset
-from training.data import Batch, Plan, Stream
+from training.data import Plan, Stream
 from training.fields import each, stack, tensors
+from training.inputs import head_path
 from training.records import Records
 
 
@@ -135,6 +137,24 @@ def test_a_pair_is_driven_by_another_identity_and_refers_to_the_other_take(posit
     assert len(choice.frames) == 1 or (choice.frames < 4).all()
     assert (np.diff(choice.frames) == 1).all()
     assert choice.history in {0, TINY.phases[phase].history}
+
+
+def test_a_place_is_told_from_the_reference(shards: Workspace, tiny: Preset) -> None:
+    """Whichever frame of whichever take it is: the driver was there when the reference was taken."""
+    stream = make_stream(shards, only(tiny, pairs=1, mirror=0))
+    records = Records(Reader(shards), tiny.model, 0)
+    kinds = set()
+    for position in range(40):
+        choice = stream._plan.choose(tiny.phases[0], position)
+        place = stream._sample(tiny.phases[0], position).driver.place
+        moving = int(choice.ref.meta["motion_frames"])
+        driver = records.get(choice.ref, choice.driver, range(int(choice.ref.meta["frames"])))
+        heads = head_path(driver.keypoints.numpy())
+        heads[moving:] = heads[:moving].mean(0)
+        sides = (driver.persons[choice.frames, 2:] - driver.persons[choice.frames, :2]).numpy()
+        assert np.allclose(place, 2 * (heads[choice.frames] - heads[choice.reference]) / sides, atol=1e-5)
+        kinds.add(choice.reference == moving)
+    assert kinds == {False, True}
 
 
 def test_a_photo_is_a_target_too() -> None:

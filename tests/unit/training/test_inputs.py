@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_shards import keypoints_of
 
-from pipelines.keypoints import BODY_SLICE, LEFT_HAND_SLICE, RIGHT_HAND_SLICE
+from pipelines.keypoints import BODY_SLICE, HEAD_SLICE, LEFT_HAND_SLICE, RIGHT_HAND_SLICE
 from training.config import ModelConfig
-from training.inputs import crop, driver_of, local_points, person_box, prepare_driver, relative_box
+from training.inputs import crop, driver_of, head_path, local_points, person_box, prepare_driver, relative_box
 
 CONFIG = ModelConfig()
 
@@ -53,11 +53,43 @@ def test_the_right_hand_is_mirrored() -> None:
     )
     swapped[..., 0] = 1 - swapped[..., 0]
     person = person_box(keypoints)
-    plain = driver_of(frames, keypoints, np.tile(person, (len(frames), 1)), CONFIG)
-    other = driver_of(np.ascontiguousarray(frames[:, :, ::-1]), swapped, np.tile(person, (len(frames), 1)), CONFIG)
+    plain = driver_of(
+        frames, keypoints, np.tile(person, (len(frames), 1)), np.zeros((len(frames), 2), np.float32), CONFIG
+    )
+    other = driver_of(
+        np.ascontiguousarray(frames[:, :, ::-1]),
+        swapped,
+        np.tile(person, (len(frames), 1)),
+        np.zeros((len(frames), 2), np.float32),
+        CONFIG,
+    )
     # Half a pixel of rounding may go either way.
     difference = (plain.hands.float() - other.hands.flip(1).float()).abs().mean()
     assert difference < (plain.hands.float() - other.hands.float()).abs().mean() / 1.5
+
+
+def test_the_path_of_a_head_has_no_gaps_and_no_jumps() -> None:
+    keypoints = np.ones((5, 88, 3), np.float32)
+    keypoints[:, HEAD_SLICE, :2] = np.linspace(0, 1, 5)[:, None, None]
+    whole = head_path(keypoints)
+    assert np.allclose(whole, np.linspace(0, 1, 5)[:, None].repeat(2, 1))
+    keypoints[1:3, HEAD_SLICE, 2] = 0
+    keypoints[1:3, HEAD_SLICE, :2] = 0.9
+    keypoints[3, 1:4, 2] = 0  # an ear and both eyes
+    assert np.allclose(head_path(keypoints), whole)
+    keypoints[:, HEAD_SLICE, 2] = 0
+    assert np.allclose(head_path(keypoints), 1)  # the trunk's
+    assert np.allclose(head_path(np.zeros((2, 88, 3), np.float32)), 0.5)
+
+
+def test_a_place_is_told_from_the_middle_of_the_video_in_half_sides_of_the_box() -> None:
+    frames, keypoints = figure()
+    keypoints[1, :, 0] += 0.1
+    side = np.diff(person_box(keypoints, 120 / 90).reshape(2, 2), axis=0)[0]
+    place = prepare_driver(frames, keypoints, CONFIG).place.numpy()
+    assert np.allclose(place.mean(0), 0, atol=1e-6)
+    moved = head_path(keypoints)
+    assert np.allclose(place[1] - place[0], (moved[1] - moved[0]) / (side / 2), atol=1e-5)
 
 
 def test_a_hand_that_is_not_visible_has_no_crop() -> None:

@@ -11,8 +11,9 @@ from toy_shards import keypoints_of
 
 from pipelines.shards.read import ShardIndex
 from pipelines.workspace import Workspace
+from training.batch import Batch
 from training.config import Preset, to_json
-from training.data import Batch, Plan
+from training.data import Plan
 from training.estimate import estimate
 from training.export import write_model
 from training.model.animator import Animator

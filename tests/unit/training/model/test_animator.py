@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from training.batch import Batch
 from training.config import ModelConfig, Preset
-from training.data import Batch, Stream
+from training.data import Stream
 from training.inputs import to_float
 from training.model.animator import Animator
 from training.model.encoders import MotionTokens

@@ -45,12 +45,20 @@ def test_places_reach_the_token(tiny: Preset) -> None:
     encoder, crops = MotionEncoder(tiny.model), torch.rand(2, 3, tiny.model.body_size, tiny.model.body_size)
     grid = 2 * tiny.model.body_size // tiny.model.patch
     seen = encoder.eyes(crops)
-    token, heatmaps = encoder.body(seen)
+    place = torch.zeros(2, 2)
+    token, heatmaps = encoder.body(seen, place)
     assert token.shape == (2, tiny.model.body_token)
     assert heatmaps.shape == (2, 21, grid, grid)
     with torch.no_grad():
         encoder.body.maps[-2].bias += torch.randn_like(encoder.body.maps[-2].bias) * 10
-    assert not torch.allclose(encoder.body(seen)[0], token)
+    assert not torch.allclose(encoder.body(seen, place)[0], token)
+
+
+def test_how_far_somebody_moved_reaches_the_body_token(tiny: Preset, stream: Stream) -> None:
+    encoder, driver = encoder_and_driver(tiny, stream)
+    here, there = encoder(driver)[0], encoder(replace(driver, place=driver.place + 0.5))[0]
+    assert not torch.allclose(here.body, there.body)
+    assert torch.equal(here.face, there.face)
 
 
 @pytest.mark.parametrize("size", [24, 36, 16, 96])

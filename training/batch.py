@@ -1,0 +1,103 @@
+"""What a step learns from, and how it looks in a mirror."""
+
+from dataclasses import dataclass, replace
+from operator import itemgetter
+
+import torch
+from torch import Tensor
+
+from pipelines.keypoints import LEFT_HAND_SLICE, MIRRORED, RIGHT_HAND_SLICE
+from training.fields import each
+from training.inputs import Driver
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples of T frames, uint8 images.
+
+    position (B,): the sample's number in the whole run, the seed of all its randomness. reference (B, 3, S, S)
+    with its keypoints (B, 88, 3).
+    target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
+    the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
+    of the target. known (B, T): 1 for a history frame that is given clean. real (B, T): 0 for the frames that only fill
+    up a sample which is too short: nothing is taught there. latents (B, C, t, h, w) and
+    reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where they are not kept.
+    """
+
+    position: Tensor
+    driver: Driver
+    reference: Tensor
+    reference_keypoints: Tensor
+    target: Tensor
+    mask: Tensor
+    keypoints: Tensor
+    points: Tensor
+    normals: Tensor
+    hand_boxes: Tensor
+    known: Tensor
+    real: Tensor
+    latents: Tensor | None
+    reference_latents: Tensor | None
+
+    def to(self, device: torch.device) -> "Batch":
+        """On a device; from pinned memory the copy goes on while the caller does other things."""
+        return each(self, lambda value: value.to(device, non_blocking=True))
+
+    def parts(self, count: int) -> list["Batch"]:
+        """The samples in so many equal parts, in order."""
+        size = len(self.position) // count
+        return [each(self, itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
+
+
+def mirrored(sample: Batch) -> Batch:
+    """Person and place in a mirror. Left and right change names: a stored right hand is mirrored as it is, and so
+    becomes a left one by changing places."""
+    driver = sample.driver
+    return replace(
+        sample,
+        driver=replace(
+            driver,
+            body=driver.body.flip(-1),
+            place=_turned(driver.place),
+            hands=driver.hands.flip(-4),
+            face=driver.face.flip(-1),
+            hand_visible=driver.hand_visible.flip(-1),
+            face_box=_turned(driver.face_box),
+            keypoints=_renamed(driver.keypoints),
+        ),
+        reference=sample.reference.flip(-1),
+        reference_keypoints=_renamed(sample.reference_keypoints),
+        target=sample.target.flip(-1),
+        mask=sample.mask.flip(-1),
+        keypoints=_renamed(sample.keypoints),
+        points=_swapped(sample.points),
+        normals=sample.normals.flip(-4),
+        hand_boxes=_boxes(sample.hand_boxes),
+    )
+
+
+def _turned(values: Tensor) -> Tensor:
+    """The first of the last axis, x about a middle, gets the other sign."""
+    return torch.cat([-values[..., :1], values[..., 1:]], -1)
+
+
+def _renamed(keypoints: Tensor) -> Tensor:
+    """Keypoints (..., 88, 3) of the frame."""
+    named = keypoints[..., MIRRORED, :]
+    return torch.cat([1 - named[..., :1], named[..., 1:]], -1)
+
+
+def _swapped(points: Tensor) -> Tensor:
+    """Points (..., 88, 3) of the driving crops, where both hands are left hands."""
+    named = points[..., MIRRORED, :]
+    hands = slice(LEFT_HAND_SLICE.start, RIGHT_HAND_SLICE.stop)
+    turned = _turned(named)
+    turned[..., hands, :] = named[..., hands, :]
+    return turned
+
+
+def _boxes(boxes: Tensor) -> Tensor:
+    """Boxes (..., 2, 4) of the hands in the frame; all zero where a hand has none."""
+    left, top, right, bottom = boxes.flip(-2).unbind(-1)
+    there = (right > left).to(boxes.dtype)
+    return torch.stack([(1 - right) * there, top, (1 - left) * there, bottom], -1)
