@@ -152,7 +152,8 @@ class LossConfig:
     """Weights of the objective's terms; foreground: extra weight of the person's pixels in the flow term.
 
     sight: of the heatmaps of E and of D's view of the reference, whose expected places `places` and `reference` judge:
-    a distance alone hardly says which way to go while a map is flat.
+    a distance alone hardly says which way to go while a map is flat. shown: of whether points are seen, in either
+    picture. placed: of where D puts the points before its features say more.
     pure_noise: share of samples at flow time 1, high where one Euler step has to do.
     """
 
@@ -162,6 +163,8 @@ class LossConfig:
     reference: float = 2.0
     places: float = 2.0
     sight: float = 0.5
+    shown: float = 0.2
+    placed: float = 2.0
     normals: float = 0.1
     points: float = 1.0
     displacement: float = 2.0

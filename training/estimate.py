@@ -174,13 +174,13 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
         reference = torch.empty(batch, 3, config.size, config.size)
         tokens, _ = animator.motion.look(driver)
         seen, heads, outputs = animator.motion.see(reference), animator.heads, list[Tensor]()
-        if heads is not None and seen is not None:
-            outputs += [heads.points(tokens), heads.reference(seen[:, None])]
+        if heads is not None and seen is not None and (read := animator.motion.read(tokens)) is not None:
+            outputs += [read, seen.heatmaps, seen.shown]
         if phase.retarget:
             guidance = animator.motion.guide(reference, seen, tokens)
         if phase.retarget and heads is not None and (features := guidance.features) is not None:
             hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
-            outputs.append(heads.heatmaps(features))
+            outputs.append(heads.heatmaps(features, guidance.points))
             outputs.append(heads.normals(features, hands, torch.empty(batch, frames, 2, 4)))
         if phase.generate:
             target = torch.empty(batch, frames, 3, config.size, config.size)

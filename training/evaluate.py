@@ -143,7 +143,7 @@ def _generate(
 
     from training.fields import stack
     from training.inputs import to_float, to_pixels
-    from training.model.encoders import expected_places
+    from training.model.points import expected_places
 
     def tokens(record: "Record") -> Any:
         return animator.encode(stack([record.driver]).plain())
@@ -156,7 +156,8 @@ def _generate(
         frames = animator.generate(reference, motion, config.steps, config.guidance_scale, generator, negative)
         points = None
         if animator.heads is not None:
-            logits = animator.heads.heatmaps(animator.guide(reference, motion).features)
+            guidance = animator.guide(reference, motion)
+            logits = animator.heads.heatmaps(guidance.features, guidance.points)
             points = expected_places(logits)[0].numpy()
     return _pixels(to_pixels(frames[0])), points
 

@@ -19,9 +19,11 @@ from training.correspondence import correspondence
 from training.inputs import to_float
 from training.model.animator import Animator, shifted
 from training.model.codec import group_frames
-from training.model.encoders import MotionTokens, expected_places
+from training.model.encoders import MotionTokens
 from training.model.heads import Heads
 from training.model.motion import Guidance
+from training.model.points import expected_places
+from training.model.retarget import Seen
 
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
 _PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
@@ -85,16 +87,19 @@ class Objective(nn.Module):
         return self.animator.codec.encode(to_float(pixels)) if kept is None else kept.float()
 
     def _perceived(
-        self, batch: Batch, tokens: MotionTokens, heatmaps: Tensor | None, seen: Tensor | None
+        self, batch: Batch, tokens: MotionTokens, heatmaps: Tensor | None, seen: Seen | None
     ) -> dict[str, Tensor]:
         """What encoders and D see, each by itself."""
-        heads = self.animator.heads
-        if heads is None or heatmaps is None or seen is None:
+        animator = self.animator
+        read = animator.motion.read(tokens)
+        if animator.heads is None or heatmaps is None or seen is None or read is None:
             return {}
-        own, reference = heads.reference(seen[:, None]), batch.reference_keypoints[:, None]
+        own, reference = seen.heatmaps[:, None], batch.reference_keypoints[:, None]
         crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
         return {
-            "points": point_loss(heads.points(tokens), batch.points),
+            "points": point_loss(read[..., :2], batch.points),
+            "shown": shown_loss(read[..., 2], batch.points[..., 2], batch.real)
+            + shown_loss(seen.shown[:, None], reference[..., 2], torch.ones_like(batch.real[:, :1])),
             "places": joint_loss(expected_places(heatmaps), crop),
             "reference": joint_loss(expected_places(own), reference),
             "sight": heatmap_loss(heatmaps, crop) + heatmap_loss(own, reference),
@@ -103,8 +108,10 @@ class Objective(nn.Module):
     def _retargeted(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
         """Where D places the motion on the reference person."""
         terms = {}
-        if (heads := self.animator.heads) is not None and (features := guidance.features) is not None:
-            logits = heads.heatmaps(features)
+        heads, features, points = self.animator.heads, guidance.features, guidance.points
+        if heads is not None and features is not None and points is not None:
+            terms["placed"] = joint_loss(points, batch.keypoints)
+            logits = heads.heatmaps(features, points)
             terms["heatmaps"] = heatmap_loss(logits, batch.keypoints)
             terms["joints"] = joint_loss(expected_places(logits), batch.keypoints)
             terms["normals"] = self._normals(batch, tokens, heads, features)
@@ -182,6 +189,15 @@ def point_loss(predicted: Tensor, points: Tensor) -> Tensor:
     """Smooth L1 in crop units, by confidence. predicted: (B, T, 88, 2). points: (B, T, 88, 3)."""
     difference = F.smooth_l1_loss(predicted, points[..., :2], beta=0.1, reduction="none").sum(-1)
     return _mean_per_sample(difference, points[..., 2] * _point_weights(points.device))
+
+
+def shown_loss(logits: Tensor, confidence: Tensor, real: Tensor) -> Tensor:
+    """Cross-entropy of whether each point is seen, with its confidence.
+
+    logits, confidence: (B, T, 88). real: (B, T).
+    """
+    entropy = F.binary_cross_entropy_with_logits(logits, confidence.clamp(0, 1), reduction="none")
+    return _mean_per_sample(entropy, real[..., None] * _point_weights(logits.device))
 
 
 def displacement_loss(offsets: Tensor, keypoints: Tensor, reference: Tensor, mask: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from pipelines.keypoints import BODY_SLICE
 from training.config import ModelConfig
 from training.inputs import Driver
+from training.model.points import centre, mass
+
+PLACE = 2  # numbers at the beginning of z_b
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class BodyEncoder(nn.Module):
     it is made of, among other things.
 
     (N, d, g, g), see `Eyes`, g = S / patch, and (N, 2) -> (N, token) and logits (N, 21, 2 g, 2 g). A pose is a set of
-    places (spatial softmax; Finn et al., 2016, arXiv 1509.06113).
+    places (spatial softmax; Finn et al., 2016, arXiv 1509.06113). The token's first two numbers are the place.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -104,31 +107,15 @@ class BodyEncoder(nn.Module):
         last = widths[-1] if widths else seen
         self.maps = nn.Sequential(nn.GroupNorm(8, seen), nn.SiLU(), nn.Conv2d(seen, 4 * count, 1), nn.PixelShuffle(2))
         self.coarse = nn.Sequential(*strided(seen, widths), nn.GroupNorm(8, last), nn.SiLU(), nn.Flatten())
-        known = last * 16 + 3 * count + 2
-        self.head = nn.Sequential(nn.Linear(known, 2 * token), nn.SiLU(), nn.Linear(2 * token, token))
+        free = token - PLACE
+        self.head = nn.Sequential(nn.Linear(last * 16 + 3 * count, 2 * free), nn.SiLU(), nn.Linear(2 * free, free))
 
     def forward(self, seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.maps(seen)
-        mass = _mass(logits)
-        points = _centre(mass) * 2 - 1
-        token = self.head(torch.cat([self.coarse(seen), points.flatten(1), mass.amax((-1, -2)), place], -1))
-        return token, logits
-
-
-def expected_places(logits: Tensor) -> Tensor:
-    """Soft-argmax: logits (..., M, M) -> x and y (..., 2) in [0, 1] of the picture."""
-    return _centre(_mass(logits))
-
-
-def _mass(logits: Tensor) -> Tensor:
-    mass: Tensor = logits.flatten(-2).softmax(-1).unflatten(-1, logits.shape[-2:])
-    return mass
-
-
-def _centre(mass: Tensor) -> Tensor:
-    size = mass.shape[-1]
-    cells = (torch.arange(size, device=mass.device) + 0.5) / size
-    return torch.stack([mass.sum(-2) @ cells, mass.sum(-1) @ cells], -1)
+        shares = mass(logits)
+        points = centre(shares) * 2 - 1
+        pose = self.head(torch.cat([self.coarse(seen), points.flatten(1), shares.amax((-1, -2))], -1))
+        return torch.cat([place, pose], -1), logits
 
 
 class HandEncoder(CropEncoder):

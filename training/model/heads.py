@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from pipelines.keypoints import BODY_SLICE, COUNT, FACE_SLICE, LEFT_HAND_SLICE
 from training.config import ModelConfig
 from training.model.encoders import MotionTokens
+from training.model.points import bumps
 
 _ROI = 4
 
 
 class HeatmapHead(nn.Module):
-    """D_h: features (B, T, d, g, g) -> heatmap logits (B, T, 88, M, M) on the target frame, M = heatmap_size."""
+    """Features (B, T, d, g, g) -> heatmap logits (B, T, 88, M, M), M = heatmap_size."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -22,6 +23,22 @@ class HeatmapHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         logits: Tensor = self.layers(features.flatten(0, 1)).unflatten(0, features.shape[:2])
         return logits
+
+
+class PlacedHeatmapHead(nn.Module):
+    """D_h: D's features and points (B, T, 88, 2) in [0, 1] -> heatmap logits (B, T, 88, M, M) on the target frame.
+
+    The maps begin as bumps at the points, and features say what is to change.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.change = HeatmapHead(config)
+        self.trust = nn.Parameter(torch.zeros(COUNT, 1, 1))
+
+    def forward(self, features: Tensor, points: Tensor) -> Tensor:
+        change: Tensor = self.change(features)
+        return change + self.trust.exp() * bumps(points, change.shape[-1])
 
 
 class HandNormalHead(nn.Module):
@@ -63,7 +80,8 @@ class HandNormalHead(nn.Module):
 
 
 class PointHead(nn.Module):
-    """Each token alone -> its own part's points in the driving crop: (B, T, 88, 2) in [-1, 1], the right hand mirrored.
+    """Each token alone -> its own part's points in the driving crop: (B, T, 88, 3), x and y in [-1, 1], the right hand
+    mirrored, and the logit of being seen.
 
     It warms the encoders up (a decoder alone starts with uninformative tokens) and gives z_f supervision of its own.
     """
@@ -81,23 +99,18 @@ class PointHead(nn.Module):
             self.hand(tokens.right_hand),
             self.face(tokens.face),
         )
-        points: Tensor = torch.cat(parts, -1).unflatten(-1, (COUNT, 2))
+        points: Tensor = torch.cat(parts, -1).unflatten(-1, (COUNT, 3))
         return points
 
 
 class Heads(nn.Module):
-    """All of them: they teach the tokens and D, and have no part in generating.
-
-    reference: heatmaps of the reference person's own points, out of what D sees of the image before it is told to move.
-    """
+    """Those that teach the tokens and D, and have no part in generating."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.heatmaps = HeatmapHead(config)
-        self.reference = HeatmapHead(config)
+        self.heatmaps = PlacedHeatmapHead(config)
         self.normals = HandNormalHead(config)
-        self.points = PointHead(config)
 
 
 def _points(token: int, where: slice) -> nn.Module:
-    return nn.Sequential(nn.Linear(token, 2 * token), nn.SiLU(), nn.Linear(2 * token, 2 * (where.stop - where.start)))
+    return nn.Sequential(nn.Linear(token, 2 * token), nn.SiLU(), nn.Linear(2 * token, 3 * (where.stop - where.start)))

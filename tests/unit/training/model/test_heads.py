@@ -1,8 +1,8 @@
 import torch
 
 from training.config import ModelConfig
-from training.model.encoders import expected_places
 from training.model.heads import HandNormalHead
+from training.model.points import expected_places
 
 
 def test_expected_places_find_the_peak() -> None:

@@ -1,0 +1,74 @@
+"""Points as numbers and as maps: where a map has its mass, a map with its mass where a point is, and where a moved
+person stands on the reference picture."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipelines.keypoints import BODY_SLICE, HEAD_SLICE
+
+_FAINT = 1e-3  # the least that a point counts
+_MOST = 3.0  # of the logarithm of a ratio of sizes
+
+
+def expected_places(logits: Tensor) -> Tensor:
+    """Soft-argmax: logits (..., M, M) -> x and y (..., 2) in [0, 1] of the picture."""
+    return centre(mass(logits))
+
+
+def mass(logits: Tensor) -> Tensor:
+    """Logits (..., M, M) -> shares that sum up to 1."""
+    shares: Tensor = logits.flatten(-2).softmax(-1).unflatten(-1, logits.shape[-2:])
+    return shares
+
+
+def centre(shares: Tensor) -> Tensor:
+    """Shares (..., M, M) -> x and y (..., 2) in [0, 1] of the picture."""
+    cells = _cells(shares.shape[-1], shares.device)
+    return torch.stack([shares.sum(-2) @ cells, shares.sum(-1) @ cells], -1)
+
+
+def bumps(points: Tensor, size: int) -> Tensor:
+    """Logarithms of unit bumps, one cell wide: points (..., 2) in [0, 1] -> (..., M, M), zero at the points."""
+    off = (points[..., None] - _cells(size, points.device)) * size
+    x, y = (-0.5 * off.square()).unbind(-2)
+    return y[..., :, None] + x[..., None, :]
+
+
+def _cells(size: int, device: torch.device) -> Tensor:
+    return (torch.arange(size, device=device) + 0.5) / size
+
+
+@dataclass(frozen=True)
+class Stand:
+    """head (..., 2): where the moved person's head is in the reference picture, in [-1, 1]. log_scale (..., 1): how
+    much larger the person is there than in the driver's box, a logarithm. size (..., 1): in half pictures."""
+
+    head: Tensor
+    log_scale: Tensor
+    size: Tensor
+
+
+def stand(driver: Tensor, own: Tensor, place: Tensor) -> Stand:
+    """The reference's head, moved as far as the driver's was, at the ratio of their sizes.
+
+    Sizes are spreads about the head of the body's points that both pictures show.
+    driver, own: (..., 88, 3), x and y in [-1, 1] of the driver's box and of the reference picture, and how much a point
+    is seen, in [0, 1]. place: (..., 2), see `Driver.place`.
+    """
+    body, head = slice(BODY_SLICE.start, BODY_SLICE.stop), HEAD_SLICE
+    shown = driver[..., body, 2:] * own[..., body, 2:] + _FAINT
+    sizes, heads = [], []
+    for points in (driver[..., body, :2], own[..., body, :2]):
+        middle = _mean(points[..., head, :], shown[..., head, :])
+        heads.append(middle)
+        sizes.append((_mean((points - middle).square(), shown).sum(-1) + 1e-4).sqrt())
+    log_scale = (sizes[1] / sizes[0]).log().clamp(-_MOST, _MOST)
+    moved = (heads[1] + place[..., None, :] * log_scale.exp()[..., None]).clamp(-2, 2)
+    return Stand(moved[..., 0, :], log_scale, sizes[1])
+
+
+def _mean(points: Tensor, weights: Tensor) -> Tensor:
+    """(..., N, 2) and (..., N, 1) -> (..., 1, 2)."""
+    return (points * weights).sum(-2, keepdim=True) / weights.sum(-2, keepdim=True)
