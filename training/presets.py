@@ -98,9 +98,9 @@ PRESETS = {
     "demo": Preset(
         ModelConfig(),
         (
-            Phase("perception", 1600, learn="perception", final=0.3),
-            Phase("retargeting", 500, learn="retargeting", final=0.5),
-            Phase("frames", 1600),
+            Phase("perception", 900, learn="perception", final=0.3),
+            Phase("retargeting", 100, learn="retargeting", final=0.5),
+            Phase("frames", 1000),
             Phase("clips", 40, batch=4, frames=3, history=1, rate=3e-4),
         ),
         data=_MILD,
