@@ -187,8 +187,11 @@ def hand_normals(
             if box is None:
                 continue
             near = np.median(np.abs(keypoints3d[t, PARTS[name], 2]))
-            hand = (np.abs(depth[t].astype(np.float32) - near) < _HAND_DEPTH) & (depth[t] > 0)
-            both = np.concatenate([normals[t].astype(np.float32), hand[..., None].astype(np.float32)], -1)
+            # What is far from the box is not converted: that would take longer than all the rest.
+            part, box = _around(box, depth[t].shape)
+            far, facing = depth[t][part].astype(np.float32), normals[t][part].astype(np.float32)
+            hand = (np.abs(far - near) < _HAND_DEPTH) & (far > 0)
+            both = np.concatenate([facing, hand[..., None].astype(np.float32)], -1)
             cut: NDArray[Any] = crop(both, box, size)
             unit = cut[..., :3] / (np.linalg.norm(cut[..., :3], axis=-1, keepdims=True) + 1e-6)
             own = (cut[..., 3] > 0.5) * 255
@@ -197,3 +200,12 @@ def hand_normals(
             out[t, side, ..., :3] = np.round((unit + 1) * 127.5)
             out[t, side, ..., 3] = own
     return np.moveaxis(out, -1, 2)
+
+
+def _around(box: NDArray[np.float32], shape: tuple[int, ...]) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
+    """The part of an image of a shape that a box touches, and the box in shares of that part."""
+    size = np.array([shape[1], shape[0]])
+    low = np.clip(np.floor(box[:2] * size).astype(int) - 1, 0, size - 1)
+    high = np.clip(np.ceil(box[2:] * size).astype(int) + 1, low + 1, size)
+    inside = np.concatenate([box[:2] * size - low, box[2:] * size - low]) / np.tile(high - low, 2)
+    return (slice(low[1], high[1]), slice(low[0], high[0])), inside
