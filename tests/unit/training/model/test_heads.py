@@ -2,14 +2,6 @@ import torch
 
 from training.config import ModelConfig
 from training.model.heads import HandNormalHead
-from training.model.points import expected_places
-
-
-def test_expected_places_find_the_peak() -> None:
-    logits = torch.zeros(1, 2, 8, 8)
-    logits[0, 0, 2, 5] = 50
-    logits[0, 1, 7, 0] = 50
-    assert torch.allclose(expected_places(logits)[0], torch.tensor([[5.5, 2.5], [0.5, 7.5]]) / 8, atol=1e-5)
 
 
 def test_the_normal_head_sees_the_right_hand_mirrored() -> None:

@@ -1,0 +1,88 @@
+"""Maps and points say the same; a moved person stands where sizes and places say."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.keypoints import HEAD_SLICE
+from training.config import ModelConfig, Preset
+from training.data import Stream
+from training.inputs import to_float
+from training.model.animator import Animator
+from training.model.heads import PlacedHeatmapHead
+from training.model.points import bumps, expected_places, stand
+
+
+def test_expected_places_find_the_peak() -> None:
+    logits = torch.zeros(1, 2, 8, 8)
+    logits[0, 0, 2, 5] = 50
+    logits[0, 1, 7, 0] = 50
+    assert torch.allclose(expected_places(logits)[0], torch.tensor([[5.5, 2.5], [0.5, 7.5]]) / 8, atol=1e-5)
+
+
+@given(x=st.floats(0.3, 0.7), y=st.floats(0.3, 0.7))
+def test_a_bump_has_its_middle_at_its_point(x: float, y: float) -> None:
+    point = torch.tensor([[x, y]])
+    assert torch.allclose(expected_places(bumps(point, 16)), point, atol=1e-3)
+
+
+@given(ratio=st.floats(0.3, 3), shift=st.floats(-0.4, 0.4), across=st.floats(-0.3, 0.3), down=st.floats(-0.3, 0.3))
+def test_who_is_larger_moves_farther(ratio: float, shift: float, across: float, down: float) -> None:
+    driver = torch.rand(1, 1, 88, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    driver[..., 2] = 1
+    own = torch.cat([driver[..., :2] * ratio + shift, driver[..., 2:]], -1)
+    place = torch.tensor([[[across, down]]])
+    found = stand(driver, own, place)
+    head = own[..., HEAD_SLICE, :2].mean(-2)
+    assert torch.allclose(found.log_scale.exp(), torch.tensor(ratio), rtol=0.01)
+    assert torch.allclose(found.head, head + place * ratio, atol=0.01)
+
+
+def test_what_either_picture_hides_says_nothing() -> None:
+    driver = torch.rand(1, 1, 88, 3)
+    own = torch.rand(1, 1, 88, 3)
+    driver[..., 2], own[..., 2] = 1, 1
+    driver[..., 2, 2], own[..., 12, 2] = 0, 0
+    plain = stand(driver, own, torch.zeros(1, 1, 2))
+    driver[..., 2, :2] += 0.5
+    own[..., 12, :2] -= 0.5
+    other = stand(driver, own, torch.zeros(1, 1, 2))
+    assert torch.allclose(plain.head, other.head, atol=2e-3)
+    assert torch.allclose(plain.log_scale, other.log_scale, atol=2e-2)
+
+
+def test_nobody_in_sight_stays_finite() -> None:
+    nothing = torch.zeros(1, 1, 88, 3, requires_grad=True)
+    found = stand(nothing, nothing, torch.full((1, 1, 2), 3.0))
+    total = found.head.sum() + found.log_scale.sum() + found.size.sum()
+    (gradient,) = torch.autograd.grad(total, nothing)
+    assert torch.isfinite(total)
+    assert torch.isfinite(gradient).all()
+
+
+def test_heatmaps_begin_where_d_puts_the_points() -> None:
+    config = ModelConfig()
+    head = PlacedHeatmapHead(config)
+    for parameter in head.change.parameters():
+        torch.nn.init.zeros_(parameter)
+    points = torch.rand(1, 2, 88, 2) * 0.6 + 0.2
+    logits = head(torch.randn(1, 2, config.retarget_width, 8, 8), points)
+    assert torch.allclose(expected_places(logits), points, atol=0.01)
+
+
+def test_the_place_moves_the_points_as_it_is(tiny: Preset, stream: Stream) -> None:
+    """What z_b says of the place needs no learning: all points move with it, about the reference's head."""
+    torch.manual_seed(0)
+    animator = Animator(tiny.model).eval()
+    batch = stream.batch(6)
+    reference = to_float(batch.reference)
+    tokens = animator.encode(batch.driver.plain())
+    assert torch.equal(tokens.body[..., :2], batch.driver.place)
+    for parameter in animator.motion.retarget.whole[-1].parameters():
+        torch.nn.init.zeros_(parameter)
+    before = animator.guide(reference, tokens).points
+    moved = torch.cat([tokens.body[..., :2] + 0.1, tokens.body[..., 2:]], -1)
+    after = animator.guide(reference, type(tokens)(moved, tokens.left_hand, tokens.right_hand, tokens.face)).points
+    off = after - before
+    assert (off > 0).all()
+    assert torch.allclose(off, off[..., :1, :1].expand_as(off), atol=0.02)
