@@ -62,6 +62,7 @@ def mirrored(sample: Batch) -> Batch:
             hands=driver.hands.flip(-4),
             face=driver.face.flip(-1),
             hand_visible=driver.hand_visible.flip(-1),
+            hand_box=_turned(driver.hand_box.flip(-2)),
             face_box=_turned(driver.face_box),
             keypoints=_renamed(driver.keypoints),
         ),

@@ -203,6 +203,7 @@ def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
         torch.empty(batch, frames, 3, part, part),
         torch.empty(batch, frames, 2, dtype=torch.bool),
         torch.empty(batch, frames, dtype=torch.bool),
+        torch.empty(batch, frames, 2, 3),
         torch.empty(batch, frames, 3),
         torch.empty(batch, frames, COUNT, 3),
     )

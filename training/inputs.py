@@ -25,7 +25,8 @@ class Driver:
     it is not known) as prepared, or float32 in [-1, 1] with C = 3 as the encoders take them. Right hands are mirrored.
     place (T, 2): how far the head is from where the reference is taken, in half sides of the person's box; a crop does
     not tell, since its box holds the person in all frames.
-    hand_visible (T, 2), face_visible (T,): bool. face_box (T, 3): centre x, y and half side in the person's box.
+    hand_visible (T, 2), face_visible (T,): bool. hand_box (T, 2, 3), face_box (T, 3): centre x, y and half side in the
+    person's box.
     keypoints (T, 88, 3): in the frame; only the skeleton baseline looks at them.
     """
 
@@ -35,6 +36,7 @@ class Driver:
     face: Tensor
     hand_visible: Tensor
     face_visible: Tensor
+    hand_box: Tensor
     face_box: Tensor
     keypoints: Tensor
 
@@ -131,12 +133,13 @@ def driver_of(
     hands = np.zeros((count, 2, part, part, 4), np.uint8)
     face = np.zeros((count, part, part, 4), np.uint8)
     hand_visible, face_visible = np.zeros((count, 2), bool), np.zeros(count, bool)
-    face_box = np.zeros((count, 3), np.float32)
+    hand_box, face_box = np.zeros((count, 2, 3), np.float32), np.zeros((count, 3), np.float32)
     for t, image in enumerate(images):
         for side, name in enumerate(HANDS):
             box = part_box(keypoints[t], name, aspect)
             if box is not None:
                 hand_visible[t, side] = True
+                hand_box[t, side] = relative_box(box, persons[t])
                 cut = crop(image, box, part)
                 hands[t, side] = cut[:, ::-1] if side else cut
         box = part_box(keypoints[t], "face", aspect)
@@ -145,7 +148,7 @@ def driver_of(
             face[t] = crop(image, box, part)
             face_box[t] = relative_box(box, persons[t])
     first, *others = (torch.from_numpy(np.moveaxis(a, -1, -3).copy()) for a in (body, hands, face))
-    numbers = map(torch.tensor, (hand_visible, face_visible, face_box, keypoints))
+    numbers = map(torch.tensor, (hand_visible, face_visible, hand_box, face_box, keypoints))
     return Driver(first, torch.from_numpy(place), *others, *numbers)
 
 

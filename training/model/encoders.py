@@ -12,7 +12,8 @@ from training.config import ModelConfig
 from training.inputs import Driver
 from training.model.points import centre, mass
 
-PLACE = 2  # numbers at the beginning of z_b
+# Numbers at the beginning of tokens that are known and not learned: z_b's place, and the boxes of hands and face.
+PLACE, BOX = 2, 3
 
 
 @dataclass(frozen=True)
@@ -119,28 +120,28 @@ class BodyEncoder(nn.Module):
 
 
 class HandEncoder(CropEncoder):
-    """E_h: either hand's crop (the right one mirrored) -> z_lh or z_rh; a learned null token for a hidden hand."""
+    """E_h: either hand's crop (the right one mirrored) and its box -> z_lh or z_rh, which begins with the box; a learned
+    null token for a hidden hand."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__(config.part_size, config.encoder_width, config.hand_token)
+        super().__init__(config.part_size, config.encoder_width, config.hand_token - BOX)
         self.null = nn.Parameter(torch.randn(config.hand_token) * 0.02)
 
-    def tokens(self, crops: Tensor, visible: Tensor) -> Tensor:
-        """crops: (N, 3, P, P). visible: (N,) bool."""
-        return torch.where(visible[:, None], self(crops), self.null)
+    def tokens(self, crops: Tensor, boxes: Tensor, visible: Tensor) -> Tensor:
+        """crops: (N, 3, P, P). boxes: (N, 3), see `Driver.hand_box`. visible: (N,) bool."""
+        return torch.where(visible[:, None], torch.cat([boxes, self(crops)], -1), self.null)
 
 
 class FaceEncoder(CropEncoder):
-    """E_f: the face's crop and its box -> z_f; a learned null token for a hidden face."""
+    """E_f: the face's crop and its box -> z_f, which begins with the box; a learned null token for a hidden face."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__(config.part_size, config.encoder_width, config.face_token)
-        self.box = nn.Linear(3, config.face_token)
+        super().__init__(config.part_size, config.encoder_width, config.face_token - BOX)
         self.null = nn.Parameter(torch.randn(config.face_token) * 0.02)
 
     def tokens(self, crops: Tensor, boxes: Tensor, visible: Tensor) -> Tensor:
         """crops: (N, 3, P, P). boxes: (N, 3), see `Driver.face_box`. visible: (N,) bool."""
-        return torch.where(visible[:, None], self(crops) + self.box(boxes), self.null)
+        return torch.where(visible[:, None], torch.cat([boxes, self(crops)], -1), self.null)
 
 
 class NoHands(nn.Module):
@@ -150,7 +151,7 @@ class NoHands(nn.Module):
         super().__init__()
         self.null = nn.Parameter(torch.randn(config.hand_token) * 0.02)
 
-    def tokens(self, crops: Tensor, visible: Tensor) -> Tensor:  # noqa: ARG002
+    def tokens(self, crops: Tensor, boxes: Tensor, visible: Tensor) -> Tensor:  # noqa: ARG002
         return self.null.expand(len(visible), -1)
 
 
@@ -171,7 +172,9 @@ class MotionEncoder(nn.Module):
             found.unflatten(0, batch)
             for found in self.body(self.eyes(driver.body.flatten(0, 1)), driver.place.flatten(0, 1))
         )
-        hands = self.hand.tokens(driver.hands.flatten(0, 2), driver.hand_visible.flatten()).unflatten(0, (*batch, 2))
+        hands = self.hand.tokens(
+            driver.hands.flatten(0, 2), driver.hand_box.flatten(0, 2), driver.hand_visible.flatten()
+        ).unflatten(0, (*batch, 2))
         face = self.face.tokens(
             driver.face.flatten(0, 1), driver.face_box.flatten(0, 1), driver.face_visible.flatten()
         ).unflatten(0, batch)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipelines.keypoints import BODY_SLICE, HEAD_SLICE
+from pipelines.keypoints import BODY_SLICE, FACE_SLICE, HEAD_SLICE, LEFT_HAND_SLICE, RIGHT_HAND_SLICE
 
 _FAINT = 1e-3  # the least that a point counts
+_HEAD = [*range(HEAD_SLICE.start, HEAD_SLICE.stop), *range(FACE_SLICE.start, FACE_SLICE.stop)]
 _MOST = 3.0  # of the logarithm of a ratio of sizes
 
 
@@ -40,6 +41,19 @@ def _cells(size: int, device: torch.device) -> Tensor:
     return (torch.arange(size, device=device) + 0.5) / size
 
 
+def in_person_box(points: Tensor, left: Tensor, right: Tensor, face: Tensor) -> Tensor:
+    """Points (..., 88, 3) of the driver in the crops of their parts, the right hand's mirrored -> in the person's box.
+
+    left, right, face: (..., 3), see `Driver.hand_box`.
+    """
+    turned = points[..., RIGHT_HAND_SLICE, :2] * points.new_tensor([-1.0, 1.0])
+    crops = (points[..., LEFT_HAND_SLICE, :2], turned, points[..., FACE_SLICE, :2])
+    parts = [
+        box[..., None, :2] + box[..., None, 2:] * crop for box, crop in zip((left, right, face), crops, strict=True)
+    ]
+    return torch.cat([torch.cat([points[..., BODY_SLICE, :2], *parts], -2), points[..., 2:]], -1)
+
+
 @dataclass(frozen=True)
 class Stand:
     """head (..., 2): where the moved person's head is in the reference picture, in [-1, 1]. log_scale (..., 1): how
@@ -53,15 +67,14 @@ class Stand:
 def stand(driver: Tensor, own: Tensor, place: Tensor) -> Stand:
     """The reference's head, moved as far as the driver's was, at the ratio of their sizes.
 
-    Sizes are spreads about the head of the body's points that both pictures show.
+    Sizes are spreads about the head of the points that both pictures show.
     driver, own: (..., 88, 3), x and y in [-1, 1] of the driver's box and of the reference picture, and how much a point
     is seen, in [0, 1]. place: (..., 2), see `Driver.place`.
     """
-    body, head = slice(BODY_SLICE.start, BODY_SLICE.stop), HEAD_SLICE
-    shown = driver[..., body, 2:] * own[..., body, 2:] + _FAINT
+    shown = driver[..., 2:] * own[..., 2:] + _FAINT
     sizes, heads = [], []
-    for points in (driver[..., body, :2], own[..., body, :2]):
-        middle = _mean(points[..., head, :], shown[..., head, :])
+    for points in (driver[..., :2], own[..., :2]):
+        middle = _mean(points[..., _HEAD, :], shown[..., _HEAD, :])
         heads.append(middle)
         sizes.append((_mean((points - middle).square(), shown).sum(-1) + 1e-4).sqrt())
     log_scale = (sizes[1] / sizes[0]).log().clamp(-_MOST, _MOST)

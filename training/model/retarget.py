@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from pipelines.keypoints import COUNT
 from training.config import ModelConfig
-from training.model.encoders import PLACE, MotionTokens
+from training.model.encoders import BOX, PLACE, MotionTokens
 from training.model.heads import HeatmapHead, PointHead
-from training.model.points import bumps, centre, mass, stand
+from training.model.points import bumps, centre, in_person_box, mass, stand
 
 # Of the perceptron: channels that it is told of each patch, and its width.
 _SQUEEZED, _WHOLE = 8, 512
@@ -102,8 +102,9 @@ class RetargetDecoder(nn.Module):
 
     def _place(self, seen: Seen, tokens: MotionTokens) -> Tensor:
         """Where the points are, (B, T, 88, 2) in [0, 1]."""
-        driver = self.points(tokens)
-        driver = torch.cat([driver[..., :2], driver[..., 2:].sigmoid()], -1)
+        read = self.points(tokens)
+        boxes = (part[..., :BOX] for part in (tokens.left_hand, tokens.right_hand, tokens.face))
+        driver = in_person_box(torch.cat([read[..., :2], read[..., 2:].sigmoid()], -1), *boxes)
         own = torch.cat([centre(mass(seen.heatmaps)) * 2 - 1, seen.shown.sigmoid()[..., None]], -1)
         own = own[:, None].expand_as(driver)
         base = stand(driver, own, tokens.body[..., :PLACE])

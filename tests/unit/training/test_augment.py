@@ -17,7 +17,9 @@ def crops(batch: int, frames: int, value: int = 100, alpha: int = 255) -> Driver
     boxes, points = torch.zeros(batch, frames, 3), torch.zeros(batch, frames, 88, 3)
     body, hands, face = images(4, 32, 32), images(2, 4, 16, 16), images(4, 16, 16)
     place = torch.zeros(batch, frames, 2)
-    return Driver(body, place, hands, face, visible[..., None], visible, boxes, points)
+    return Driver(
+        body, place, hands, face, visible[..., None], visible, boxes[:, :, None].expand(-1, -1, 2, -1), boxes, points
+    )
 
 
 def test_draws_depend_on_seed_and_position_alone() -> None:

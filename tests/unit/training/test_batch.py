@@ -61,6 +61,7 @@ def test_it_is_the_sample_of_the_mirrored_video(shards: Workspace, tiny: Preset)
     assert torch.allclose(found.points, reflected.points, atol=1e-4)
     assert torch.allclose(found.hand_boxes, reflected.hand_boxes, atol=1e-5)
     assert torch.allclose(found.driver.place, reflected.driver.place, atol=1e-4)
+    assert torch.allclose(found.driver.hand_box, reflected.driver.hand_box, atol=1e-4)
     assert torch.allclose(found.driver.face_box, reflected.driver.face_box, atol=1e-4)
     assert torch.allclose(found.driver.keypoints, reflected.driver.keypoints, atol=1e-5)
     assert (found.target.float() - reflected.frames.float()).abs().max() <= 1

@@ -139,7 +139,7 @@ def test_a_skeleton_is_all_that_its_model_knows_of_the_driver(shards: Workspace)
         return objective(replace(batch, driver=replace(own, **changes)), phase).total
 
     plain = total()
-    for name in ("body", "hands", "face", "hand_visible", "face_visible", "face_box"):
+    for name in ("body", "hands", "face", "place", "hand_visible", "face_visible", "hand_box", "face_box"):
         assert total(**{name: torch.zeros_like(getattr(own, name))}) == plain, name
     assert total(keypoints=own.keypoints + 0.1) != plain
     # It is placed by the driver's frame, whoever is in the reference image: none of the labels of the target enter.

@@ -30,7 +30,12 @@ def test_a_hidden_hand_or_face_gives_the_null_token_whatever_its_crop(tiny: Pres
 
 def test_both_hands_share_one_encoder(tiny: Preset, stream: Stream) -> None:
     encoder, driver = encoder_and_driver(tiny, stream)
-    swapped = replace(driver, hands=driver.hands.flip(2), hand_visible=driver.hand_visible.flip(2))
+    swapped = replace(
+        driver,
+        hands=driver.hands.flip(2),
+        hand_box=driver.hand_box.flip(2),
+        hand_visible=driver.hand_visible.flip(2),
+    )
     assert torch.allclose(encoder(driver)[0].left_hand, encoder(swapped)[0].right_hand, atol=1e-6)
 
 

@@ -1,16 +1,17 @@
 """Maps and points say the same; a moved person stands where sizes and places say."""
 
+import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.keypoints import HEAD_SLICE
+from pipelines.keypoints import FACE_SLICE, HEAD_SLICE, part_box
 from training.config import ModelConfig, Preset
 from training.data import Stream
-from training.inputs import to_float
+from training.inputs import local_points, person_box, relative_box, to_float
 from training.model.animator import Animator
 from training.model.heads import PlacedHeatmapHead
-from training.model.points import bumps, expected_places, stand
+from training.model.points import bumps, expected_places, in_person_box, stand
 
 
 def test_expected_places_find_the_peak() -> None:
@@ -33,7 +34,7 @@ def test_who_is_larger_moves_farther(ratio: float, shift: float, across: float, 
     own = torch.cat([driver[..., :2] * ratio + shift, driver[..., 2:]], -1)
     place = torch.tensor([[[across, down]]])
     found = stand(driver, own, place)
-    head = own[..., HEAD_SLICE, :2].mean(-2)
+    head = torch.cat([own[..., HEAD_SLICE, :2], own[..., FACE_SLICE, :2]], -2).mean(-2)
     assert torch.allclose(found.log_scale.exp(), torch.tensor(ratio), rtol=0.01)
     assert torch.allclose(found.head, head + place * ratio, atol=0.01)
 
@@ -49,6 +50,16 @@ def test_what_either_picture_hides_says_nothing() -> None:
     other = stand(driver, own, torch.zeros(1, 1, 2))
     assert torch.allclose(plain.head, other.head, atol=2e-3)
     assert torch.allclose(plain.log_scale, other.log_scale, atol=2e-2)
+
+
+def test_points_of_crops_are_where_they_are_in_the_persons_box() -> None:
+    keypoints = np.random.default_rng(0).uniform(0.2, 0.8, (88, 3)).astype(np.float32)
+    keypoints[:, 2] = 1
+    person = person_box(keypoints[None])
+    boxes = [relative_box(part_box(keypoints, part), person) for part in ("left_hand", "right_hand", "face")]
+    local = torch.from_numpy(local_points(keypoints, person, 1.0))
+    found = in_person_box(local, *map(torch.from_numpy, boxes)).numpy()
+    assert np.allclose(found[:, :2], (keypoints[:, :2] - person[:2]) / (person[2:] - person[:2]) * 2 - 1, atol=1e-4)
 
 
 def test_nobody_in_sight_stays_finite() -> None:
