@@ -120,8 +120,8 @@ class BodyEncoder(nn.Module):
 
 
 class HandEncoder(CropEncoder):
-    """E_h: either hand's crop (the right one mirrored) and its box -> z_lh or z_rh, which begins with the box; a learned
-    null token for a hidden hand."""
+    """E_h: either hand's crop (the right one mirrored) and its box -> z_lh or z_rh, which begins with the box; a
+    learned null token for a hidden hand."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config.part_size, config.encoder_width, config.hand_token - BOX)

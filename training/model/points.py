@@ -48,9 +48,8 @@ def in_person_box(points: Tensor, left: Tensor, right: Tensor, face: Tensor) -> 
     """
     turned = points[..., RIGHT_HAND_SLICE, :2] * points.new_tensor([-1.0, 1.0])
     crops = (points[..., LEFT_HAND_SLICE, :2], turned, points[..., FACE_SLICE, :2])
-    parts = [
-        box[..., None, :2] + box[..., None, 2:] * crop for box, crop in zip((left, right, face), crops, strict=True)
-    ]
+    boxes = (box[..., None, :] for box in (left, right, face))
+    parts = [box[..., :2] + box[..., 2:] * crop for box, crop in zip(boxes, crops, strict=True)]
     return torch.cat([torch.cat([points[..., BODY_SLICE, :2], *parts], -2), points[..., 2:]], -1)
 
 
