@@ -94,7 +94,7 @@ PRESETS = {
         ),
         data=_MILD,
     ),
-    # Ten minutes on two cores, with some 1,500 groups of pairs.
+    # Ten to twelve minutes on two cores, with some 1,500 groups of pairs.
     "demo": Preset(
         ModelConfig(),
         (
