@@ -108,7 +108,10 @@ def make_logger(log: str) -> Worker:
     def work(payload: Row) -> list[Row]:
         with Path(log).open("a") as lines:
             lines.write(f"{payload['seconds']}\n")
-        time.sleep(0.2)  # so that nothing begins before what was given out earlier has begun
+        # So that nothing begins before what was given out earlier has begun: a worker may be slow to start.
+        while len(Path(log).read_text().split()) < 2:
+            time.sleep(0.01)
+        time.sleep(0.2)
         return []
 
     return work
