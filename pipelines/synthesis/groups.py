@@ -268,7 +268,7 @@ def _view(
 def _where_it_moves(photo: Posed, motion: Posed, shown: str) -> Posed:
     """The photo, with its head where the motion's is on the whole: a driving video tells how far somebody moves from
     there, and nothing tells where there is but the photo. Whose feet are seen stays on the floor."""
-    heads = [taken.points[:, : keypoints.BODY.index("left_shoulder")].mean((0, 1)) for taken in (motion, photo)]
+    heads = [taken.points[:, keypoints.HEAD_SLICE].mean((0, 1)) for taken in (motion, photo)]
     shift = heads[0] - heads[1]
     if shown == "full":
         shift[2] = 0

@@ -199,7 +199,7 @@ def _camera(rotation: Floats, eye: Floats, focal: float, size: int) -> Camera:
 
 def _head(points: Floats) -> Floats:
     """The face and the crown, which is above every named point, (T, N, 3)."""
-    head = points[:, : keypoints.BODY.index("left_shoulder")]
+    head = points[:, keypoints.HEAD_SLICE]
     crown = head.mean(1, keepdims=True) + np.array([0, 0, 0.145], np.float32)
     return np.concatenate([points[:, keypoints.FACE_SLICE], head, crown], 1)
 
