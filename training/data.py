@@ -27,6 +27,7 @@ from training.windows import frames_from, references, starts
 
 _AHEAD = 3  # batches that are prepared while the model works
 _HISTORY_SHARE = 0.5
+_UNKNOWN = torch.zeros(1, dtype=torch.uint8)
 _cached_order = lru_cache(maxsize=8)(order)
 
 
@@ -159,17 +160,14 @@ class Stream:
         count, frames = len(choice.frames), choice.frames.tolist()
         both = [*frames, choice.reference]
         target = self._records.get(choice.ref, choice.target, both)
-        driver = target if choice.driver == choice.target else self._records.get(choice.ref, choice.driver, both)
-        *heads, origin = driver.heads.numpy()
-        place = places(np.stack(heads), origin, driver.persons[:count].numpy())
+        driver = target if choice.driver == choice.target else self._records.get(choice.ref, choice.driver, frames)
+        heads = driver.heads[0].numpy()
+        place = places(heads[frames], heads[choice.reference], driver.persons[:count].numpy())
         model = self._preset.model
-        mask, normals = (
-            torch.zeros(1, dtype=torch.uint8).expand(count, *shape) if known is None else known[:count]
-            for known, shape in (
-                (target.mask, (model.size, model.size)),
-                (target.normals, (2, 4, model.normal_size, model.normal_size)),
-            )
-        )
+        mask = _UNKNOWN.expand(count, model.size, model.size) if target.mask is None else target.mask[:count]
+        normals = _UNKNOWN.expand(count, 2, 4, model.normal_size, model.normal_size)
+        if choice.ref.kind == "pair" and phase.retarget:  # perception has no use for them, and they are slow
+            normals = self._records.normals(choice.ref, choice.target, frames)
         # A sample that is too short repeats its last frame.
         real = torch.from_numpy(np.diff(choice.frames, prepend=-1) > 0).float()
         latents = still = None

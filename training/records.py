@@ -2,11 +2,11 @@
 
 import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,9 +29,10 @@ class Record:
     """T frames of a clip, or of one identity of a pair group.
 
     frames (T, 3, S, S) uint8. driver: uint8 crops, as if the reference were taken where the person is on the whole.
-    heads (T, 2) and persons (T, 4): from which its place for another reference follows, see `places`.
+    heads (T, F, 2), of all F frames of the sample in each, and persons (T, 4): from which its place for another
+    reference follows, see `places`.
     keypoints (T, 88, 3) in the frame. points (T, 88, 3) in the driving crops, see `local_points`. hand_boxes (T, 2, 4).
-    mask (T, S, S) and normals (T, 2, 4, N, N; the last channel says where they are known) are uint8, None for clips.
+    mask (T, S, S) uint8, None for clips.
     """
 
     frames: Tensor
@@ -42,11 +43,10 @@ class Record:
     points: Tensor
     hand_boxes: Tensor
     mask: Tensor | None
-    normals: Tensor | None
 
-    @property
-    def bytes(self) -> int:
-        return sum(tensor.nbytes for tensor in tensors(self))
+
+_Key = tuple[str, str, int, int]
+_Made = TypeVar("_Made", Record, Tensor)
 
 
 class Records:
@@ -57,8 +57,8 @@ class Records:
 
     def __init__(self, reader: Reader, config: ModelConfig, cache_bytes: int) -> None:
         self._reader, self._config, self._most = reader, config, cache_bytes
-        # Each is a Record without the axis of frames.
-        self._kept: OrderedDict[tuple[str, int, int], Record] = OrderedDict()
+        # Each is a Record, or the normals, without the axis of frames.
+        self._kept: OrderedDict[_Key, Record | Tensor] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
@@ -67,31 +67,48 @@ class Records:
 
         Raises: DataError for a sample that breaks the shards' contract or has no such frame.
         """
+        make = self._clip if ref.kind == "clip" else self._pair
+        return self._made("frames", make, ref, identity, frames)
+
+    def normals(self, ref: SampleRef, identity: int, frames: Sequence[int]) -> Tensor:
+        """Of the hands of some frames of a pair, see `hand_normals`: (T, 2, 4, N, N) uint8. Raises: as `get`."""
+        return self._made("normals", self._normals, ref, identity, frames)
+
+    def _made(
+        self,
+        what: str,
+        make: Callable[[SampleRef, int, list[int]], _Made],
+        ref: SampleRef,
+        identity: int,
+        frames: Sequence[int],
+    ) -> _Made:
+        keys = {t: (what, ref.id, identity, t) for t in frames}
         with self._lock:
-            found = {t: self._kept[ref.id, identity, t] for t in frames if (ref.id, identity, t) in self._kept}
+            found: dict[int, Any] = {t: self._kept[key] for t, key in keys.items() if key in self._kept}
         if missing := sorted(set(frames) - found.keys()):
             try:
-                made = self._clip(ref, missing) if ref.kind == "clip" else self._pair(ref, identity, missing)
+                made = make(ref, identity, missing)
             except (DataError, ValueError, KeyError, IndexError, OSError) as error:
                 reason = f"{ref.shard}: sample {ref.id} is not readable ({error}); make the shards again"
                 raise DataError(reason) from error
             # A copy of each, since a slice would keep all of them in memory.
             found |= {t: each(each(made, itemgetter(i)), Tensor.clone) for i, t in enumerate(missing)}
-        self._keep({(ref.id, identity, t): found[t] for t in frames})
-        return stack([found[t] for t in frames])
+        self._keep({key: found[t] for t, key in keys.items()})
+        asked: _Made = stack([found[t] for t in frames])
+        return asked
 
-    def _keep(self, used: dict[tuple[str, int, int], Record]) -> None:
+    def _keep(self, used: dict[_Key, Any]) -> None:
         """Put frames, which may be there already, behind all others; drop the first ones where they are too many."""
         with self._lock:
-            for key, record in used.items():
+            for key, value in used.items():
                 if key not in self._kept:
-                    self._bytes += record.bytes
-                    self._kept[key] = record
+                    self._bytes += _bytes(value)
+                    self._kept[key] = value
                 self._kept.move_to_end(key)
             while self._bytes > self._most:
-                self._bytes -= self._kept.popitem(last=False)[1].bytes
+                self._bytes -= _bytes(self._kept.popitem(last=False)[1])
 
-    def _clip(self, ref: SampleRef, frames: list[int]) -> Record:
+    def _clip(self, ref: SampleRef, identity: int, frames: list[int]) -> Record:  # noqa: ARG002
         members = self._reader.read(ref, ("mp4", "keypoints.npy"))
         keypoints = checked_keypoints(np.load(io.BytesIO(members["keypoints.npy"]), allow_pickle=False))
         decoder = DecordDecoder(members["mp4"])
@@ -110,9 +127,14 @@ class Records:
             masks = (arrays["mask"][frames] > 0).astype(np.uint8) * 255
             if masks.shape != images.shape[:3]:
                 raise ValueError(f"masks {masks.shape} do not fit frames {images.shape}")
+        return self._record(images, keypoints, frames, int(ref.meta["motion_frames"]), masks)
+
+    def _normals(self, ref: SampleRef, identity: int, frames: list[int]) -> Tensor:
+        name = f"i{identity}.npz"
+        with np.load(io.BytesIO(self._reader.read(ref, (name,))[name]), allow_pickle=False) as arrays:
+            keypoints = checked_keypoints(arrays["keypoints"])[frames]
             points, depth, surface = (arrays[name][frames] for name in ("keypoints3d", "depth", "normals"))
-            normals = hand_normals(keypoints[frames], points, depth, surface, self._config.normal_size)
-        return self._record(images, keypoints, frames, int(ref.meta["motion_frames"]), masks, normals)
+            return torch.from_numpy(hand_normals(keypoints, points, depth, surface, self._config.normal_size))
 
     def _record(
         self,
@@ -121,9 +143,8 @@ class Records:
         frames: list[int],
         moving: int,
         masks: NDArray[np.uint8] | None = None,
-        normals: NDArray[np.uint8] | None = None,
     ) -> Record:
-        """images, masks, normals: of these frames. keypoints: of all frames.
+        """images, masks: of these frames. keypoints: of all frames.
 
         moving: how many of them are a video, which has one box around the person; a photo behind it has its own, as it
         has in use.
@@ -136,19 +157,22 @@ class Records:
         heads = head_path(keypoints)
         middle = heads[:moving].mean(0)
         heads[moving:] = middle  # a photo is taken where the video has its middle
-        heads, own = heads[frames], keypoints[frames]
+        own = keypoints[frames]
         small = np.stack([crop(image, whole, size) for image in images])
         return Record(
             torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(),
-            driver_of(images, own, persons, places(heads, middle, persons), self._config, masks),
-            torch.from_numpy(heads),
+            driver_of(images, own, persons, places(heads[frames], middle, persons), self._config, masks),
+            torch.from_numpy(heads).expand(len(frames), -1, -1),
             torch.from_numpy(persons),
             torch.from_numpy(own),
             torch.from_numpy(np.stack([local_points(p, box, aspect) for p, box in zip(own, persons, strict=True)])),
             torch.from_numpy(np.stack([_hand_boxes(points, aspect) for points in own])),
             None if masks is None else torch.from_numpy(np.stack([crop(mask, whole, size) for mask in masks])),
-            None if normals is None else torch.from_numpy(normals),
         )
+
+
+def _bytes(value: object) -> int:
+    return sum(tensor.nbytes for tensor in tensors(value))
 
 
 def checked_keypoints(keypoints: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -163,13 +163,15 @@ def test_a_photo_is_a_target_too() -> None:
 
 
 def test_what_a_sample_holds(shards: Workspace, tiny: Preset) -> None:
-    """Clips have no truth but pseudo-labels; pairs have masks and normals."""
-    clips = make_stream(shards, only(tiny, pairs=0)).batch(0)
+    """Clips have no truth but pseudo-labels; pairs have masks and, where D learns, normals."""
+    clips = make_stream(shards, only(tiny, pairs=0)).batch(1)
     assert not clips.mask.any()
     assert not clips.normals.any()
     # Nothing is known of a clip's background but what lies beyond the frame.
     assert (clips.driver.body[:, :, 3, 8:24, 8:24] == 255).all()
-    pairs = make_stream(shards, only(tiny, pairs=1)).batch(0)
+    pairs = make_stream(shards, only(tiny, pairs=1))
+    assert not pairs.batch(0).normals.any()
+    pairs = pairs.batch(1)
     assert pairs.mask.any()
     known = pairs.normals[:, :, :, 3] > 127
     assert known.any()

@@ -17,6 +17,10 @@ from training.fields import each, tensors
 from training.records import Record, Records
 
 
+def size_of(record: Record) -> int:
+    return sum(tensor.nbytes for tensor in tensors(record))
+
+
 def ref_of(shards: Workspace, kind: str) -> SampleRef:
     return next(ref for ref in ShardIndex.load(shards, "train").samples if ref.kind == kind)
 
@@ -63,11 +67,19 @@ def test_a_frame_is_the_same_however_it_is_asked_for(shards: Workspace, tiny: Pr
         assert equal(found, each(whole, lambda tensor, frames=frames: tensor[frames]))
 
 
+def test_normals_are_the_same_however_they_are_asked_for(shards: Workspace, tiny: Preset) -> None:
+    ref, records = ref_of(shards, "pair"), Records(Reader(shards), tiny.model, 2**28)
+    whole = Records(Reader(shards), tiny.model, 0).normals(ref, 0, range(6))
+    assert whole[:, :, 3].any()
+    for frames in ([3], [5, 0, 5], [2, 1]):
+        assert torch.equal(records.normals(ref, 0, frames), whole[frames])
+
+
 def test_the_cache_keeps_to_its_size_and_drops_what_was_not_used_for_longest(
     shards: Workspace, tiny: Preset, decoded: list[list[int]]
 ) -> None:
     ref = ref_of(shards, "clip")
-    one = Records(Reader(shards), tiny.model, 0).get(ref, 0, [0]).bytes
+    one = size_of(Records(Reader(shards), tiny.model, 0).get(ref, 0, [0]))
     records = Records(Reader(shards), tiny.model, int(2.5 * one))
     for frame in (0, 1, 0, 2):
         records.get(ref, 0, [frame])
@@ -84,6 +96,7 @@ def test_the_cache_keeps_to_its_size_and_drops_what_was_not_used_for_longest(
 def test_what_is_kept_holds_no_more_memory_than_counted(shards: Workspace, tiny: Preset) -> None:
     records = Records(Reader(shards), tiny.model, 2**28)
     records.get(ref_of(shards, "pair"), 0, range(6))
+    records.normals(ref_of(shards, "pair"), 0, range(6))
     held = sum(t.untyped_storage().nbytes() for record in records._kept.values() for t in tensors(record))
     assert held == records._bytes
 
@@ -91,14 +104,14 @@ def test_what_is_kept_holds_no_more_memory_than_counted(shards: Workspace, tiny:
 def test_threads_may_share_records(workspace: Workspace, tiny: Preset) -> None:
     write_toy_shards(workspace)
     refs = ShardIndex.load(workspace, "train").samples
-    one = Records(Reader(workspace), tiny.model, 0).get(refs[0], 0, [0]).bytes
+    one = size_of(Records(Reader(workspace), tiny.model, 0).get(refs[0], 0, [0]))
     records, rng = Records(Reader(workspace), tiny.model, 8 * one), np.random.default_rng(0)
     asked = [(refs[int(rng.integers(len(refs)))], [int(t) for t in rng.integers(5, size=3)]) for _ in range(60)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda item: records.get(item[0], 0, item[1]), asked))
     alone = Records(Reader(workspace), tiny.model, 2**28)
     assert all(equal(record, alone.get(ref, 0, frames)) for record, (ref, frames) in zip(found, asked, strict=True))
-    assert records._bytes == sum(record.bytes for record in records._kept.values()) <= 8 * one
+    assert records._bytes == sum(size_of(record) for record in records._kept.values()) <= 8 * one
 
 
 @pytest.mark.parametrize("kind", ["clip", "pair"])
