@@ -25,7 +25,8 @@ class ModelConfig:
     pretrained: a Wan pipeline of these sizes (folder or hub id) that gives autoencoder and DiT; empty for a lossless
     codec and a DiT from scratch. lora: rank of the adapters by which a pretrained DiT learns; 0 trains all of it.
     prediction: `x` (the clean latents, at small sizes) or `velocity` (pretrained backbones).
-    refine: channels of the net behind the copy gate; 0 for neither (they need the lossless codec).
+    refine: channels of the net behind the copy gate; 0 for neither (they need the lossless codec). copies: of the
+    reference image that D displaces and mixes for that gate.
     window, history: frames that are generated at once for a long video, and how many of them repeat the end of what is
     already there. steps: of Euler's method, unless a caller asks for others. shift: how far flow times are moved
     towards noise, in training and sampling (Esser et al., 2024, eq. 23); larger pictures need more.
@@ -59,6 +60,7 @@ class ModelConfig:
     dit_ffn: int = 512
     prediction: str = "x"
     refine: int = 16
+    copies: int = 8
     window: int = 1
     history: int = 0
     steps: int = 1
@@ -116,8 +118,8 @@ _LEARN = ("perception", "retargeting", "generation")
 class Phase:
     """A part of the curriculum.
 
-    learn: `perception` (the encoders, and what D sees in the reference, each from labels of its own), `retargeting` (D,
-    too) or `generation` (the DiT, too). A step of the first costs less than half of one of the last, and all that
+    learn: `perception` (the encoders, what D sees in the reference, and where D puts the points), `retargeting` (all of
+    D) or `generation` (the DiT, too). A step of the first costs less than half of one of the last, and all that
     follows needs eyes.
     frames: consecutive frames per sample; history: how many of them are given clean, before the noised ones.
     batch: samples per step over all workers. warm: steps of linear learning-rate warm-up, then cosine decay to `final`
@@ -149,11 +151,13 @@ class Phase:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the objective's terms; foreground: extra weight of the person's pixels in the flow term.
+    """Weights of the objective's terms; foreground: what share of a picture the person is in those that compare
+    pictures (flow, moved), however small.
 
     sight: of the heatmaps of E and of D's view of the reference, whose expected places `places` and `reference` judge:
     a distance alone hardly says which way to go while a map is flat. shown: of whether points are seen, in either
-    picture. placed: of where D puts the points before its features say more.
+    picture. placed: of where D puts the points before its features say more. moved: of the reference
+    image as D moves it.
     pure_noise: share of samples at flow time 1, high where one Euler step has to do.
     """
 
@@ -167,8 +171,8 @@ class LossConfig:
     placed: float = 2.0
     normals: float = 0.1
     points: float = 1.0
-    displacement: float = 2.0
-    foreground: float = 3.0
+    moved: float = 4.0
+    foreground: float = 0.65
     pure_noise: float = 0.8
 
 

@@ -174,10 +174,11 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
         reference = torch.empty(batch, 3, config.size, config.size)
         tokens, _ = animator.motion.look(driver)
         seen, heads, outputs = animator.motion.see(reference), animator.heads, list[Tensor]()
-        if heads is not None and seen is not None and (read := animator.motion.read(tokens)) is not None:
-            outputs += [read, seen.heatmaps, seen.shown]
+        places = animator.motion.place(seen, tokens)
+        if heads is not None and seen is not None and places is not None:
+            outputs += [places.read, places.points, seen.heatmaps, seen.shown]
         if phase.retarget:
-            guidance = animator.motion.guide(reference, seen, tokens)
+            guidance = animator.motion.guide(reference, seen, places, tokens)
         if phase.retarget and heads is not None and (features := guidance.features) is not None:
             hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
             outputs.append(heads.heatmaps(features, guidance.points))

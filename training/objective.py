@@ -15,15 +15,13 @@ from pipelines.keypoints import BODY_SLICE, COUNT, PARTS
 from training.augment import augment, draw
 from training.batch import Batch
 from training.config import Phase, Preset
-from training.correspondence import correspondence
 from training.inputs import to_float
 from training.model.animator import Animator, shifted
-from training.model.codec import group_frames
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
 from training.model.motion import Guidance
 from training.model.points import expected_places
-from training.model.retarget import Seen
+from training.model.retarget import Places, Seen
 
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
 _PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
@@ -52,9 +50,10 @@ class Objective(nn.Module):
         tokens, heatmaps = animator.motion.look(driver)
         reference = to_float(batch.reference)
         seen = animator.motion.see(reference)
-        terms = self._perceived(batch, tokens, heatmaps, seen)
+        places = animator.motion.place(seen, tokens)
+        terms = self._perceived(batch, heatmaps, seen, places)
         if phase.retarget:
-            guidance = animator.motion.guide(reference, seen, tokens)
+            guidance = animator.motion.guide(reference, seen, places, tokens)
             terms |= self._retargeted(batch, tokens, guidance)
         if phase.generate:
             clean = self._latents(batch.latents, batch.target)
@@ -70,8 +69,9 @@ class Objective(nn.Module):
             latents = keep * clean + (1 - keep) * noised
             output, _ = animator.predict_clean(latents, time, known, guidance, reference, still)
             wanted = clean if animator.config.prediction == "x" else noise - clean
-            weight = real * (1 - keep) * self._foreground(batch.mask, clean.shape)
-            terms["flow"] = _mean_per_sample((output - wanted).square(), weight.expand_as(clean))
+            person = animator.codec.cover(_person(batch.mask)).expand_as(clean)
+            weight = balanced(person, (real * (1 - keep)).expand_as(clean), weights.foreground)
+            terms["flow"] = _mean_per_sample((output - wanted).square(), weight)
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         return Losses(total, terms)
 
@@ -87,13 +87,12 @@ class Objective(nn.Module):
         return self.animator.codec.encode(to_float(pixels)) if kept is None else kept.float()
 
     def _perceived(
-        self, batch: Batch, tokens: MotionTokens, heatmaps: Tensor | None, seen: Seen | None
+        self, batch: Batch, heatmaps: Tensor | None, seen: Seen | None, places: Places | None
     ) -> dict[str, Tensor]:
-        """What encoders and D see, each by itself."""
-        animator = self.animator
-        read = animator.motion.read(tokens)
-        if animator.heads is None or heatmaps is None or seen is None or read is None:
+        """What encoders and D see, each by itself, and where D puts the points."""
+        if self.animator.heads is None or heatmaps is None or seen is None or places is None:
             return {}
+        read = places.read
         own, reference = seen.heatmaps[:, None], batch.reference_keypoints[:, None]
         crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
         return {
@@ -103,6 +102,7 @@ class Objective(nn.Module):
             "places": joint_loss(expected_places(heatmaps), crop),
             "reference": joint_loss(expected_places(own), reference),
             "sight": heatmap_loss(heatmaps, crop) + heatmap_loss(own, reference),
+            "placed": joint_loss(places.points, batch.keypoints),
         }
 
     def _retargeted(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
@@ -110,14 +110,15 @@ class Objective(nn.Module):
         terms = {}
         heads, features, points = self.animator.heads, guidance.features, guidance.points
         if heads is not None and features is not None and points is not None:
-            terms["placed"] = joint_loss(points, batch.keypoints)
             logits = heads.heatmaps(features, points)
             terms["heatmaps"] = heatmap_loss(logits, batch.keypoints)
             terms["joints"] = joint_loss(expected_places(logits), batch.keypoints)
             terms["normals"] = self._normals(batch, tokens, heads, features)
-        if guidance.offsets is not None:
-            terms["displacement"] = displacement_loss(
-                guidance.offsets, batch.keypoints, batch.reference_keypoints, batch.mask
+        if features is not None and guidance.moved is not None:
+            person = _person(batch.mask)[:, :, None].expand_as(guidance.moved)
+            real = batch.real[:, :, None, None, None].expand_as(person)
+            terms["moved"] = _mean_per_sample(
+                (guidance.moved - to_float(batch.target)).square(), balanced(person, real, self.preset.loss.foreground)
             )
         return terms
 
@@ -127,11 +128,20 @@ class Objective(nn.Module):
         known = (batch.normals[:, :, :, 3] > 127) & batch.driver.hand_visible[..., None, None]
         return normal_loss(predicted, to_float(batch.normals[:, :, :, :3]), known)
 
-    def _foreground(self, mask: Tensor, shape: torch.Size) -> Tensor:
-        """Weight of each latent: higher on the target's person where that is known."""
-        person = (mask > 127).float()[:, :, None]
-        cells = F.interpolate(person.flatten(0, 1), size=shape[-2:], mode="area").unflatten(0, mask.shape[:2])
-        return 1 + self.preset.loss.foreground * group_frames(cells, self.animator.codec.stride).amax(1, keepdim=True)
+
+def _person(mask: Tensor) -> Tensor:
+    return (mask > 127).float()
+
+
+def balanced(person: Tensor, counts: Tensor, share: float) -> Tensor:
+    """Weights (B, ...) by which the person of each sample counts `share` of it, however large; without one all is even.
+
+    person: (B, ...), how much of each value is the person's. counts: (B, ...), 0 for what does not count.
+    """
+    axes = tuple(range(1, person.ndim))
+    inside, outside = person * counts, (1 - person) * counts
+    means = [part / part.sum(axes, keepdim=True).clamp(min=1e-9) for part in (inside, outside)]
+    return share * means[0] + (1 - share) * means[1]
 
 
 def _mean_per_sample(values: Tensor, weight: Tensor) -> Tensor:
@@ -198,21 +208,6 @@ def shown_loss(logits: Tensor, confidence: Tensor, real: Tensor) -> Tensor:
     """
     entropy = F.binary_cross_entropy_with_logits(logits, confidence.clamp(0, 1), reduction="none")
     return _mean_per_sample(entropy, real[..., None] * _point_weights(logits.device))
-
-
-def displacement_loss(offsets: Tensor, keypoints: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
-    """Smooth L1, in half frames, on the person, where the keypoints tell what the place shows in the reference image.
-
-    offsets: (B, T, 2, M, M). keypoints: (B, T, 88, 3). reference: (B, 88, 3). mask: (B, T, S, S), all zero where the
-    person's outline is not known: then near the bones.
-    """
-    size = offsets.shape[-1]
-    found = correspondence(keypoints, reference, size)
-    outline = F.interpolate(mask.float(), size=(size, size), mode="area") > 127
-    known = (mask > 0).flatten(1).any(1)[:, None, None, None]
-    person = torch.where(known, outline, found.near)
-    difference = F.smooth_l1_loss(offsets, found.offsets, beta=0.05, reduction="none").sum(2)
-    return _mean_per_sample(difference, found.confidence * person)
 
 
 def flow_noise(shape: torch.Size, seed: int, positions: Tensor, pure: float) -> tuple[Tensor, Tensor]:

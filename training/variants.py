@@ -37,10 +37,7 @@ def _flow_alone(preset: Preset, model: ModelConfig) -> Preset:
         phase if phase.generate else replace(phase, learn="generation", rate=min(phase.rate, rate))
         for phase in preset.phases
     )
-    labels = (
-        *("points", "shown", "places", "reference", "sight"),
-        *("placed", "heatmaps", "joints", "normals", "displacement"),
-    )
+    labels = ("points", "shown", "places", "reference", "sight", "placed", "heatmaps", "joints", "normals")
     loss = replace(preset.loss, **dict.fromkeys(labels, 0.0))
     return replace(preset, model=model, phases=phases, loss=loss)
 

@@ -12,7 +12,7 @@ from training.model.dit import VideoDiT
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
 from training.model.motion import Guidance, Motion, RetargetedMotion
-from training.model.refine import CopyAndRefine, warp
+from training.model.refine import CopyAndRefine
 from training.model.skeleton import SkeletonMotion
 from training.model.wan import MotionWan
 
@@ -44,7 +44,8 @@ class Animator(nn.Module):
 
     def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
         """Retarget the tokens to the person in the reference image."""
-        return self.motion.guide(reference, self.motion.see(reference), tokens)
+        seen = self.motion.see(reference)
+        return self.motion.guide(reference, seen, self.motion.place(seen, tokens), tokens)
 
     def predict_clean(
         self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor, still: Tensor
@@ -56,11 +57,10 @@ class Animator(nn.Module):
         """
         still = still.expand(-1, -1, latents.shape[2], -1, -1)
         motion = group_frames(guidance.motion, self.codec.stride)
-        if self.refine and guidance.offsets is not None:
-            moved = warp(reference, guidance.offsets)
-            still = torch.cat([still, self.codec.encode(moved)], 1)
+        if self.refine and guidance.moved is not None:
+            still = torch.cat([still, self.codec.encode(guidance.moved)], 1)
             out = self.dit(latents, time, known, motion, still, guidance.face)
-            out = self.refine(out, moved, reference)
+            out = self.refine(out, guidance.moved, reference)
         else:
             out = self.dit(latents, time, known, motion, still, guidance.face)
         if self.config.prediction == "x":

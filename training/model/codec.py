@@ -41,6 +41,10 @@ class LatentCodec(Protocol):
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, t, h, w) -> (B, T, 3, H, W)."""
 
+    def cover(self, mask: Tensor) -> Tensor:
+        """Of each number of the latents, how much of what it tells of is in the mask: (B, T, H, W) in [0, 1] -> one
+        that expands to (B, C, t, h, w)."""
+
 
 def latent_frames(codec: LatentCodec, frames: int) -> int:
     """Latent frames of so many frames. Raises: ValueError for a number that the codec cannot take."""
@@ -77,6 +81,9 @@ class SpaceToDepth(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         return F.pixel_shuffle(latents.transpose(1, 2), self.factor)
 
+    def cover(self, mask: Tensor) -> Tensor:
+        return self.encode(mask[:, :, None].expand(-1, -1, 3, -1, -1))
+
 
 class WanCodec(nn.Module):
     """A pretrained `AutoencoderKLWan` of diffusers, frozen; latents are normalised as Wan's transformer wants them."""
@@ -108,6 +115,10 @@ class WanCodec(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         frames: Tensor = self.vae.decode(latents * self.std + self.mean).sample
         return frames.transpose(1, 2)
+
+    def cover(self, mask: Tensor) -> Tensor:
+        factor = int(self.vae.config.scale_factor_spatial)
+        return group_frames(F.avg_pool2d(mask, factor)[:, :, None], self.stride).amax(1, keepdim=True)
 
 
 def make_codec(config: ModelConfig, weights: bool = True) -> SpaceToDepth | WanCodec:

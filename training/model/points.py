@@ -6,10 +6,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipelines.keypoints import BODY_SLICE, FACE_SLICE, HEAD_SLICE, LEFT_HAND_SLICE, RIGHT_HAND_SLICE
+from pipelines.keypoints import (
+    BODY_BONES,
+    BODY_SLICE,
+    FACE,
+    FACE_SLICE,
+    HAND_BONES,
+    HEAD_SLICE,
+    LEFT_HAND_SLICE,
+    RIGHT_HAND_SLICE,
+)
 
 _FAINT = 1e-3  # the least that a point counts
 _HEAD = [*range(HEAD_SLICE.start, HEAD_SLICE.stop), *range(FACE_SLICE.start, FACE_SLICE.stop)]
+_ACROSS_FACE = (
+    ("left_eye_outer", "right_eye_outer"),
+    ("left_brow_outer", "right_brow_outer"),
+    ("left_mouth_corner", "right_mouth_corner"),
+    ("nose_bridge", "chin"),
+    ("left_jaw", "chin"),
+    ("right_jaw", "chin"),
+)
+# What keeps its length, whatever the pose, but for the direction from which it is seen.
+_BONES = (
+    *BODY_BONES,
+    *((hand.start + a, hand.start + b) for hand in (LEFT_HAND_SLICE, RIGHT_HAND_SLICE) for a, b in HAND_BONES),
+    *((FACE_SLICE.start + FACE.index(a), FACE_SLICE.start + FACE.index(b)) for a, b in _ACROSS_FACE),
+)
+_SHORT = 1e-5  # the square of a length below which none is measured
 _MOST = 3.0  # of the logarithm of a ratio of sizes
 
 
@@ -56,7 +80,8 @@ def in_person_box(points: Tensor, left: Tensor, right: Tensor, face: Tensor) -> 
 @dataclass(frozen=True)
 class Stand:
     """head (..., 2): where the moved person's head is in the reference picture, in [-1, 1]. log_scale (..., 1): how
-    much larger the person is there than in the driver's box, a logarithm. size (..., 1): in half pictures."""
+    much larger the person is there than in the driver's box, a logarithm. size (..., 1): of the reference's bones, in
+    half pictures."""
 
     head: Tensor
     log_scale: Tensor
@@ -66,16 +91,17 @@ class Stand:
 def stand(driver: Tensor, own: Tensor, place: Tensor) -> Stand:
     """The reference's head, moved as far as the driver's was, at the ratio of their sizes.
 
-    Sizes are spreads about the head of the points that both pictures show.
+    Sizes are lengths of the bones that both pictures show: a spread of points would tell of the pose, too.
     driver, own: (..., 88, 3), x and y in [-1, 1] of the driver's box and of the reference picture, and how much a point
     is seen, in [0, 1]. place: (..., 2), see `Driver.place`.
     """
     shown = driver[..., 2:] * own[..., 2:] + _FAINT
+    start, end = torch.tensor(_BONES, device=driver.device).unbind(1)
     sizes, heads = [], []
     for points in (driver[..., :2], own[..., :2]):
-        middle = _mean(points[..., _HEAD, :], shown[..., _HEAD, :])
-        heads.append(middle)
-        sizes.append((_mean((points - middle).square(), shown).sum(-1) + 1e-4).sqrt())
+        heads.append(_mean(points[..., _HEAD, :], shown[..., _HEAD, :]))
+        bones = (points[..., end, :] - points[..., start, :]).square()
+        sizes.append((_mean(bones, shown[..., start, :] * shown[..., end, :]).sum(-1) + _SHORT).sqrt())
     log_scale = (sizes[1] / sizes[0]).log().clamp(-_MOST, _MOST)
     moved = (heads[1] + place[..., None, :] * log_scale.exp()[..., None]).clamp(-2, 2)
     return Stand(moved[..., 0, :], log_scale, sizes[1])

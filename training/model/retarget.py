@@ -28,9 +28,18 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Places:
+    """read (B, T, 88, 3): the driver's points as each token tells them, see `PointHead`. points (B, T, 88, 2) in
+    [0, 1]: where they come to lie on the reference person."""
+
+    read: Tensor
+    points: Tensor
+
+
+@dataclass(frozen=True)
 class Placed:
     """The motion on the reference person. guidance (B, T, C_g, h, w) on the latent grid; features (B, T, d, g, g);
-    points (B, T, 88, 2) in [0, 1], where they are before features say more."""
+    points: see `Places`."""
 
     guidance: Tensor
     features: Tensor
@@ -88,20 +97,18 @@ class RetargetDecoder(nn.Module):
         slope, rest = self.sharp.unbind(-1)
         return Seen(features, heatmaps, slope * mass(heatmaps).amax((-1, -2)).log() + rest)
 
-    def forward(self, seen: Seen, tokens: MotionTokens) -> Placed:
+    def forward(self, seen: Seen, places: Places, tokens: MotionTokens) -> Placed:
         parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
         batch = tokens.body.shape[:2]
-        points = self._place(seen, tokens)
-        cells = F.pixel_unshuffle(bumps(points, self.cells).exp().flatten(0, 1), self.cells // self.grid)
+        cells = F.pixel_unshuffle(bumps(places.points, self.cells).exp().flatten(0, 1), self.cells // self.grid)
         near = self.near(cells.flatten(2).transpose(1, 2)).unflatten(0, batch)
         motion = torch.stack([layer(part) for layer, part in zip(self.project, parts, strict=True)], 2) + self.part
         patches = (seen.features.flatten(2).transpose(1, 2) + self.position)[:, None] + near
         mixed = self.blocks(torch.cat([motion, patches], 2).flatten(0, 1))[:, len(parts) :]
         features = mixed.transpose(1, 2).unflatten(2, (self.grid, self.grid))
-        return Placed(self.to_guidance(features).unflatten(0, batch), features.unflatten(0, batch), points)
+        return Placed(self.to_guidance(features).unflatten(0, batch), features.unflatten(0, batch), places.points)
 
-    def _place(self, seen: Seen, tokens: MotionTokens) -> Tensor:
-        """Where the points are, (B, T, 88, 2) in [0, 1]."""
+    def place(self, seen: Seen, tokens: MotionTokens) -> Places:
         read = self.points(tokens)
         boxes = (part[..., :BOX] for part in (tokens.left_hand, tokens.right_hand, tokens.face))
         driver = in_person_box(torch.cat([read[..., :2], read[..., 2:].sigmoid()], -1), *boxes)
@@ -112,5 +119,4 @@ class RetargetDecoder(nn.Module):
         parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
         known = (squeezed, driver.flatten(2), own.flatten(2), base.head, base.log_scale, base.size)
         off = self.whole(torch.cat([*parts, *known], -1)).unflatten(-1, (COUNT, 2))
-        points: Tensor = (base.head[..., None, :] + _REACH * off + 1) / 2
-        return points
+        return Places(read, (base.head[..., None, :] + _REACH * off + 1) / 2)

@@ -22,7 +22,7 @@ from training.config import ModelConfig
 from training.inputs import Driver
 from training.model.encoders import MotionTokens, Residual, strided
 from training.model.motion import Guidance
-from training.model.retarget import Seen
+from training.model.retarget import Places, Seen
 
 _BODY_WIDTH, _FINE_WIDTH = 1 / 48, 1 / 120  # of strokes, in shares of the frame; but never below a pixel
 _BLOCKS = 3  # for each of D's layers: the whole is then about as large as encoders and D together
@@ -71,7 +71,7 @@ def draw_skeleton(keypoints: Tensor, size: int) -> Tensor:
 
 
 class SkeletonMotion(nn.Module):
-    """See `Motion`. The tokens are the parts' keypoints as they are; z_f is a learned constant, offsets are zero."""
+    """See `Motion`. The tokens are the parts' keypoints as they are; z_f is a learned constant; nothing is moved."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -85,17 +85,22 @@ class SkeletonMotion(nn.Module):
     def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
         return MotionTokens(*(driver.keypoints[:, :, where].flatten(2) for where in PARTS.values())), None
 
-    def read(self, tokens: MotionTokens) -> Tensor | None:  # noqa: ARG002
-        return None
-
     def see(self, reference: Tensor) -> Seen | None:  # noqa: ARG002
         return None
 
-    def guide(self, reference: Tensor, seen: Seen | None, tokens: MotionTokens) -> Guidance:  # noqa: ARG002
+    def place(self, seen: Seen | None, tokens: MotionTokens) -> Places | None:  # noqa: ARG002
+        return None
+
+    def guide(
+        self,
+        reference: Tensor,
+        seen: Seen | None,  # noqa: ARG002
+        places: Places | None,  # noqa: ARG002
+        tokens: MotionTokens,
+    ) -> Guidance:
         config, batch = self.config, tokens.body.shape[:2]
         parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
         keypoints = torch.cat(parts, -1).unflatten(-1, (COUNT, 3)).flatten(0, 1)
         motion = self.layers(draw_skeleton(keypoints, config.size)).unflatten(0, batch)
-        cells = config.heatmap_size
-        offsets = motion.new_zeros(*batch, 2, cells, cells) if config.refine else None
-        return Guidance(motion, self.face.expand(*batch, -1), None, None, offsets)
+        moved = reference[:, None].expand(-1, batch[1], -1, -1, -1) if config.refine else None
+        return Guidance(motion, self.face.expand(*batch, -1), None, None, moved)

@@ -11,7 +11,7 @@ from pipelines.workspace import Workspace
 from training.config import Phase, Preset
 from training.data import Stream
 from training.model.animator import Animator
-from training.objective import Objective, flow_noise, heatmap_loss, joint_loss, normal_loss, point_loss
+from training.objective import Objective, balanced, flow_noise, heatmap_loss, joint_loss, normal_loss, point_loss
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def objective(tiny: Preset) -> Objective:
 
 
 def test_no_hand_no_hand_loss(objective: Objective, stream: Stream, tiny: Preset) -> None:
-    batch = stream.batch(0)
+    batch = stream.batch(1)
     assert objective(batch, tiny.phases[1]).terms["normals"] > 0
     none = replace(batch, driver=replace(batch.driver, hand_visible=torch.zeros_like(batch.driver.hand_visible)))
     assert objective(none, tiny.phases[1]).terms["normals"] == 0
@@ -125,3 +125,14 @@ def test_what_fills_up_a_sample_that_is_too_short_teaches_nothing(shards: Worksp
     after = objective(batch, long.phases[0])
     for name, term in after.terms.items():
         assert torch.isclose(term, before.terms[name], rtol=0, atol=1e-7), name
+
+
+def test_a_small_person_counts_as_much_as_a_large_one() -> None:
+    person, counts = torch.zeros(3, 4, 4), torch.ones(3, 4, 4)
+    person[0, 0, 0] = person[1, :, :3] = 1
+    counts[1, 0] = 0
+    weights = balanced(person, counts, 0.4)
+    assert torch.allclose((weights * person).sum((1, 2)), torch.tensor([0.4, 0.4, 0.0]))
+    assert torch.allclose((weights * (1 - person)).sum((1, 2)), torch.tensor([0.6, 0.6, 0.6]))
+    assert not weights[1, 0].any()
+    assert weights[2].unique().numel() == 1

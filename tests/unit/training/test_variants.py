@@ -110,13 +110,13 @@ def test_without_augmentation_the_encoders_see_what_was_filmed(
     assert torch.equal(seen[0].body, batch.driver.plain().body)
 
 
-def test_without_heads_only_the_flow_teaches(shards: Workspace) -> None:
+def test_without_heads_only_pictures_teach(shards: Workspace) -> None:
     objective = objective_of("no-heads")
     losses = objective(generating(shards, "no-heads"), objective.preset.phases[2])
     assert objective.animator.heads is None
-    assert losses.total == losses.terms["flow"]
     weights = to_json(objective.preset)["loss"]
-    assert {name for name, weight in weights.items() if weight} == {"flow", "foreground", "pure_noise"}
+    assert {name for name, weight in weights.items() if weight} == {"flow", "moved", "foreground", "pure_noise"}
+    assert losses.total == losses.terms["flow"] + weights["moved"] * losses.terms["moved"]
     with pytest.raises(ValueError, match="only generation is learned"):
         replace(TINY, model=replace(TINY.model, heads=False))
 

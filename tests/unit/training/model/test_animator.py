@@ -25,8 +25,9 @@ def make(config: ModelConfig) -> Animator:
     with torch.no_grad():
         # These start at zero; here they must take part.
         assert animator.refine is not None
-        assert animator.motion.displacement is not None
-        for layer in (animator.refine.correct, animator.motion.displacement.head, animator.dit.transformer.proj_out):
+        assert animator.motion.moved is not None
+        layers = (animator.refine.correct, animator.motion.moved.shares[0], animator.dit.transformer.proj_out)
+        for layer in layers:
             layer.weight.normal_(0, 0.1)
     return animator
 

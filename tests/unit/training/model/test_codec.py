@@ -17,6 +17,21 @@ def test_space_to_depth_is_lossless() -> None:
     assert torch.equal(codec.decode(latents), frames)
 
 
+def test_what_the_mask_covers_is_told_of_each_latent(tmp_path: Path) -> None:
+    mask = torch.zeros(1, 5, 32, 32)
+    mask[:, 2, :16, :4] = 1
+    codec = SpaceToDepth(8)
+    cover = codec.decode(codec.cover(mask))
+    assert torch.equal(cover, mask[:, :, None].expand(-1, -1, 3, -1, -1))
+    save_tiny_vae(tmp_path, 8)
+    wan = make_codec(ModelConfig(pretrained=str(tmp_path), refine=0, prediction="velocity", codec_factor=8, patch=16))
+    shares = wan.cover(mask)
+    assert shares.shape == (1, 1, 2, 4, 4)
+    # The first frame stands alone; frames 1 to 4 share a latent. The mask covers half of the first column of cells.
+    assert not shares[:, :, 0].any()
+    assert torch.equal(shares[0, 0, 1], torch.tensor([[0.5, 0, 0, 0]] * 2 + [[0.0] * 4] * 2))
+
+
 @pytest.mark.parametrize("factor", VAES)
 def test_the_wan_codec_groups_frames_as_the_autoencoder_does(factor: int, tmp_path: Path) -> None:
     save_tiny_vae(tmp_path, factor)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.keypoints import FACE_SLICE, HEAD_SLICE, part_box
+from pipelines.keypoints import BODY, FACE_SLICE, HEAD_SLICE, LEFT_HAND_SLICE, RIGHT_HAND_SLICE, part_box
 from training.config import ModelConfig, Preset
 from training.data import Stream
 from training.inputs import local_points, person_box, relative_box, to_float
@@ -37,6 +37,18 @@ def test_who_is_larger_moves_farther(ratio: float, shift: float, across: float, 
     head = torch.cat([own[..., HEAD_SLICE, :2], own[..., FACE_SLICE, :2]], -2).mean(-2)
     assert torch.allclose(found.log_scale.exp(), torch.tensor(ratio), rtol=0.01)
     assert torch.allclose(found.head, head + place * ratio, atol=0.01)
+
+
+def test_who_bends_the_arms_is_no_smaller() -> None:
+    driver = torch.rand(1, 1, 88, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    driver[..., 2] = 1
+    bent = driver.clone()
+    for side, hand in (("left", LEFT_HAND_SLICE), ("right", RIGHT_HAND_SLICE)):
+        elbow = driver[..., BODY.index(f"{side}_elbow"), :2]
+        for moved in (slice(BODY.index(f"{side}_wrist"), BODY.index(f"{side}_wrist") + 1), hand):
+            x, y = (driver[..., moved, :2] - elbow[..., None, :]).unbind(-1)
+            bent[..., moved, :2] = elbow[..., None, :] + torch.stack([-y, x], -1)
+    assert torch.allclose(stand(bent, driver, torch.zeros(1, 1, 2)).log_scale, torch.zeros(1), atol=1e-4)
 
 
 def test_what_either_picture_hides_says_nothing() -> None:
