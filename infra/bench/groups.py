@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from infra.bench.workers import Worker
+from infra.bench.workers import Died, Worker
 from pipelines import manifest
 from pipelines.shards.index import write_index
 from pipelines.shards.stage import STAGE
@@ -29,11 +29,21 @@ def write_groups(workspace: Workspace, counts: Mapping[str, int]) -> None:
     ]
     rows: list[Any] = []
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(partial(_make, workspace.url))) for _ in range(_PROCESSES)]
+
+        def fresh() -> Worker:
+            return stack.enter_context(Worker(partial(_make, workspace.url)))
+
+        workers = [fresh() for _ in range(_PROCESSES)]
         for some in (jobs[first : first + _PROCESSES] for first in range(0, len(jobs), _PROCESSES)):
             for worker, job in zip(workers, some, strict=False):
                 worker.start(*job)
-            rows += [worker.wait() for worker, _ in zip(workers, some, strict=False)]
+            for number, job in enumerate(some):
+                try:
+                    rows.append(workers[number].wait())
+                except Died:
+                    # Drivers crash, as in the stage, which starts anew, too; a shard is the same whoever renders it.
+                    workers[number] = fresh()
+                    rows.append(workers[number].ask(*job))
     manifest.write(workspace, "shards", manifest.build(rows, STAGE.schema), "bench", 0)
 
 

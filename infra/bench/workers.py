@@ -1,9 +1,14 @@
 """Processes of their own for what must not share one: each does what it is told and answers with the result."""
 
+import faulthandler
 import multiprocessing
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+
+class Died(RuntimeError):
+    """A process ended before it answered."""
 
 
 class Worker:
@@ -24,11 +29,11 @@ class Worker:
         self._here.send(arguments)
 
     def wait(self) -> Any:
-        """Raises: RuntimeError with the message of what went wrong in the process."""
+        """Raises: Died; RuntimeError with the message of what went wrong in the process."""
         try:
             worked, value = self._here.recv()
         except EOFError:
-            raise RuntimeError("a process of the benchmark ended early") from None
+            raise Died("a process of the benchmark ended early") from None
         if not worked:
             raise RuntimeError(value)
         return value
@@ -50,6 +55,7 @@ class Worker:
 def _serve(make: Callable[[], Callable[..., Any]], pipe: Connection) -> None:
     from pipelines.engine import pin_threads
 
+    faulthandler.enable()
     pin_threads()
     call = make()
     while True:
