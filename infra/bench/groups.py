@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from infra.bench.workers import Died, Worker
+from infra.bench.workers import EndedError, Worker
 from pipelines import manifest
 from pipelines.shards.index import write_index
 from pipelines.shards.stage import STAGE
@@ -40,7 +40,7 @@ def write_groups(workspace: Workspace, counts: Mapping[str, int]) -> None:
             for number, job in enumerate(some):
                 try:
                     rows.append(workers[number].wait())
-                except Died:
+                except EndedError:
                     # Drivers crash, as in the stage, which starts anew, too; a shard is the same whoever renders it.
                     workers[number] = fresh()
                     rows.append(workers[number].ask(*job))

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 
-class Died(RuntimeError):
+class EndedError(RuntimeError):
     """A process ended before it answered."""
 
 
@@ -29,11 +29,11 @@ class Worker:
         self._here.send(arguments)
 
     def wait(self) -> Any:
-        """Raises: Died; RuntimeError with the message of what went wrong in the process."""
+        """Raises: EndedError; RuntimeError with the message of what went wrong in the process."""
         try:
             worked, value = self._here.recv()
         except EOFError:
-            raise Died("a process of the benchmark ended early") from None
+            raise EndedError("a process of the benchmark ended early") from None
         if not worked:
             raise RuntimeError(value)
         return value
