@@ -94,14 +94,14 @@ PRESETS = {
         ),
         data=_MILD,
     ),
-    # Nine to twelve minutes on two cores, with some 1,500 groups of pairs. The rate falls once, at the end: to begin
+    # Ten minutes on two cores, with some 1,500 groups of pairs. The rate falls once, at the end: to begin
     # every phase anew at a high one loses what the fall before had settled.
     "demo": Preset(
         ModelConfig(),
         (
-            Phase("perception", 900, learn="perception", final=1.0),
-            Phase("retargeting", 300, learn="retargeting", final=1.0),
-            Phase("frames", 550, final=0.03),
+            Phase("perception", 870, learn="perception", final=1.0),
+            Phase("retargeting", 360, learn="retargeting", final=1.0),
+            Phase("frames", 490, final=0.03),
             Phase("clips", 40, batch=4, frames=3, history=1, rate=2e-4),
         ),
         data=_MILD,
