@@ -94,8 +94,8 @@ PRESETS = {
         ),
         data=_MILD,
     ),
-    # Ten minutes on two cores, with some 1,500 groups of pairs. The rate falls once, at the end: to begin
-    # every phase anew at a high one loses what the fall before had settled.
+    # Ten minutes on two cores, with some 1,500 groups of pairs. The rate falls once, at the end of
+    # frames.
     "demo": Preset(
         ModelConfig(),
         (

@@ -7,7 +7,7 @@ from training.config import ModelConfig, Preset
 
 
 def _skeleton(preset: Preset) -> Preset:
-    return _flow_alone(preset, replace(preset.model, motion="skeleton", heads=False))
+    return _pictures_alone(preset, replace(preset.model, motion="skeleton", heads=False))
 
 
 def _no_pairs(preset: Preset) -> Preset:
@@ -19,15 +19,15 @@ def _no_augment(preset: Preset) -> Preset:
 
 
 def _no_heads(preset: Preset) -> Preset:
-    return _flow_alone(preset, replace(preset.model, heads=False))
+    return _pictures_alone(preset, replace(preset.model, heads=False))
 
 
 def _no_hands(preset: Preset) -> Preset:
     return replace(preset, model=replace(preset.model, hands=False))
 
 
-def _flow_alone(preset: Preset, model: ModelConfig) -> Preset:
-    """The preset around a model without heads: no term but the flow's.
+def _pictures_alone(preset: Preset, model: ModelConfig) -> Preset:
+    """The preset around a model without heads: no labels, only terms that compare pictures.
 
     The first phases then have nothing else to learn, so they generate, too; at the generating phase's rate where that
     is lower, since a pretrained generator would forget at theirs.

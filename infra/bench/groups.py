@@ -41,7 +41,7 @@ def write_groups(workspace: Workspace, counts: Mapping[str, int]) -> None:
                 try:
                     rows.append(workers[number].wait())
                 except EndedError:
-                    # Drivers crash, as in the stage, which starts anew, too; a shard is the same whoever renders it.
+                    # Native code crashes now and then; the stage `pairs` replaces dead workers, too.
                     workers[number] = fresh()
                     rows.append(workers[number].ask(*job))
     manifest.write(workspace, "shards", manifest.build(rows, STAGE.schema), "bench", 0)
