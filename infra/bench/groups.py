@@ -41,7 +41,7 @@ def write_groups(workspace: Workspace, counts: Mapping[str, int]) -> None:
                 try:
                     rows.append(workers[number].wait())
                 except EndedError:
-                    # Native code crashes now and then; the stage `pairs` replaces dead workers, too.
+                    # Native code may crash; the stage `pairs` replaces dead workers, too.
                     workers[number] = fresh()
                     rows.append(workers[number].ask(*job))
     manifest.write(workspace, "shards", manifest.build(rows, STAGE.schema), "bench", 0)
