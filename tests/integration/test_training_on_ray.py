@@ -74,7 +74,7 @@ def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Wo
     assert steps(workspace)[-1] < LONG.steps
     process = start(workspace)
     wait_for(workspace, 80, process)
-    os.kill(train_worker(process.pid), signal.SIGKILL)
+    kill_worker(process.pid, set())
     assert process.wait(180) == 0
     assert steps(workspace)[-1] == LONG.steps
     unbroken = Workspace(str(tmp_path / "unbroken"))
@@ -101,11 +101,12 @@ def test_what_no_restart_would_mend_is_said_at_once(workspace: Workspace) -> Non
 def test_a_worker_killed_twenty_times_costs_nothing_but_time(workspace: Workspace, tmp_path: Path) -> None:
     toy_shards.write_toy_shards(workspace)
     random, process = np.random.default_rng(0), start(workspace, "longer")
+    ended: set[int] = set()
     for kill in range(KILLS):
         wait_for(workspace, (steps(workspace) or [0])[-1] + 10, process)
         time.sleep(random.uniform(0, 1))
         if kill + 1 < KILLS or steps(workspace)[-1] < LONGER.steps:
-            os.kill(train_worker(process.pid), signal.SIGKILL)
+            ended |= kill_worker(process.pid, ended)
     assert process.wait(300) == 0
     unbroken = Workspace(str(tmp_path / "unbroken"))
     toy_shards.write_toy_shards(unbroken)
@@ -116,8 +117,21 @@ def test_a_worker_killed_twenty_times_costs_nothing_but_time(workspace: Workspac
     assert losses(killed) == pytest.approx(losses(whole), abs=1e-4)
 
 
-def train_worker(driver: int) -> int:
-    """The last started training worker below a driver: Ray names its processes after their actor class."""
+def kill_worker(driver: int, ended: set[int]) -> set[int]:
+    """Kill a training worker below a driver that is none of `ended`, and give all that there were.
+
+    Waits for one: the partner of the last that was killed may have written a checkpoint before it ended, too.
+    """
+    deadline = time.monotonic() + 60
+    while not (found := train_workers(driver) - ended):
+        assert time.monotonic() < deadline, "started no worker"
+        time.sleep(0.05)
+    os.kill(max(found), signal.SIGKILL)
+    return found
+
+
+def train_workers(driver: int) -> set[int]:
+    """Ray names its processes after their actor class."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     table = {int(pid): (int(parent), " ".join(rest)) for pid, parent, *rest in map(str.split, listed.splitlines())}
 
@@ -126,6 +140,4 @@ def train_worker(driver: int) -> int:
             pid = table[pid][0]
         return pid == driver
 
-    found = [pid for pid, (_, name) in table.items() if "RayTrainWorker" in name and below(pid)]
-    assert found, [name for _, name in table.values() if "ray::" in name]
-    return max(found)
+    return {pid for pid, (_, name) in table.items() if "RayTrainWorker" in name and below(pid)}
