@@ -72,9 +72,9 @@ class Plan:
         first = before + within * phase.batch + rank * part
         return phase, range(first, first + part)
 
-    def describe(self, step: int, rank: int, world: int) -> list[dict[str, str | int]]:
-        """Which samples a worker takes of a step's batch, for people."""
-        phase, positions = self.positions(step, rank, world)
+    def describe(self, step: int) -> list[dict[str, str | int]]:
+        """Which samples all workers together take in a step, for people."""
+        phase, positions = self.positions(step, 0, 1)
         choices = [(position, self.choose(phase, position)) for position in positions]
         return [
             {"position": position, "id": c.ref.id, "shard": c.ref.shard, "driver": c.driver, "target": c.target}

@@ -4,14 +4,12 @@ import json
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from simplejpeg import encode_jpeg
@@ -24,6 +22,7 @@ from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
 from training.estimate import phase_costs
 from training.export import load_weights, local_model
+from training.history import write_history
 from training.latents import Latents
 from training.meter import throughput
 from training.model.animator import Animator
@@ -118,7 +117,7 @@ def fit(job: Job, team: Team) -> None:
         except FloatingPointError as error:
             saver.wait()
             if team.rank == 0:
-                _publish_divergence(workspace, job.run, str(error), plan, step, team.world)
+                _publish_divergence(workspace, job.run, str(error), plan, step)
             break
         now = time.monotonic()
         rows.append({"step": step, **values, "seconds": now - began, "waited": stream.waited - waited})
@@ -129,7 +128,7 @@ def fit(job: Job, team: Team) -> None:
                 value, picture = team.mean({"loss": found.loss})["loss"], found.picture
                 rows[-1]["validation_loss"] = value
             rates = partial(throughput, rows, preset, team.world, team.device)
-            saver.save(learner, value, partial(_record, workspace, job, rows, rates, picture))
+            saver.save(learner, value, partial(_record, workspace, job, rows, plan, rates, picture))
             rows, now = [], time.monotonic()
         began, waited = now, stream.waited
     saver.wait()
@@ -188,10 +187,9 @@ def _check(step: int, loss: float, usual: deque[float], preset: Preset) -> None:
     usual.append(loss)
 
 
-def _publish_divergence(workspace: Workspace, run: str, reason: str, plan: Plan, step: int, world: int) -> None:
-    samples = [sample for rank in range(world) for sample in plan.describe(step, rank, world)]
+def _publish_divergence(workspace: Workspace, run: str, reason: str, plan: Plan, step: int) -> None:
     with workspace.publish(f"{run}/{_DIVERGED}") as path:
-        path.write_text(json.dumps({"reason": reason, "step": step, "samples": samples}, indent=1))
+        path.write_text(json.dumps({"reason": reason, "step": step, "samples": plan.describe(step)}, indent=1))
 
 
 def divergence(workspace: Workspace, run: str) -> str | None:
@@ -209,12 +207,12 @@ def _record(
     workspace: Workspace,
     job: Job,
     rows: list[dict[str, Any]],
+    plan: Plan,
     rates: Callable[[], dict[str, float]],
     picture: NDArray[np.uint8] | None,
 ) -> None:
     """Store and log what came since the checkpoint before, ahead of the checkpoint: a resumed run finds all of it."""
-    with workspace.publish(f"{job.run}/history/{rows[0]['step']:08d}.parquet") as path:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_schema(rows)), path)
+    write_history(workspace, job.run, rows, plan)
     shown = None
     if picture is not None:
         shown = f"{job.run}/samples/{rows[-1]['step'] + 1:08d}.jpg"
@@ -224,18 +222,3 @@ def _record(
         from training.tracking import log_progress
 
         log_progress(workspace, job.tracking, rows, rates(), None if shown is None else workspace.local(shown))
-
-
-def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.schema([(name, pa.int64() if name == "step" else pa.float64()) for name in names])
-
-
-def read_history(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
-    """All steps of a run in order: losses, gradient norm, rate, seconds and seconds waited for data."""
-    parts = workspace.children(f"{run}/history")
-    tables = [pq.read_table(workspace.local(f"{run}/history/{part}")) for part in parts]
-    rows: dict[int, Mapping[str, Any]] = {}
-    for row in pa.concat_tables(tables, promote_options="default").to_pylist():
-        rows[row["step"]] = row
-    return [rows[step] for step in sorted(rows)]

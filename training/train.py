@@ -57,8 +57,9 @@ class TrainConfig:
 def _run(context: Context) -> list[Row]:
     from training import checkpoint, preflight, start, tracking
     from training.export import WEIGHTS, write_model
+    from training.history import read_history
     from training.launch import launch
-    from training.loop import Job, read_history
+    from training.loop import Job
 
     config: TrainConfig = context.config
     preset = config.chosen

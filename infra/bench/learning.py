@@ -18,8 +18,9 @@ from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import Phase, Preset
 from training.evaluate import EvaluationConfig, compare
+from training.history import read_history
 from training.launch import launch
-from training.loop import Job, read_history
+from training.loop import Job
 from training.model.animator import Animator
 from training.presets import PRESETS
 from training.records import Records

@@ -21,8 +21,9 @@ from training.batch import Batch
 from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
 from training.estimate import phase_costs
+from training.history import read_history
 from training.launch import launch
-from training.loop import Job, read_history
+from training.loop import Job
 from training.model.animator import Animator
 from training.objective import Objective
 from training.presets import PRESETS

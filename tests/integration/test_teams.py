@@ -13,7 +13,8 @@ from toy_shards import write_toy_shards
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Phase, Preset
-from training.loop import Alone, Job, fit, read_history
+from training.history import read_history
+from training.loop import Alone, Job, fit
 from training.model.animator import Animator
 from training.objective import Objective
 from training.parallel import rows_here

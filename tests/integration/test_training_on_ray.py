@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import Phase
+from training.history import read_history, read_taken
 from training.launch import launch
-from training.loop import Alone, Job, fit, read_history
+from training.loop import Alone, Job, fit
 
 LONG = replace(
     TINY, phases=(Phase("warm-up", 20, batch=4, learn="retargeting"), Phase("frames", 180, batch=4)), save_every=20
@@ -105,16 +107,21 @@ def test_a_worker_killed_twenty_times_costs_nothing_but_time(workspace: Workspac
     for kill in range(KILLS):
         wait_for(workspace, (steps(workspace) or [0])[-1] + 10, process)
         time.sleep(random.uniform(0, 1))
-        if kill + 1 < KILLS or steps(workspace)[-1] < LONGER.steps:
+        if kill == KILLS // 2:
+            kill_everything(process)
+            process = start(workspace, "longer")
+        elif kill + 1 < KILLS or steps(workspace)[-1] < LONGER.steps:
             ended |= kill_worker(process.pid, ended)
     assert process.wait(300) == 0
     unbroken = Workspace(str(tmp_path / "unbroken"))
     toy_shards.write_toy_shards(unbroken)
     assert start(unbroken, "longer").wait(300) == 0
     killed, whole = (read_history(place, "train/run") for place in (workspace, unbroken))
-    # Which samples a step takes follows from its number: every step once is every sample once.
     assert [row["step"] for row in killed] == list(range(LONGER.steps))
     assert losses(killed) == pytest.approx(losses(whole), abs=1e-4)
+    taken = read_taken(workspace, "train/run")
+    assert [row["position"] for row in taken] == list(range(sum(phase.steps * phase.batch for phase in LONGER.phases)))
+    assert taken == read_taken(unbroken, "train/run")
 
 
 def kill_worker(driver: int, ended: set[int]) -> set[int]:
@@ -130,14 +137,26 @@ def kill_worker(driver: int, ended: set[int]) -> set[int]:
     return found
 
 
+def kill_everything(process: "subprocess.Popen[bytes]") -> None:
+    for pid in (process.pid, *below(process.pid)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
 def train_workers(driver: int) -> set[int]:
     """Ray names its processes after their actor class."""
+    return {pid for pid, name in below(driver).items() if "RayTrainWorker" in name}
+
+
+def below(driver: int) -> dict[int, str]:
+    """The processes that a driver began, and those that they began, with their names."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     table = {int(pid): (int(parent), " ".join(rest)) for pid, parent, *rest in map(str.split, listed.splitlines())}
 
-    def below(pid: int) -> bool:
+    def is_below(pid: int) -> bool:
         while pid in table and pid != driver:
             pid = table[pid][0]
         return pid == driver
 
-    return {pid for pid, (_, name) in table.items() if "RayTrainWorker" in name and below(pid)}
+    return {pid: name for pid, (_, name) in table.items() if pid != driver and is_below(pid)}

@@ -19,8 +19,9 @@ from pipelines.workspace import Workspace
 from training import latents as latents_module
 from training.config import Preset
 from training.data import Plan, Stream
+from training.history import read_history
 from training.latents import Latents
-from training.loop import Alone, Job, fit, read_history
+from training.loop import Alone, Job, fit
 from training.model.animator import Animator
 from training.objective import Objective
 from training.records import Records

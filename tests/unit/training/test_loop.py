@@ -13,7 +13,8 @@ from toy_shards import write_toy_shards
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Phase, Preset
-from training.loop import Alone, Job, divergence, fit, read_history
+from training.history import read_history
+from training.loop import Alone, Job, divergence, fit
 from training.meter import throughput
 from training.validate import Found, Validation
 

@@ -19,7 +19,8 @@ from pipelines.stage import run_stage
 from pipelines.workspace import Workspace, file_sha256
 from training import checkpoint, launch, presets, start
 from training.export import load_animator, write_model
-from training.loop import Alone, Job, fit, read_history
+from training.history import read_history
+from training.loop import Alone, Job, fit
 from training.model.animator import Animator
 from training.step import trainable
 from training.train import STAGE, TrainConfig

@@ -1,0 +1,47 @@
+"""What a run did, step by step, in one file per checkpoint: the losses, and which samples they are of."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.workspace import Workspace
+from training.data import Plan
+
+
+def write_history(workspace: Workspace, run: str, rows: list[dict[str, Any]], plan: Plan) -> None:
+    """rows: of consecutive steps. Twice is once: files are named after their first step."""
+    name = f"{rows[0]['step']:08d}.parquet"
+    samples = [{"step": row["step"], **sample} for row in rows for sample in plan.describe(row["step"])]
+    _write(workspace, f"{run}/taken/{name}", pa.Table.from_pylist(samples))
+    _write(workspace, f"{run}/history/{name}", pa.Table.from_pylist(rows, schema=_schema(rows)))
+
+
+def read_history(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
+    """All steps of a run in order: losses, gradient norm, rate, seconds and seconds waited for data."""
+    rows = {row["step"]: row for row in _read(workspace, f"{run}/history")}
+    return [rows[step] for step in sorted(rows)]
+
+
+def read_taken(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
+    """The samples of all steps in order: step, position (the sample's number in the run), id and shard of the group or
+    clip, driver and target (which of its identities)."""
+    rows = {(row["step"], row["position"]): row for row in _read(workspace, f"{run}/taken")}
+    return [rows[place] for place in sorted(rows)]
+
+
+def _write(workspace: Workspace, name: str, table: pa.Table) -> None:
+    with workspace.publish(name) as path:
+        pq.write_table(table, path)
+
+
+def _read(workspace: Workspace, folder: str) -> Iterable[Mapping[str, Any]]:
+    tables = [pq.read_table(workspace.local(f"{folder}/{part}")) for part in workspace.children(folder)]
+    found: list[Mapping[str, Any]] = pa.concat_tables(tables, promote_options="default").to_pylist()
+    return found
+
+
+def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.schema([(name, pa.int64() if name == "step" else pa.float64()) for name in names])
