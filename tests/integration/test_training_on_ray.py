@@ -35,7 +35,7 @@ launch(job(sys.argv[1], sys.argv[2]), workers=2, max_failures=40, address=None)
 """
 LONGER = replace(LONG, phases=(LONG.phases[0], replace(LONG.phases[1], steps=380)), save_every=10)
 PRESETS = {"long": LONG, "longer": LONGER}
-KILLS = 20
+KILLS = 21  # one of them of everything
 
 
 def job(url: str, preset: str = "long") -> Job:
