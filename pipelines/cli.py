@@ -258,7 +258,7 @@ def train(session: Session, dry_run: bool, devices: int | None, device: str | No
 
     \b
     Examples: unimotion train
-              unimotion train --dry-run --devices 8 --device h100 --price 2.5
+              unimotion train --dry-run --devices 2 --device h100 --price 2.5
     """
     if not dry_run:
         session.finish(session.bring_up_to_date([_stage("train")]))
