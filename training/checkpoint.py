@@ -94,7 +94,7 @@ class Saver:
     def save(self, learner: Learner, value: float | None = None, before: Callable[[], None] = lambda: None) -> None:
         """Copy the learner's state and store it while training goes on.
 
-        value: its validation loss. before: what must be stored before the checkpoint may count.
+        value: its validation loss. before: what rank 0 must store before the checkpoint may count.
         Raises: whatever went wrong with the checkpoint before.
         """
         self.wait()
@@ -113,7 +113,8 @@ class Saver:
             pending.result()
 
     def _write(self, step: int, value: float | None, kinds: dict[str, "_Rows"], before: Callable[[], None]) -> None:
-        before()
+        if not self.rank:
+            before()
         folder, files = folder_of(self.run, step), {}
         for kind, rows in kinds.items():
             name = f"{kind}-{self.rank:05d}-of-{self.writers:05d}.safetensors"

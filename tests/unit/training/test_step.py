@@ -53,6 +53,17 @@ def test_a_resumed_run_has_the_same_losses_to_the_bit(shards: Workspace, workspa
     assert all(torch.equal(again.ema[name], mean) for name, mean in learner.ema.items())
 
 
+def test_of_many_writers_one_stores_what_goes_before(workspace: Workspace, tiny: Preset) -> None:
+    _, learner = fresh(tiny)
+    stored = []
+    for rank in (1, 0):  # rank 0 waits for the others
+        saver = checkpoint.Saver(workspace, "run", rank=rank, writers=2, keep=2)
+        saver.save(learner, before=lambda: stored.append(checkpoint.complete_steps(workspace, "run")))
+        saver.wait()
+    assert stored == [[]]
+    assert checkpoint.complete_steps(workspace, "run") == [0]
+
+
 def test_a_checkpoint_without_its_marker_does_not_exist(workspace: Workspace, tiny: Preset) -> None:
     _, learner = fresh(tiny)
     folder = save(workspace, learner)
