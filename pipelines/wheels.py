@@ -33,7 +33,7 @@ def models_of(workspace: Workspace) -> Iterator[Workspace]:
     """The workspace's part on this machine, also where it is remote, with `models`, a cache, held for this process."""
     local = Workspace(str(workspace.local_root))
     local.prepare()
-    with local.exclusive("models", on_wait=lambda: None):
+    with local.exclusive("models"):
         yield local
 
 

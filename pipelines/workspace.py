@@ -145,7 +145,7 @@ class Workspace:
             temporary.unlink(missing_ok=True)
 
     @contextmanager
-    def exclusive(self, relative: str, on_wait: Callable[[], None]) -> Iterator[None]:
+    def exclusive(self, relative: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold a folder for one process, waiting for another that holds it; sweep what a killed one left half-written.
 
         on_wait: called once where there is a wait. Waiting, not failing: the other may be the orphan of a killed

@@ -71,7 +71,7 @@ def write_batch(workspace: Workspace, rows: Iterable[Row], name: str | None = No
     if not batch.replace("-", "").replace("_", "").isalnum() or batch == STARTER:
         raise UsageError(f"--batch {batch}: use letters, digits, - and _, and not the reserved name {STARTER}")
     folder = folder_of("sources", batch)
-    with workspace.exclusive(folder, on_wait=lambda: None):
+    with workspace.exclusive(folder):
         with workspace.publish(f"{folder}/seconds.json") as path:
             path.write_text("0")
         manifests.write(workspace, folder, made, fingerprint=made.digest, retry=0)
