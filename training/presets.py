@@ -94,8 +94,7 @@ PRESETS = {
         ),
         data=_MILD,
     ),
-    # Ten minutes on two cores, with some 1,500 groups of pairs. The rate falls once, at the end of
-    # frames.
+    # Ten minutes on two cores, with some 1,500 groups of pairs. The rate falls once, at the end of frames.
     "demo": Preset(
         ModelConfig(),
         (
