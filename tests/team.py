@@ -34,6 +34,12 @@ class Gloo:
         torch.distributed.all_reduce(vector)
         return dict(zip(values, (vector / self.world).tolist(), strict=True))
 
+    def gather(self, numbers: list[int]) -> list[int]:
+        every = [torch.empty(len(numbers), dtype=torch.int64) for _ in range(self.world)]
+        torch.distributed.all_gather(every, torch.tensor(numbers))
+        found: list[int] = torch.cat(every).tolist()
+        return found
+
 
 def _worker(rank: int, world: int, port: int, folder: str, work: Callable[..., Any], given: tuple[Any, ...]) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": str(world)}

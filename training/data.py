@@ -72,14 +72,10 @@ class Plan:
         first = before + within * phase.batch + rank * part
         return phase, range(first, first + part)
 
-    def describe(self, step: int) -> list[dict[str, str | int]]:
-        """Which samples all workers together take in a step, for people."""
-        phase, positions = self.positions(step, 0, 1)
-        choices = [(position, self.choose(phase, position)) for position in positions]
-        return [
-            {"position": position, "id": c.ref.id, "shard": c.ref.shard, "driver": c.driver, "target": c.target}
-            for position, c in choices
-        ]
+    def describe(self, step: int, position: int) -> dict[str, str | int]:
+        """What a sample of a step is made of, for people."""
+        c = self.choose(self._preset.phase_at(step)[0], position)
+        return {"position": position, "id": c.ref.id, "shard": c.ref.shard, "driver": c.driver, "target": c.target}
 
     def choose(self, phase: Phase, position: int) -> Choice:
         """Pairs and clips interleave in their set ratio; each kind is gone through in a new order every epoch."""

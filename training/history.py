@@ -7,13 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.workspace import Workspace
-from training.data import Plan
 
 
-def write_history(workspace: Workspace, run: str, rows: list[dict[str, Any]], plan: Plan) -> None:
-    """rows: of consecutive steps. Twice is once: files are named after their first step."""
+def write_history(
+    workspace: Workspace, run: str, rows: list[dict[str, Any]], samples: list[dict[str, str | int]]
+) -> None:
+    """rows: of consecutive steps; samples: of the same steps, as `read_taken` gives them.
+
+    Twice is once: files are named after their first step.
+    """
     name = f"{rows[0]['step']:08d}.parquet"
-    samples = [{"step": row["step"], **sample} for row in rows for sample in plan.describe(row["step"])]
     _write(workspace, f"{run}/taken/{name}", pa.Table.from_pylist(samples))
     _write(workspace, f"{run}/history/{name}", pa.Table.from_pylist(rows, schema=_schema(rows)))
 
@@ -25,10 +28,11 @@ def read_history(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
 
 
 def read_taken(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
-    """The samples of all steps in order: step, position (the sample's number in the run), id and shard of the group or
-    clip, driver and target (which of its identities)."""
-    rows = {(row["step"], row["position"]): row for row in _read(workspace, f"{run}/taken")}
-    return [rows[place] for place in sorted(rows)]
+    """The samples that the workers had in their batches, in order of step and position.
+
+    position: the sample's number in the run; id, shard: of its group or clip; driver, target: which of its identities.
+    """
+    return sorted(_read(workspace, f"{run}/taken"), key=lambda row: (row["step"], row["position"]))
 
 
 def _write(workspace: Workspace, name: str, table: pa.Table) -> None:

@@ -53,6 +53,15 @@ class _RayTeam:
         torch.distributed.all_reduce(vector)
         return dict(zip(values, (vector / self.world).tolist(), strict=True))
 
+    def gather(self, numbers: list[int]) -> list[int]:
+        if self.world == 1:
+            return numbers
+        mine = torch.tensor(numbers, device=self.device)
+        every = [torch.empty_like(mine) for _ in range(self.world)]
+        torch.distributed.all_gather(every, mine)
+        found: list[int] = torch.cat(every).tolist()
+        return found
+
 
 class _Ear:
     """Hears from workers what went wrong for good. Ray would only begin again, and go wrong again."""

@@ -65,6 +65,9 @@ class Team(Protocol):
     def mean(self, values: dict[str, float]) -> dict[str, float]:
         """Average numbers over the team, once all have come so far."""
 
+    def gather(self, numbers: list[int]) -> list[int]:
+        """The numbers of all, one worker's after another's; each gives equally many."""
+
 
 class Alone:
     """A team of one, in this process, on its GPU if there is one."""
@@ -79,6 +82,9 @@ class Alone:
 
     def mean(self, values: dict[str, float]) -> dict[str, float]:
         return values
+
+    def gather(self, numbers: list[int]) -> list[int]:
+        return numbers
 
 
 def fit(job: Job, team: Team) -> None:
@@ -106,6 +112,7 @@ def fit(job: Job, team: Team) -> None:
     writers = team.world if preset.engine.shard else 1
     saver = checkpoint.Saver(workspace, job.run, team.rank, writers, preset.engine.keep)
     rows: list[dict[str, Any]] = []
+    taken: list[int] = []
     usual: deque[float] = deque(maxlen=_USUAL)
     began, waited = time.monotonic(), 0.0
     stop_watching = _watch(job, team)
@@ -121,15 +128,17 @@ def fit(job: Job, team: Team) -> None:
             break
         now = time.monotonic()
         rows.append({"step": step, **values, "seconds": now - began, "waited": stream.waited - waited})
+        taken += [number for position in batch.position.tolist() for number in (step, position)]
         if learner.step % preset.save_every == 0 or learner.step == preset.steps:
             value = picture = None
             if validation:
                 found = validation.measure(objective, learner, team.device)
                 value, picture = team.mean({"loss": found.loss})["loss"], found.picture
                 rows[-1]["validation_loss"] = value
+            samples = partial(_samples, plan, team.gather(taken))
             rates = partial(throughput, rows, preset, team.world, team.device)
-            saver.save(learner, value, partial(_record, workspace, job, rows, plan, rates, picture))
-            rows, now = [], time.monotonic()
+            saver.save(learner, value, partial(_record, workspace, job, rows, samples, rates, picture))
+            rows, taken, now = [], [], time.monotonic()
         began, waited = now, stream.waited
     saver.wait()
     stop_watching()
@@ -188,8 +197,9 @@ def _check(step: int, loss: float, usual: deque[float], preset: Preset) -> None:
 
 
 def _publish_divergence(workspace: Workspace, run: str, reason: str, plan: Plan, step: int) -> None:
+    samples = [plan.describe(step, position) for position in plan.positions(step, 0, 1)[1]]
     with workspace.publish(f"{run}/{_DIVERGED}") as path:
-        path.write_text(json.dumps({"reason": reason, "step": step, "samples": plan.describe(step)}, indent=1))
+        path.write_text(json.dumps({"reason": reason, "step": step, "samples": samples}, indent=1))
 
 
 def divergence(workspace: Workspace, run: str) -> str | None:
@@ -203,16 +213,21 @@ def divergence(workspace: Workspace, run: str) -> str | None:
     )
 
 
+def _samples(plan: Plan, taken: list[int]) -> list[dict[str, str | int]]:
+    """taken: step and position in turn."""
+    return [{"step": step, **plan.describe(step, at)} for step, at in zip(taken[::2], taken[1::2], strict=True)]
+
+
 def _record(
     workspace: Workspace,
     job: Job,
     rows: list[dict[str, Any]],
-    plan: Plan,
+    samples: Callable[[], list[dict[str, str | int]]],
     rates: Callable[[], dict[str, float]],
     picture: NDArray[np.uint8] | None,
 ) -> None:
     """Store and log what came since the checkpoint before, ahead of the checkpoint: a resumed run finds all of it."""
-    write_history(workspace, job.run, rows, plan)
+    write_history(workspace, job.run, rows, samples())
     shown = None
     if picture is not None:
         shown = f"{job.run}/samples/{rows[-1]['step'] + 1:08d}.jpg"

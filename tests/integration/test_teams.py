@@ -13,7 +13,7 @@ from toy_shards import write_toy_shards
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Phase, Preset
-from training.history import read_history
+from training.history import read_history, read_taken
 from training.loop import Alone, Job, fit
 from training.model.animator import Animator
 from training.objective import Objective
@@ -23,6 +23,7 @@ from training.step import Learner
 STEPS = 20
 FRAMES = Phase("frames", 15, batch=12, final=1.0)
 LONG = replace(TINY, phases=(Phase("warm-up", 5, batch=12, learn="retargeting"), FRAMES), save_every=10)
+EVERY_SAMPLE = list(range(12 * STEPS))
 
 
 def sharded(preset: Preset, accumulate: int = 1) -> Preset:
@@ -35,6 +36,10 @@ def job(url: str, preset: Preset) -> Job:
 
 def train(team: Gloo, url: str, preset: Preset) -> None:
     fit(job(url, preset), team)
+
+
+def taken(url: str) -> list[int]:
+    return [row["position"] for row in read_taken(Workspace(url), "train/run")]
 
 
 def losses(url: str) -> list[float]:
@@ -76,6 +81,7 @@ def test_two_workers_do_what_one_does(
 ) -> None:
     together(2, train, place, preset)
     assert losses(place) == pytest.approx(alone[0], abs=1e-4)
+    assert taken(place) == EVERY_SAMPLE
     means = checkpoint.load_ema(Workspace(place), "train/run", STEPS)
     assert means.keys() == alone[1].keys()
     for name, mean in means.items():
@@ -94,6 +100,7 @@ def test_another_number_of_workers_goes_on(
             together(workers, train, place, sharded(cut))
     assert checkpoint.complete_steps(Workspace(place), "train/run") == [10, STEPS]
     assert losses(place) == pytest.approx(alone[0], abs=1e-4)
+    assert taken(place) == EVERY_SAMPLE
 
 
 def held(team: Gloo, preset: Preset) -> dict[str, int]:

@@ -1,39 +1,36 @@
-import pytest
-from tiny_training import TINY
-from toy_shards import write_toy_shards
+from typing import Any
 
-from pipelines.shards.read import ShardIndex
 from pipelines.workspace import Workspace
-from training.data import Plan
 from training.history import read_history, read_taken, write_history
 
 RUN = "train/run"
-BATCHES = [phase.batch for phase in TINY.phases for _ in range(phase.steps)]
 
 
-@pytest.fixture
-def plan(workspace: Workspace) -> Plan:
-    write_toy_shards(workspace)
-    return Plan(ShardIndex.load(workspace, "train"), TINY, 0)
+def rows(steps: range) -> list[dict[str, Any]]:
+    return [{"step": step, "loss": 1 / (1 + step)} for step in steps]
 
 
-def write(workspace: Workspace, plan: Plan, steps: range) -> None:
-    write_history(workspace, RUN, [{"step": step, "loss": 1 / (1 + step)} for step in steps], plan)
+def samples(steps: range, first: int) -> list[dict[str, Any]]:
+    """Two per step, the workers' one after the other's."""
+    order = [(step, first + 2 * number + worker) for worker in (0, 1) for number, step in enumerate(steps)]
+    return [{"step": step, "position": position, "id": f"p{position}"} for step, position in order]
 
 
-def test_every_step_is_kept_once_with_its_samples(workspace: Workspace, plan: Plan) -> None:
-    half = TINY.steps // 2
-    for steps in (range(half), range(half, TINY.steps), range(half, TINY.steps)):
-        write(workspace, plan, steps)
-    assert [row["step"] for row in read_history(workspace, RUN)] == list(range(TINY.steps))
-    taken = read_taken(workspace, RUN)
-    assert [row["step"] for row in taken] == [step for step, batch in enumerate(BATCHES) for _ in range(batch)]
-    assert [row["position"] for row in taken] == list(range(sum(BATCHES)))
+def test_steps_and_their_samples_come_back_in_order(workspace: Workspace) -> None:
+    for steps, first in ((range(3), 0), (range(3, 5), 6)):
+        write_history(workspace, RUN, rows(steps), samples(steps, first))
+    assert read_history(workspace, RUN) == rows(range(5))
+    assert [(row["step"], row["position"]) for row in read_taken(workspace, RUN)] == [(n // 2, n) for n in range(10)]
 
 
-def test_an_epoch_takes_every_pair_once(workspace: Workspace, plan: Plan) -> None:
-    write(workspace, plan, range(TINY.steps))
-    pairs = sorted(ref.id for ref in ShardIndex.load(workspace, "train").samples if ref.kind == "pair")
-    taken = [row["id"] for row in read_taken(workspace, RUN) if row["id"] in pairs]
-    assert len(taken) >= len(pairs)
-    assert sorted(taken[: len(pairs)]) == pairs
+def test_what_is_done_again_is_there_once(workspace: Workspace) -> None:
+    for _ in range(2):
+        write_history(workspace, RUN, rows(range(3)), samples(range(3), 0))
+    assert len(read_history(workspace, RUN)) == 3
+    assert len(read_taken(workspace, RUN)) == 6
+
+
+def test_a_sample_that_was_taken_at_two_steps_shows_twice(workspace: Workspace) -> None:
+    write_history(workspace, RUN, rows(range(2)), samples(range(2), 0))
+    write_history(workspace, RUN, rows(range(2, 4)), samples(range(2, 4), 2))
+    assert [row["position"] for row in read_taken(workspace, RUN)] == [0, 1, 2, 3, 2, 3, 4, 5]
