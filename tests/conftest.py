@@ -60,3 +60,12 @@ def clips() -> Path:
     if not folder.is_dir():
         pytest.skip("the development clips (../shared/clips) are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """Real photos for development; they are not part of the product."""
+    folder = REPOSITORY.parent / "shared" / "photos"
+    if not folder.is_dir():
+        pytest.skip("the development photos (../shared/photos) are not here")
+    return folder

