@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from pipelines.curation.decode import PyAvDecoder
@@ -17,7 +16,7 @@ from pipelines.curation.watch import read_photo
 from pipelines.workspace import Workspace
 
 _SURE = 0.7  # visibility from which a point's place is compared
-# Median difference, in sides of the picture: of all points, and of the worst picture, a person of an eighth of its height
+# Median difference, in sides of the picture: of all points, and of the worst picture, which shows a small person
 # who is found in a slightly other square.
 _FARTHEST, _FARTHEST_OF_ONE = 0.001, 0.02
 
