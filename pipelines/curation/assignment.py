@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from pipelines.curation.appearance import Look, difference
+from pipelines.curation.networks.pose import Pose
 from pipelines.curation.tracking import TORSO, Box, Points, extent, overlap, same_person
 
 # How far from the expected place a pose may be, in torsos, and how much farther per second unseen.
@@ -20,11 +21,12 @@ _MOST_DIFFERENT = 0.4  # of looks: frames of one person differ by less (95 % wit
 
 @dataclass(frozen=True)
 class Sighting:
-    """A person found in a frame. pose: (33, 3)."""
+    """A person found in a frame. pose: (33, 3). box: around its visible points. found: what the network said."""
 
     pose: Points
     box: Box
     look: Look
+    found: Pose
 
 
 @dataclass(frozen=True)

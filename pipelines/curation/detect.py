@@ -33,18 +33,6 @@ def views(width: int, height: int) -> list[Box]:
     return found
 
 
-def cut(frame: Frame, box: Box) -> tuple[Frame, Box]:
-    """The pixels of a box (black beyond the frame's edge) and the box that they really cover."""
-    size = np.array([frame.shape[1], frame.shape[0]])
-    low = np.floor(box[:2] * size).astype(int)
-    high = np.maximum(np.ceil(box[2:] * size).astype(int), low + 2)
-    inner_low, inner_high = np.clip(low, 0, size), np.clip(high, 0, size)
-    crop = np.zeros((high[1] - low[1], high[0] - low[0], 3), np.uint8)
-    (x0, y0), (x1, y1) = inner_low - low, inner_high - low
-    crop[y0:y1, x0:x1] = frame[inner_low[1] : inner_high[1], inner_low[0] : inner_high[0]]
-    return crop, np.concatenate([low / size, high / size]).astype(np.float32)
-
-
 def square(centre: NDArray[np.float32], side: float, aspect: float) -> Box:
     """Square box (in pixels; aspect = frame width / height) with its side in frame heights."""
     half = np.array([side / aspect, side]) / 2

@@ -1,14 +1,12 @@
 """Body, hand and face landmarks of one person in one frame, on the CPU.
 
-The pose comes from MediaPipe's Tasks API. It says where the hands and the face must be, so their landmark models run
-straight on rotated squares there (through LiteRT), as in MediaPipe Holistic: each estimate places the square for the
-next one, and each model says itself whether it sees a hand or a face. The Tasks API cannot be used for the face mesh of
-468 points: it expects 478 and misreads them.
+The pose says where the hands and the face must be, so their landmark models run straight on rotated squares there, as
+in MediaPipe Holistic: each estimate places the square for the next one, and each model says itself whether it sees a
+hand or a face.
 
 All points are float32 (n, 3): x and y in shares of the whole frame, and a confidence.
 """
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +17,11 @@ from numpy.typing import NDArray
 
 from pipelines.curation import whole_body as wb
 from pipelines.curation.decode import Frame
-from pipelines.curation.detect import cut, place
 from pipelines.curation.models import ModelPaths
+from pipelines.curation.networks.pose import BlazePose, Pose
+from pipelines.curation.networks.region import Region, cut_region
+from pipelines.curation.networks.tflite import TfliteNetwork
 from pipelines.curation.tracking import Box, Points
-from pipelines.silence import native_stderr_silenced
 
 _NOSE, _EYES, _SHOULDERS, _HIPS = 0, (2, 5), (11, 12), (23, 24)
 _HEAD = range(11)
@@ -41,15 +40,6 @@ _FACE_EYES, _FACE_NOSE = (263, 33), 1
 _HAND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # the points that MediaPipe places the next square by
 
 
-@dataclass(frozen=True)
-class Region:
-    """A rotated square in pixels. angle: by which its content is tilted clockwise, radians."""
-
-    centre: NDArray[np.float32]
-    side: float
-    angle: float
-
-
 class RegionModel:
     """A TFLite landmark model that reads a square RGB image in [0, 1] and gives points in its pixels and scores.
 
@@ -57,32 +47,17 @@ class RegionModel:
     """
 
     def __init__(self, model: Path, size: int, points: str, scores: Sequence[str], is_logit: bool) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        with native_stderr_silenced():  # it reports how it computes
-            self._network = Interpreter(str(model), num_threads=1)
-            self._network.allocate_tensors()
-        (self._input,) = (tensor["index"] for tensor in self._network.get_input_details())
-        places = {tensor["name"]: tensor["index"] for tensor in self._network.get_output_details()}
-        self._size, self._outputs, self._is_logit = size, [places[name] for name in (points, *scores)], is_logit
+        self._network = TfliteNetwork(model, (points, *scores))
+        self._size, self._is_logit = size, is_logit
 
     def look(self, frame: Frame, region: Region) -> tuple[NDArray[np.float32], list[float]]:
         """Points (n, 2) in pixels of the frame, and the scores in [0, 1]."""
-        import cv2
-
-        x, y = map(float, region.centre)
-        turn = cv2.getRotationMatrix2D((x, y), np.degrees(region.angle), self._size / region.side)
-        turn[:, 2] += self._size / 2 - region.centre
-        image = cv2.warpAffine(frame, turn, (self._size, self._size), flags=cv2.INTER_LINEAR)
-        self._network.set_tensor(self._input, (image.astype(np.float32) / 255)[None])
-        self._network.invoke()
-        points, *scores = map(self._network.get_tensor, self._outputs)
-        back = cv2.invertAffineTransform(turn)
+        cut = cut_region(frame, region, self._size)
+        points, *scores = self._network.run(cut.pixels.astype(np.float32) / 255)
         values = [float(score.reshape(-1)[0]) for score in scores]
-        return (
-            (points.reshape(-1, 3)[:, :2] @ back[:, :2].T + back[:, 2]).astype(np.float32),
-            [1 / (1 + float(np.exp(-value))) for value in values] if self._is_logit else values,
-        )
+        if self._is_logit:
+            values = [1 / (1 + float(np.exp(-value))) for value in values]
+        return cut.in_frame(points.reshape(-1, 3)[:, :2]), values
 
 
 @dataclass(frozen=True)
@@ -100,8 +75,12 @@ class LandmarkConfig:
 
 
 class PoseModel(Protocol):
-    def poses(self, frame: Frame, box: Box) -> list[Points]:
-        """(33, 3) for each person found in a part of the frame (RGB), in shares of the frame, with visibilities."""
+    def poses(self, frame: Frame, box: Box) -> list[Pose]:
+        """Each person found in a part of the frame (RGB)."""
+        ...
+
+    def follow(self, frame: Frame, region: Region) -> Pose | None:
+        """The person in a region of the frame, where they are expected; None where nobody is."""
         ...
 
 
@@ -126,38 +105,7 @@ def load_landmarker(paths: ModelPaths, config: LandmarkConfig) -> WholeBody:
         from pipelines.curation.vitpose import VitPose
 
         return Landmarker(VitPose(config.weights, config.min_pose), paths, config)
-    return Landmarker(MediaPipePose(paths.pose, config.min_pose), paths, config)
-
-
-class MediaPipePose:
-    """A `PoseModel`: MediaPipe's. model: a task bundle. people_per_view: found in one look, at most."""
-
-    def __init__(self, model: Path, min_confidence: float, people_per_view: int = 3) -> None:
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
-
-        self._mediapipe = mediapipe
-        # MediaPipe reports every graph that it starts; what fails it raises.
-        with native_stderr_silenced():
-            self._pose = vision.PoseLandmarker.create_from_options(
-                vision.PoseLandmarkerOptions(
-                    base_options=BaseOptions(model_asset_path=str(model)),
-                    num_poses=people_per_view,
-                    min_pose_detection_confidence=min_confidence,
-                    min_pose_presence_confidence=min_confidence,
-                )
-            )
-        # Left to its destructor, it would be closed after the modules that closing needs.
-        weakref.finalize(self, self._pose.close)
-
-    def poses(self, frame: Frame, box: Box) -> list[Points]:
-        """See `PoseModel`."""
-        crop, real = cut(frame, box)
-        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=crop)
-        with native_stderr_silenced():
-            people = self._pose.detect(image).pose_landmarks
-        found = [np.array([(p.x, p.y, p.visibility) for p in person], np.float32) for person in people]
-        return [np.concatenate([place(person[:, :2], real), person[:, 2:]], axis=1) for person in found]
+    return Landmarker(BlazePose(paths.pose, config.min_pose), paths, config)
 
 
 class Landmarker:
@@ -168,9 +116,13 @@ class Landmarker:
         self._hand = RegionModel(paths.hand, 224, "Identity", ("Identity_1", "Identity_2"), is_logit=False)
         self._face = RegionModel(paths.face, 192, "conv2d_21", ("conv2d_31",), is_logit=True)
 
-    def poses(self, frame: Frame, box: Box) -> list[Points]:
+    def poses(self, frame: Frame, box: Box) -> list[Pose]:
         """See `PoseModel`."""
         return self._pose.poses(frame, box)
+
+    def follow(self, frame: Frame, region: Region) -> Pose | None:
+        """See `PoseModel`."""
+        return self._pose.follow(frame, region)
 
     def landmarks(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:
         """See `WholeBody`: the hands are looked for where they were, too."""

@@ -11,6 +11,8 @@ import numpy as np
 from pipelines.curation import tracking
 from pipelines.curation.coco import landmarks_of_coco
 from pipelines.curation.decode import Frame
+from pipelines.curation.networks.pose import Pose
+from pipelines.curation.networks.region import Region, box_around
 from pipelines.curation.tracking import Box, Points
 from pipelines.curation.whole_body import POSE
 from pipelines.errors import UsageError
@@ -51,10 +53,15 @@ class Rtmw:
             )
         self._size, self._min_confidence = (width, height), min_confidence
 
-    def poses(self, frame: Frame, box: Box) -> list[Points]:
-        """(33, 3) of the person in a part of the frame, in shares of it: one at most."""
-        landmarks = self._look(frame, box)
-        return [landmarks[POSE]] if (landmarks[POSE, 2] > 0).sum() >= 4 else []
+    def poses(self, frame: Frame, box: Box) -> list[Pose]:
+        """The person in a part of the frame: one at most."""
+        points = self._look(frame, box)[POSE]
+        known = points[points[:, 2] > 0, 2]
+        return [Pose(points, float(known.mean()))] if len(known) >= 4 else []
+
+    def follow(self, frame: Frame, region: Region) -> Pose | None:
+        """See `PoseModel`: the same as a look at the upright box around the region."""
+        return next(iter(self.poses(frame, box_around(region, frame))), None)
 
     def landmarks(self, frame: Frame, pose: Points, previous: Points | None = None) -> Points:  # noqa: ARG002
         """See `WholeBody`. previous is not needed: the network sees the hands itself."""

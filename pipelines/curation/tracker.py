@@ -1,9 +1,10 @@
 """Follow the people of a shot, frame by frame.
 
-Each known person is looked for where they are expected, and newcomers in the whole frame a few times per second. All
-poses found in a frame are then assigned to all known people at once (see assignment.py). Who is found is painted out
-before those are looked for who are not. Who is not seen stays known for a while, so that they are the same track when
-they come out from behind somebody.
+Who was seen in the frame before is looked for where their own points say, without a detector. A few times per second
+detectors look instead, around each known person and in the whole frame for newcomers: whom they do not confirm for most
+of a track was a ghost. All poses found in a frame are assigned to all known people at once (see assignment.py). Who is
+found is painted out before those are looked for who are not. Who is not seen stays known for a while, so that they are
+the same track when they come out from behind somebody.
 """
 
 from collections.abc import Callable
@@ -19,15 +20,20 @@ from pipelines.curation.assignment import Expected, Sighting, assign, coincide, 
 from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector, place, square, views
 from pipelines.curation.landmarks import WholeBody
+from pipelines.curation.networks.pose import Pose
+from pipelines.curation.networks.region import moved_by, region_around
 from pipelines.curation.tracking import TORSO, Box, Points, moved
 
 if TYPE_CHECKING:
     from pipelines.curation.people import PeopleConfig
 
-_SHOULDERS = (11, 12)
+_SHOULDERS, _HEAD_POINTS = (11, 12), 11
 _SEARCHES = (1.4, 1.2, 1.9)  # sides of the squares in which a person is looked for in turn, in sizes of their box
 _SURE, _NEAR = 0.3, 0.1  # cost of a sure assignment; overlap of the boxes of people who may be confused
-_NEWCOMER = (1.5, 2.2)  # the same for somebody who is new
+_NEWCOMER = (1.5, 2.2)  # the same for somebody whom only the person detector sees
+_IN_BOX = 0.25  # least overlap of a person with the box in which they were detected
+_SURE_HEAD = 0.8  # mean visibility of the points of a head that is enough to be somebody
+_LEAST_CONFIRMED = 0.34  # share of the looks of detectors at a track in which they saw its person
 _SEARCHED_S = 0.5  # so long someone lost is looked for in every frame, then only together with newcomers
 _MOVES_ON_S = 1.0  # so long someone unseen is expected to go on as they did
 _STEADY = 0.3  # weight of the last step in the mean velocity
@@ -41,20 +47,29 @@ _GHOST_DISTANCE, _GHOST_DIFFERENCE, _GHOST_FRAMES = 0.35, 0.25, 4
 
 @dataclass
 class Track:
-    """One person through a shot: indices of the frames where they are seen, with boxes and landmarks (543, 3)."""
+    """One person through a shot: indices of the frames where they are seen, with boxes, landmarks (543, 3) and how sure
+    the pose network was. looks, confirmed: how often detectors looked for them, and how often they saw them."""
 
     indices: list[int] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     landmarks: list[Points] = field(default_factory=list)
+    presence: list[float] = field(default_factory=list)
+    looks: int = 0
+    confirmed: int = 0
 
-    def add(self, index: int, box: Box, landmarks: Points) -> None:
+    def add(self, index: int, box: Box, landmarks: Points, presence: float) -> None:
         self.indices.append(index)
         self.boxes.append(box)
         self.landmarks.append(landmarks)
+        self.presence.append(presence)
 
     def drop_last(self, count: int) -> None:
-        for values in (self.indices, self.boxes, self.landmarks):
+        for values in (self.indices, self.boxes, self.landmarks, self.presence):
             del values[len(values) - count :]
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self.confirmed >= _LEAST_CONFIRMED * self.looks
 
 
 @dataclass
@@ -101,8 +116,9 @@ class Tracker:
     def step(self, index: int, frame: Frame) -> None:
         self._end(lambda known: known.unseen(index) > self._longest_loss)
         expected = [self._expected(known, index) for known in self._known]
-        seen: list[Sighting] = []
-        pairs: dict[int, int] = {}
+        detects = index % self._detect_every == 0
+        seen = [] if detects else self._followed(index, frame)
+        pairs = assign(expected, seen, self._aspect)
         for side in _SEARCHES:
             sure = self._sure(expected, seen, pairs)
             canvas = painted_out(frame, [seen[pairs[number]].pose for number in sure])
@@ -112,7 +128,10 @@ class Tracker:
                     seen += self._look(frame, canvas, box, side)
             pairs = assign(expected, seen, self._aspect)
         newcomers: list[Sighting] = []
-        if index % self._detect_every == 0:
+        if detects:
+            self._confirm(pairs, index)
+            seen += self._followed(index, frame)
+            pairs = assign(expected, seen, self._aspect)
             newcomers = self._newcomers(index, frame, [seen[s] for s in pairs.values()])
             pairs = assign(expected, seen + newcomers, self._aspect)
         found = [(seen + newcomers)[s] for s in pairs.values()]
@@ -124,6 +143,23 @@ class Tracker:
                 self._known.append(Known(Track(), one, one.look))
                 self._extend(self._known[-1], index, frame, one)
         self._end_ghosts(index)
+
+    def _followed(self, index: int, frame: Frame) -> list[Sighting]:
+        """Those who were seen in the frame before, each where their own points then said that they would be."""
+        found = []
+        for known in self._known:
+            region = known.last.found.next_region
+            if region is not None and known.unseen(index) == 1:
+                pose = self._landmarker.follow(frame, moved_by(region, known.shift(index, 1), frame))
+                found += self._sightings(frame, frame, [pose] if pose is not None else [])
+        return found
+
+    def _confirm(self, pairs: dict[int, int], index: int) -> None:
+        """Note whom detectors saw of those who were there in the frame before. pairs: see `assign`."""
+        for number, known in enumerate(self._known):
+            if known.unseen(index) == 1:
+                known.track.looks += 1
+                known.track.confirmed += number in pairs
 
     def goes_on(self, index: int, frame: Frame) -> bool:
         """Whether the people of the frame before are in this one, at most a step further: else a cut lies between.
@@ -143,8 +179,9 @@ class Tracker:
         return step < max(_STEP, _FASTER * known.pace)
 
     def finish(self) -> list[Track]:
-        """All tracks, in the order in which they began."""
-        tracks = [track for track in self._ended + [known.track for known in self._known] if track.indices]
+        """The tracks of people whom detectors confirmed, in the order in which they began."""
+        everybody = self._ended + [known.track for known in self._known]
+        tracks = [track for track in everybody if track.indices and track.is_confirmed]
         return sorted(tracks, key=lambda track: (track.indices[0], *track.boxes[0].tolist()))
 
     def _sure(self, expected: list[Expected], seen: list[Sighting], pairs: dict[int, int]) -> list[int]:
@@ -189,7 +226,9 @@ class Tracker:
         previous = track.landmarks[-1] if track.indices and track.indices[-1] == index - 1 else None
         if track.indices:
             known.see(index, seen, self._aspect)
-        track.add(index, seen.box, self._landmarker.landmarks(frame, seen.pose, previous))
+        landmarks = self._landmarker.landmarks(frame, seen.pose, previous)
+        box = tracking.person_box(landmarks, seen.box, seen.found.silhouette, self._aspect)
+        track.add(index, box, landmarks, seen.found.presence)
 
     def _look(self, frame: Frame, canvas: Frame, box: Box, side: float) -> list[Sighting]:
         """Who is in a square around a box. canvas: the frame without the others. side: in sizes of the box."""
@@ -211,7 +250,7 @@ class Tracker:
             canvas = painted_out(frame, [one.pose for one in taken + newcomers])
             # Poses first: a person detector may box two people as one.
             for rough in self._sightings(frame, canvas, self._landmarker.poses(canvas, view)):
-                newcomers += self._closer(frame, canvas, rough.box, taken + newcomers, rough)
+                newcomers += self._closer(frame, canvas, rough, taken + newcomers)
             size = np.array([frame.shape[1], frame.shape[0]] * 2)
             x0, y0, x1, y1 = np.round(view * size).astype(int)
             for box, score in self._detector.detect(np.ascontiguousarray(canvas[y0:y1, x0:x1])):
@@ -219,35 +258,54 @@ class Tracker:
                 scores.append(score)
         canvas = painted_out(frame, [one.pose for one in taken + newcomers])
         for kept in tracking.suppress(boxes, scores):
-            if all(tracking.overlap(boxes[kept], other.box)[1] < 0.6 for other in taken + newcomers):
-                newcomers += self._closer(frame, canvas, boxes[kept], taken + newcomers)
+            if all(_share(boxes[kept], other)[1] < 0.6 for other in taken + newcomers):
+                newcomers += self._in_box(frame, canvas, boxes[kept], taken + newcomers)
         return newcomers
 
-    def _closer(
-        self, frame: Frame, canvas: Frame, box: Box, taken: list[Sighting], rough: Sighting | None = None
-    ) -> list[Sighting]:
-        """The person in a box, seen from nearer; none where they are taken."""
+    def _is_free(self, one: Sighting, taken: list[Sighting]) -> bool:
+        return not any(coincide(one, other, self._aspect) for other in taken)
 
-        def free(one: Sighting) -> bool:
-            return not any(coincide(one, other, self._aspect) for other in taken)
+    def _closer(self, frame: Frame, canvas: Frame, rough: Sighting, taken: list[Sighting]) -> list[Sighting]:
+        """Somebody found in a whole view, looked at again where their points say that they are; none where taken.
 
-        if rough is not None and not free(rough):
+        What was seen at first stays where the second look shows nobody.
+        """
+        if not self._is_free(rough, taken):
             return []
+        region = rough.found.next_region or region_around(rough.box, frame, _NEWCOMER[0])
+        pose = self._landmarker.follow(canvas, region)
+        for nearer in self._sightings(frame, canvas, [pose] if pose is not None else []):
+            if coincide(nearer, rough, self._aspect) and self._is_free(nearer, taken):
+                return [nearer]
+        return [rough]
+
+    def _in_box(self, frame: Frame, canvas: Frame, box: Box, taken: list[Sighting]) -> list[Sighting]:
+        """Whom only the person detector saw, in this box; none where they are taken or no pose fits."""
         for side in _NEWCOMER:
-            candidates = [one for one in self._look(frame, canvas, box, side) if free(one)]
-            best = max(candidates, key=lambda one: tracking.overlap(box, one.box)[0], default=None)
-            if best is not None and tracking.overlap(box, best.box)[0] >= 0.25:
-                return [best]
+            candidates = [one for one in self._look(frame, canvas, box, side) if self._is_free(one, taken)]
+            best = max(candidates, key=lambda one: _share(box, one)[0], default=None)
+            if best is not None and _share(box, best)[0] >= _IN_BOX:
+                return self._closer(frame, canvas, best, taken)
         return []
 
-    def _sightings(self, frame: Frame, canvas: Frame, poses: list[Points]) -> list[Sighting]:
+    def _sightings(self, frame: Frame, canvas: Frame, poses: list[Pose]) -> list[Sighting]:
         """Those of the poses that may be people."""
-        boxed = [(pose, tracking.box_of_pose(pose, self._aspect)) for pose in poses]
-        return [
-            Sighting(pose, box, look_of(frame, pose))
-            for pose, box in boxed
-            if box is not None
-            and box[3] - box[1] >= self._config.min_height
-            and pose[list(_SHOULDERS), 2].mean() >= self._config.landmarks.min_pose
-            and not lies_on_paint(pose, frame, canvas)
-        ]
+        sightings = []
+        for found in poses:
+            pose, box = found.points, tracking.box_of_pose(found.points, self._aspect)
+            if box is None or not self._may_be_somebody(pose, box) or lies_on_paint(pose, frame, canvas):
+                continue
+            sightings.append(Sighting(pose, box, look_of(frame, pose), found))
+        return sightings
+
+    def _may_be_somebody(self, pose: Points, box: Box) -> bool:
+        """Somebody is as tall as asked for, and shows the shoulders, or surely a head."""
+        shows_shoulders = pose[list(_SHOULDERS), 2].mean() >= self._config.landmarks.min_pose
+        shows_head = pose[:_HEAD_POINTS, 2].mean() >= _SURE_HEAD
+        return bool(box[3] - box[1] >= self._config.min_height and (shows_shoulders or shows_head))
+
+
+def _share(box: Box, one: Sighting) -> tuple[float, float]:
+    """How a detected box overlaps with somebody, by their outline where it is known: see `tracking.overlap`."""
+    outline = one.found.silhouette
+    return tracking.overlap(box, one.box if outline is None else outline)

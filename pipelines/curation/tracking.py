@@ -8,12 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.curation.whole_body import PARTS, POSE
+
 Box = NDArray[np.float32]
 Points = NDArray[np.float32]
 FULL_FRAME: Box = np.array([0, 0, 1, 1], np.float32)
 
 TORSO = [0, 11, 12, 23, 24]  # nose, shoulders and hips in a pose of 33 landmarks
 
+_HEAD, _EYES, _MOUTH, _EARS = slice(0, 11), (2, 5), (9, 10), (7, 8)
+# Of a head with hair, in distances between the eyes and the mouth: above the eyes, below the mouth, to the sides.
+_CROWN, _CHIN, _TEMPLE = 2.2, 1.1, 1.6
+_AROUND_PART = 0.15  # of flesh around the points of a hand or a face, in its sizes
+_FARTHEST_OUTLINE = 0.4  # from what the points say, in sizes of the person
 _LEAST_CONFIDENCE = 0.3
 _SEEN = 0.5  # from this confidence on a point's place is relied on
 
@@ -49,6 +56,56 @@ def box_of_pose(pose: Points, aspect: float) -> Box | None:
     if len(seen) < 4:
         return None
     return grow(np.concatenate([seen.min(0), seen.max(0)]), 0.08, aspect)
+
+
+def person_box(landmarks: Points, pose_box: Box, silhouette: Box | None, aspect: float) -> Box:
+    """Box around all of a person, hair, hat and fingers included, cut at the frame's edge.
+
+    landmarks: (543, 3), see `whole_body`. pose_box: of `box_of_pose`. silhouette: the box of the outline that the pose
+    network saw, if any: it is believed as far as it stays near what the points say, since it may hold somebody else.
+    """
+    corners = [pose_box[:2], pose_box[2:], *head_corners(landmarks[POSE], aspect)]
+    for name in ("left_hand", "right_hand", "face"):
+        part = landmarks[PARTS[name]]
+        seen = part[part[:, 2] > 0, :2]
+        if len(seen):
+            part_box = grow(np.concatenate([seen.min(0), seen.max(0)]), _AROUND_PART, aspect)
+            corners += [part_box[:2], part_box[2:]]
+    points = np.clip(np.stack(corners), 0, 1)
+    box = np.concatenate([points.min(0), points.max(0)])
+    if silhouette is not None:
+        farthest = grow(box, _FARTHEST_OUTLINE, aspect)
+        box[:2] = np.minimum(box[:2], np.maximum(silhouette[:2], farthest[:2]))
+        box[2:] = np.maximum(box[2:], np.minimum(silhouette[2:], farthest[2:]))
+    whole: Box = box.astype(np.float32)
+    return whole
+
+
+def head_corners(pose: Points, aspect: float) -> list[Points]:
+    """Corners (2,) of an upright head with hair about the eyes and the mouth of a pose (33, 3); none where the head is
+    not seen.
+
+    A head's crown is about 1.5 times as far above the eyes as the mouth is below them, its sides .8 times as far apart
+    from the middle (as in drawing manuals); hair takes more.
+    """
+    if pose[_HEAD, 2].mean() < _LEAST_CONFIDENCE:
+        return []
+    scale = np.array([aspect, 1.0])
+    points = pose[:, :2] * scale
+    eyes, mouth = points[list(_EYES)].mean(0), points[list(_MOUTH)].mean(0)
+    upward = eyes - mouth
+    # Seen from the side the eyes are near each other, from above the mouth is near the eyes: the largest is not fooled.
+    spread = [np.linalg.norm(points[a] - points[b]) for a, b in (_EYES, _EARS)]
+    unit = max(float(np.linalg.norm(upward)), float(spread[0]), float(spread[1]) / 2, 1e-6)
+    up = upward / max(float(np.linalg.norm(upward)), 1e-6)
+    across = np.array([-up[1], up[0]])
+    # The nose and the ears lie on the middle line of the head, whichever way it is turned.
+    middle = across * float((points[_HEAD].mean(0) - eyes) @ across)
+    corners = []
+    for base, rise in ((eyes, _CROWN), (mouth, -_CHIN)):
+        for side in (-_TEMPLE, _TEMPLE):
+            corners.append((base + middle + unit * (rise * up + side * across)) / scale)
+    return [corner.astype(np.float32) for corner in corners]
 
 
 def suppress(

@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 from pipelines.curation.coco import pose_of_coco
 from pipelines.curation.decode import Frame
-from pipelines.curation.tracking import Box, Points
+from pipelines.curation.networks.pose import Pose
+from pipelines.curation.networks.region import Region, box_around
+from pipelines.curation.tracking import Box
 from pipelines.errors import UsageError
 
 _PADDING = 1.25
@@ -34,8 +36,8 @@ class VitPose:
         self._size, self._min_confidence = (width, height), min_confidence
         self._has_experts = network.config.backbone_config.num_experts > 1
 
-    def poses(self, frame: Frame, box: Box) -> list[Points]:
-        """(33, 3) of the person in a part of the frame, in shares of it: one at most."""
+    def poses(self, frame: Frame, box: Box) -> list[Pose]:
+        """The person in a part of the frame: one at most."""
         import torch
 
         from pipelines.curation.top_down import crop_person
@@ -47,7 +49,12 @@ class VitPose:
             maps = self._network(torch.from_numpy(crop.pixels).to(self._device), **expert).heatmaps[0, :_BODY]
         places, confidence = peaks(maps.float().cpu().numpy(), self._size)
         found = np.concatenate([crop.placed(places, frame), confidence[:, None]], axis=1)
-        return [pose_of_coco(found)] if confidence.mean() >= self._min_confidence else []
+        sure = float(confidence.mean())
+        return [Pose(pose_of_coco(found), sure)] if sure >= self._min_confidence else []
+
+    def follow(self, frame: Frame, region: Region) -> Pose | None:
+        """See `PoseModel`: the same as a look at the upright box around the region."""
+        return next(iter(self.poses(frame, box_around(region, frame))), None)
 
 
 def peaks(heat: NDArray[np.float32], size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.curation import tracking
 from pipelines.curation.clips import ClipsConfig
 from pipelines.curation.cut import Window, cut_windows, nearest_frames, resized
 from pipelines.curation.decode import Frame, PyAvDecoder, bounded_size
@@ -87,7 +88,8 @@ class Watcher:
         nearest = [int(np.abs(seen - index).argmin()) for index in span]
         landmarks = np.stack([largest.landmarks[i] for i in nearest])
         landmarks = smoothed(landmarks, fps, aspect, self._people.landmarks.smoothing_s)
-        whole = Track(list(span), [largest.boxes[i] for i in nearest], list(landmarks))
+        boxes = [largest.boxes[i] for i in nearest]
+        whole = Track(list(span), boxes, list(landmarks), [largest.presence[i] for i in nearest])
         return whole, np.array(times)[span.start : span.stop]
 
     def _window(self, track: Track, fps: float, width: int, height: int) -> tuple[NDArray[np.int64], int]:
@@ -96,7 +98,8 @@ class Watcher:
 
 
 def _filled(track: Track) -> float:
-    return float(sum((box[2] - box[0]) * (box[3] - box[1]) for box in track.boxes))
+    """How much of the picture somebody fills over time, for as sure as it is that they are there."""
+    return sum(tracking.area(box) * sure for box, sure in zip(track.boxes, track.presence, strict=True))
 
 
 def _place(

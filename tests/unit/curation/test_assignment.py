@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.curation.appearance import Look
 from pipelines.curation.assignment import Expected, Sighting, assign, coincide, cost, distance
+from pipelines.curation.networks.pose import Pose
 from pipelines.curation.tracking import Points, box_of_pose
 
 ASPECT = 1.5
@@ -28,7 +29,7 @@ def wearing(colour: int) -> Look:
 def seen(x: float, colour: int = 0) -> Sighting:
     box = box_of_pose(standing(x), ASPECT)
     assert box is not None
-    return Sighting(standing(x), box, wearing(colour))
+    return Sighting(standing(x), box, wearing(colour), Pose(standing(x), 1.0))
 
 
 def expected(x: float, colour: int = 0, unseen_s: float = STEP) -> Expected:

@@ -1,13 +1,11 @@
-"""Crops and their coordinates, the tiles, and the anchors of the person detector."""
+"""The tiles, and the anchors of the person detector."""
 
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipelines.curation.detect import _anchors, _decode, cut, place, square, views
+from pipelines.curation.detect import _anchors, _decode, place, views
 
 
 @pytest.mark.parametrize(("size", "count"), [((640, 480), 1), ((1280, 720), 4), ((1080, 1920), 4), ((600, 400), 3)])
@@ -21,17 +19,6 @@ def test_views_cover_the_frame(size: tuple[int, int], count: int) -> None:
     starts = sorted(found[1:], key=lambda tile: float(tile[:2].sum()))
     for before, after in pairwise(starts):
         assert (after[:2] <= before[2:]).all()
-
-
-@given(st.floats(-0.5, 1.2), st.floats(-0.5, 1.2), st.floats(0.02, 1.5))
-def test_cut_shows_the_frame_and_black_beyond(x: float, y: float, side: float) -> None:
-    frame = np.random.default_rng(0).integers(1, 255, (40, 60, 3), dtype=np.uint8)
-    crop, real = cut(frame, square(np.array([x, y], np.float32), side, 1.5))
-    x0, y0 = round(float(real[0]) * 60), round(float(real[1]) * 40)
-    for row, column in ((0, 0), (crop.shape[0] - 1, crop.shape[1] - 1), (crop.shape[0] // 2, crop.shape[1] // 2)):
-        r, c = y0 + row, x0 + column
-        inside = 0 <= r < 40 and 0 <= c < 60
-        assert crop[row, column].tolist() == (frame[r, c].tolist() if inside else [0, 0, 0])
 
 
 def test_place_undoes_a_crop() -> None:

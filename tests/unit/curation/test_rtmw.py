@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from pipelines.curation.networks.region import Region
 from pipelines.curation.rtmw import Rtmw
 from pipelines.curation.whole_body import COUNT, LEFT_HAND, POSE
 from pipelines.errors import UsageError
@@ -59,7 +60,7 @@ def spot(x: int, y: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("box", [(0.0, 0.0, 1.0, 1.0), (0.4, 0.2, 0.8, 0.9), (0.5, 0.5, 1.3, 1.3)])
 def test_points_come_back_to_where_they_are_in_the_frame(network: Path, box: tuple[float, ...]) -> None:
     (pose,) = Rtmw(network, 0.3).poses(spot(200, 150), np.array(box, np.float32))
-    known = pose[pose[:, 2] > 0]
+    known = pose.points[pose.points[:, 2] > 0]
     assert len(known) == 17 + 4
     assert known[:, 0] == pytest.approx(200 / 320, abs=0.03)
     assert known[:, 1] == pytest.approx(150 / 240, abs=0.03)
@@ -68,10 +69,16 @@ def test_points_come_back_to_where_they_are_in_the_frame(network: Path, box: tup
 def test_the_whole_body_is_found_from_the_pose(network: Path) -> None:
     frame, model = spot(100, 100), Rtmw(network, 0.3)
     (pose,) = model.poses(frame, np.array([0, 0, 1, 1], np.float32))
-    found = model.landmarks(frame, pose)
+    found = model.landmarks(frame, pose.points)
     assert found.shape == (COUNT, 3)
     assert (found[LEFT_HAND, 2] == 1).all()
     assert found[POSE][0, :2] == pytest.approx([100 / 320, 100 / 240], abs=0.03)
+
+
+def test_somebody_is_followed_where_they_are_expected(network: Path) -> None:
+    pose = Rtmw(network, 0.3).follow(spot(200, 150), Region(np.array([190, 140], np.float32), 120.0, 0.2))
+    assert pose is not None
+    assert pose.points[0, :2] == pytest.approx([200 / 320, 150 / 240], abs=0.03)
 
 
 def test_points_below_the_least_confidence_are_not_known(network: Path) -> None:

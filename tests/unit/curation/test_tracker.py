@@ -6,8 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import keypoints as kp
+from pipelines.curation import whole_body as wb
 from pipelines.curation.detect import views
+from pipelines.curation.networks.pose import Pose
+from pipelines.curation.networks.region import Region
 from pipelines.curation.people import PeopleConfig
 from pipelines.curation.tracker import Track, Tracker
 from pipelines.curation.tracking import Box, Points, overlap
@@ -20,6 +22,7 @@ def person(x: float, height: float = 0.7) -> Points:
     pose = np.zeros((33, 3), np.float32)
     pose[:, 0] = x + np.linspace(-0.06, 0.06, 33)
     pose[:, 1] = 0.5 + height * np.linspace(-0.5, 0.5, 33)
+    pose[:11, 0] = x
     pose[11:13, 1] = 0.5 - 0.3 * height
     pose[23:25, 1] = 0.5 + 0.1 * height
     pose[:, 2] = 0.9
@@ -34,16 +37,27 @@ class Scene:
     detections: list[tuple[Box, float]] = field(default_factory=list)
     pose_sees_views: bool = True
 
-    def poses(self, _frame: np.ndarray, box: Box) -> list[Points]:
+    def follow(self, _frame: np.ndarray, region: Region) -> Pose | None:
+        low, high = (region.centre + half for half in (-region.side / 2, region.side / 2))
+        centres = [(p, p[:, :2].mean(0) * [160, 90]) for p in self.people]
+        inside = [p for p, c in centres if (c > low).all() and (c < high).all()]
+        return self._pose(inside[0]) if inside else None
+
+    def _pose(self, points: Points) -> Pose:
+        """Somebody, and where to look for them next."""
+        centre, height = points[:, :2].mean(0) * [160, 90], np.ptp(points[:, 1]) * 90
+        return Pose(points, 1.0, Region(centre.astype(np.float32), 1.4 * float(height), 0.0))
+
+    def poses(self, _frame: np.ndarray, box: Box) -> list[Pose]:
         is_view = any(np.allclose(box, view) for view in views(160, 90))
         if is_view and not self.pose_sees_views:
             return []
         centres = [(p, p[:, :2].mean(0)) for p in self.people]
-        return [p for p, c in centres if (c > box[:2]).all() and (c < box[2:]).all()]
+        return [self._pose(p) for p, c in centres if (c > box[:2]).all() and (c < box[2:]).all()]
 
     def landmarks(self, _frame: np.ndarray, pose: Points, _previous: Points | None) -> Points:
-        found = np.zeros((kp.COUNT, 3), np.float32)
-        found[kp.BODY_SLICE] = pose[kp.MEDIAPIPE_POSE]
+        found = np.zeros((wb.COUNT, 3), np.float32)
+        found[wb.POSE] = pose
         return found
 
     def detect(self, _frame: np.ndarray) -> list[tuple[Box, float]]:

@@ -21,8 +21,8 @@ def test_a_saved_network_gives_a_pose_near_the_person(tmp_path: Path, experts: i
     VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone, num_labels=17)).save_pretrained(tmp_path)
     frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     (pose,) = VitPose(str(tmp_path), -1.0).poses(frame, np.array([0.25, 0.25, 0.75, 0.75], np.float32))
-    assert pose.shape == (33, 3)
-    inside = pose[[0, 2, 5, 11, 12, 23, 24, 27, 28], :2]
+    assert pose.points.shape == (33, 3)
+    inside = pose.points[[0, 2, 5, 11, 12, 23, 24, 27, 28], :2]
     # The padded box, 0.625 of the frame wide, made as high as the network's input.
     assert (np.abs(inside - 0.5) <= [0.3125, 0.5556]).all()
     assert VitPose(str(tmp_path), 1.1).poses(frame, np.array([0, 0, 1, 1], np.float32)) == []
