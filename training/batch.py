@@ -20,8 +20,10 @@ class Batch:
     target (B, T, 3, S, S). mask (B, T, S, S): the target's person, zero where not known. keypoints (B, T, 88, 3): of
     the target. points (B, T, 88, 3): of the driver, in its crops. normals (B, T, 2, 4, N, N), hand_boxes (B, T, 2, 4):
     of the target. known (B, T): 1 for a history frame that is given clean. real (B, T): 0 for the frames that only fill
-    up a sample which is too short: nothing is taught there. latents (B, C, t, h, w) and
-    reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where they are not kept.
+    up a sample which is too short: nothing is taught there. shown (B, 4): the part x0, y0, x1, y1 of the target's
+    picture that was filmed, in shares of it; around it pictures are filled, and nothing is taught.
+    latents (B, C, t, h, w) and reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where
+    they are not kept.
     """
 
     position: Tensor
@@ -36,6 +38,7 @@ class Batch:
     hand_boxes: Tensor
     known: Tensor
     real: Tensor
+    shown: Tensor
     latents: Tensor | None
     reference_latents: Tensor | None
 
@@ -73,7 +76,8 @@ def mirrored(sample: Batch) -> Batch:
         keypoints=_renamed(sample.keypoints),
         points=_swapped(sample.points),
         normals=sample.normals.flip(-4),
-        hand_boxes=_boxes(sample.hand_boxes),
+        hand_boxes=_boxes(sample.hand_boxes.flip(-2)),
+        shown=_boxes(sample.shown),
     )
 
 
@@ -98,7 +102,7 @@ def _swapped(points: Tensor) -> Tensor:
 
 
 def _boxes(boxes: Tensor) -> Tensor:
-    """Boxes (..., 2, 4) of the hands in the frame; all zero where a hand has none."""
-    left, top, right, bottom = boxes.flip(-2).unbind(-1)
+    """Boxes (..., 4) in the frame; all zero where there is none."""
+    left, top, right, bottom = boxes.unbind(-1)
     there = (right > left).to(boxes.dtype)
     return torch.stack([(1 - right) * there, top, (1 - left) * there, bottom], -1)

@@ -27,6 +27,7 @@ from training.windows import frames_from, references, starts
 
 _AHEAD = 3  # batches that are prepared while the model works
 _HISTORY_SHARE = 0.5
+_WHOLE = (0.0, 0.0, 1.0, 1.0)
 _UNKNOWN = torch.zeros(1, dtype=torch.uint8)
 _cached_order = lru_cache(maxsize=8)(order)
 
@@ -183,6 +184,7 @@ class Stream:
             target.hand_boxes[:count],
             (torch.arange(count) < choice.history).float(),
             real,
+            torch.tensor(choice.ref.meta.get("shown") or _WHOLE, dtype=torch.float32),
             latents,
             still,
         )

@@ -70,7 +70,8 @@ class Objective(nn.Module):
             output, _ = animator.predict_clean(latents, time, known, guidance, reference, still)
             wanted = clean if animator.config.prediction == "x" else noise - clean
             person = animator.codec.cover(_person(batch.mask)).expand_as(clean)
-            weight = balanced(person, (real * (1 - keep)).expand_as(clean), weights.foreground)
+            filmed = animator.codec.cover(_filmed(batch))
+            weight = balanced(person, real * (1 - keep) * filmed.expand_as(clean), weights.foreground)
             terms["flow"] = _mean_per_sample((output - wanted).square(), weight)
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         return Losses(total, terms)
@@ -116,10 +117,9 @@ class Objective(nn.Module):
             terms["normals"] = self._normals(batch, tokens, heads, features)
         if features is not None and guidance.moved is not None:
             person = _person(batch.mask)[:, :, None].expand_as(guidance.moved)
-            real = batch.real[:, :, None, None, None].expand_as(person)
-            terms["moved"] = _mean_per_sample(
-                (guidance.moved - to_float(batch.target)).square(), balanced(person, real, self.preset.loss.foreground)
-            )
+            counts = (batch.real[:, :, None, None] * _filmed(batch))[:, :, None].expand_as(person)
+            weight = balanced(person, counts, self.preset.loss.foreground)
+            terms["moved"] = _mean_per_sample((guidance.moved - to_float(batch.target)).square(), weight)
         return terms
 
     def _normals(self, batch: Batch, tokens: MotionTokens, heads: Heads, features: Tensor) -> Tensor:
@@ -131,6 +131,16 @@ class Objective(nn.Module):
 
 def _person(mask: Tensor) -> Tensor:
     return (mask > 127).float()
+
+
+def _filmed(batch: Batch) -> Tensor:
+    """(B, T, S, S): 1 where the target's picture was filmed, 0 where it is filled."""
+    count, size = batch.target.shape[1], batch.target.shape[-1]
+    x0, y0, x1, y1 = batch.shown[:, :, None].unbind(1)
+    middles = (torch.arange(size, device=batch.shown.device) + 0.5) / size
+    across = ((middles >= x0) & (middles < x1)).float()
+    down = ((middles >= y0) & (middles < y1)).float()
+    return (down[:, :, None] * across[:, None, :])[:, None].expand(-1, count, -1, -1)
 
 
 def balanced(person: Tensor, counts: Tensor, share: float) -> Tensor:

@@ -25,7 +25,7 @@ from pipelines.curation.quality.overlay import TextDetector
 from pipelines.curation.quality.scores import Scores, Thresholds, criteria, judge
 from pipelines.curation.spans import Span, pieces_of, spans_of
 from pipelines.curation.tracks import Track, load_track
-from pipelines.curation.window import clip_window
+from pipelines.curation.window import clip_window, shown_part
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
@@ -45,6 +45,7 @@ SCHEMA = schema_of(
     path=pa.string(),
     keypoints_path=pa.string(),
     thumbnail_path=pa.string(),
+    shown=pa.list_(pa.float64()),
     **dict.fromkeys(Scores.__dataclass_fields__, pa.float64()),
     overlap=pa.float64(),
     intrusion=pa.float64(),
@@ -226,7 +227,8 @@ def _publish(
     placed[placed[..., 2] == 0] = 0
     with workspace.publish(f"{name}.keypoints.npy") as path:
         np.save(path, placed.astype(np.float32), allow_pickle=False)
-    made = {"path": f"{name}.mp4", "keypoints_path": f"{name}.keypoints.npy"}
+    shown = shown_part(window.corners[chosen[0]], window.side, followed.frame_size)
+    made = {"path": f"{name}.mp4", "keypoints_path": f"{name}.keypoints.npy", "shown": shown}
     return row | made | {"frames": len(frames), "fps": config.fps, "size": config.size}
 
 
@@ -244,6 +246,6 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=7,
+    version=8,
     covers="people",
 )

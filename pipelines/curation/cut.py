@@ -25,6 +25,7 @@ class Window:
     chosen: Sequence[int]
 
 
+_SMEAR = 0.06  # standard deviation of the Gaussian over what is beyond the frame, in sides of the clip
 See = Callable[[float, Picture, Frame, Sequence[tuple[int, int]]], None]
 
 
@@ -61,7 +62,10 @@ def nearest_frames(times: NDArray[np.float64], fps: float) -> list[int]:
 
 
 def resized(frame: Frame, corner: NDArray[np.int64], side: int, size: int) -> Frame:
-    """The square with this left upper corner and side, scaled to `size`; beyond the frame its edge is repeated."""
+    """The square with this left upper corner and side, scaled to `size`.
+
+    Beyond the frame it is filled with its edge, smeared so much that nothing in it draws the eye.
+    """
     import cv2
 
     height, width = frame.shape[:2]
@@ -69,8 +73,14 @@ def resized(frame: Frame, corner: NDArray[np.int64], side: int, size: int) -> Fr
     inner = frame[max(0, y0) : max(0, y0 + side), max(0, x0) : max(0, x0 + side)]
     before_y, before_x = max(0, -y0), max(0, -x0)
     after_y, after_x = max(0, y0 + side - height), max(0, x0 + side - width)
-    if before_y or before_x or after_y or after_x:
-        inner = cv2.copyMakeBorder(inner, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE)
     method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-    scaled: Frame = cv2.resize(inner, (size, size), interpolation=method)
-    return scaled
+    if not (before_y or before_x or after_y or after_x):
+        scaled: Frame = cv2.resize(inner, (size, size), interpolation=method)
+        return scaled
+    padded = cv2.copyMakeBorder(inner, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE)
+    filled: Frame = cv2.resize(padded, (size, size), interpolation=method)
+    smeared = cv2.GaussianBlur(filled, (0, 0), size * _SMEAR)
+    x0, y0 = (round(before * size / side) for before in (before_x, before_y))
+    x1, y1 = (size - round(after * size / side) for after in (after_x, after_y))
+    smeared[y0:y1, x0:x1] = filled[y0:y1, x0:x1]
+    return np.asarray(smeared, np.uint8)

@@ -20,6 +20,8 @@ from pipelines.curation.tracking import Points
 from pipelines.curation.tracks import Track
 
 _SEEN = 0.3  # confidence from which a landmark counts
+_LONG_S, _STAYS_S = 1.0, 0.5  # who was followed for so long is taken to stay so long where they were seen
+_SAME_TIME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def interference(track: Track, others: Sequence[Track], margin: float) -> Interf
     covered = np.zeros((len(track.times), kp.COUNT), np.bool_)
     intruding = np.zeros(len(track.times))
     for other in others:
-        _, ours, theirs = np.intersect1d(track.times, other.times, return_indices=True)
+        ours, theirs = _together(track.times, other.times)
         mine, box = square[ours], other.boxes[theirs]
         both = np.minimum(mine[:, 2:], box[:, 2:]) - np.maximum(mine[:, :2], box[:, :2])
         share = both.clip(0).prod(1) / np.maximum(side[ours, 0] ** 2, 1e-9)
@@ -69,6 +71,20 @@ def interference(track: Track, others: Sequence[Track], margin: float) -> Interf
     seen = track.keypoints[..., 2] >= _SEEN
     overlap = (covered & seen).sum(1) / np.maximum(seen.sum(1), 1)
     return Interference(overlap, intruding.clip(max=1.0))
+
+
+def _together(times: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(indices of `times`, indices of the frames of `others` that tell where the other is then).
+
+    Who was followed for long and then lost, or not yet found, is taken to be where they were last or first seen for
+    another `_STAYS_S`: people do not vanish.
+    """
+    stays = _STAYS_S if others[-1] - others[0] >= _LONG_S else _SAME_TIME
+    near = np.clip(np.searchsorted(others, times), 0, len(others) - 1)
+    earlier = np.maximum(near - 1, 0)
+    nearest = np.where(np.abs(others[earlier] - times) <= np.abs(others[near] - times), earlier, near)
+    ours = np.flatnonzero(np.abs(others[nearest] - times) <= stays)
+    return ours, nearest[ours]
 
 
 def _inside(points: Points, body: Points, box: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -33,6 +33,8 @@ _HIDDEN = 0.1  # visibility of a wrist below which no hand is looked for
 _FARTHEST_HAND = 0.6  # a hand belongs to an arm when their wrists are no farther apart, in forearms
 _OWN = 0.3  # probability that a hand is of the side of its arm, below which it is taken to be the other one
 _SURE = 0.6  # presence at which no other place is tried
+# A fast hand is smeared and the model unsure of it. Where the wrist is surely seen, this share of the presence will do.
+_SURE_WRIST, _SMEARED = 0.8, 0.6
 _HOPELESS = 0.03  # presence at which a second look from the same place hardly ever helps
 _CENTRED = 0.1  # a square needs no correction when its content's centre is off by less than this share of its side
 _FRAME_EDGE = 0.02
@@ -130,7 +132,7 @@ class Landmarker:
         found = np.zeros((wb.COUNT, 3), np.float32)
         found[wb.POSE] = pose
         parts: dict[str, tuple[NDArray[np.float32], float]] = dict(self._hands(frame, pose, previous))
-        face = self._look_for_face(frame, pose[:, :2] * size)
+        face = self._look_for_face(frame, pose[:, :2] * size, previous)
         if face is not None:
             parts["face"] = face
         for part, (points, presence) in parts.items():
@@ -155,14 +157,25 @@ class Landmarker:
             starts = [_hand_start(pose, arm, forearm, *start) for start in _HAND_STARTS]
             if previous is not None and previous[wb.PARTS[side], 2].any():
                 starts.insert(0, hand_region(previous[wb.PARTS[side], :2] * size))
-            hand = self._look_for_hand(frame, side, starts, wrist, _FARTHEST_HAND * forearm)
+            least = self._config.min_hand * (_SMEARED if points[arm[1], 2] >= _SURE_WRIST else 1.0)
+            hand = self._look_for_hand(frame, side, starts, wrist, _FARTHEST_HAND * forearm, least)
             if hand is not None:
                 found[side] = hand
         return on_their_sides(found, {side: pose[arm[1]] for side, arm in _ARMS.items()})
 
     def _look_for_hand(
-        self, frame: Frame, side: str, starts: Sequence[Region], wrist: NDArray[np.float32], farthest: float
+        self,
+        frame: Frame,
+        side: str,
+        starts: Sequence[Region],
+        wrist: NDArray[np.float32],
+        farthest: float,
+        least: float,
     ) -> tuple[NDArray[np.float32], float] | None:
+        """Points (21, 2) and presence of a hand of this side near its wrist, in pixels; None where there is none.
+
+        farthest: from the wrist. least: presence of a hand.
+        """
         best: tuple[NDArray[np.float32], float] | None = None
         for start in starts:
             points, (presence, right) = self._hand.look(frame, start)
@@ -174,22 +187,30 @@ class Landmarker:
                 points, (presence, right) = self._hand.look(frame, better)
             near = float(np.linalg.norm(points[0] - wrist)) <= farthest
             own = right if side == "right_hand" else 1 - right
-            if near and own >= _OWN and presence >= self._config.min_hand and (best is None or presence > best[1]):
+            if near and own >= _OWN and presence >= least and (best is None or presence > best[1]):
                 best = points, presence
                 if presence >= _SURE:
                     break
         return best
 
-    def _look_for_face(self, frame: Frame, pose: NDArray[np.float32]) -> tuple[NDArray[np.float32], float] | None:
+    def _look_for_face(
+        self, frame: Frame, pose: NDArray[np.float32], previous: Points | None
+    ) -> tuple[NDArray[np.float32], float] | None:
+        """Points (468, 2) and presence of the face: where it was in the frame before, else about the pose's head."""
         head = pose[_HEAD]
         extent = float(np.ptp(head, axis=0).max())
         if extent < 4:
             return None
-        start = Region((head.min(0) + head.max(0)) / 2, 1.6 * extent, _tilt(pose[_EYES[0]] - pose[_EYES[1]]))
-        points, (presence,) = self._face.look(frame, start)
-        if presence < _HOPELESS:
-            return None
-        points, (presence,) = self._face.look(frame, face_region(points))
+        size = np.array([frame.shape[1], frame.shape[0]], np.float32)
+        presence = 0.0
+        if previous is not None and previous[wb.FACE, 2].all():
+            points, (presence,) = self._face.look(frame, face_region(previous[wb.FACE, :2] * size))
+        if presence < _SURE:
+            start = Region((head.min(0) + head.max(0)) / 2, 1.6 * extent, _tilt(pose[_EYES[0]] - pose[_EYES[1]]))
+            points, (presence,) = self._face.look(frame, start)
+            if presence < _HOPELESS:
+                return None
+            points, (presence,) = self._face.look(frame, face_region(points))
         near = float(np.linalg.norm(points[_FACE_NOSE] - pose[_NOSE])) < extent
         return (points, presence) if near and presence >= self._config.min_face else None
 

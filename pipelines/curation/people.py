@@ -48,6 +48,8 @@ SCHEMA = schema_of(
     face_rate=pa.float64(),
 )
 
+_LEAST_SEEN = 0.35  # share of the frames of a track in which its person is seen
+
 
 @dataclass(frozen=True)
 class PeopleConfig:
@@ -132,12 +134,17 @@ def _rows(
 ) -> list[Row]:
     shot = Shot(video_id, number, take.start_s, take.end_s)
     least = max(2, round(config.min_track_s * fps))
-    tracks = [track for track in take.tracks if len(track.indices) >= least]
+    tracks = [track for track in take.tracks if len(track.indices) >= least and not _is_sparse(track)]
     rows = [
         _publish(workspace, folder, config, shot, fps, np.array(take.times), number, track, aspect)
         for number, track in enumerate(tracks)
     ]
     return rows + _empty_rows(shot, take.times, tracks, config.min_empty_s)
+
+
+def _is_sparse(track: Track) -> bool:
+    """Whether somebody is seen so rarely between first and last that it was now one thing and now another."""
+    return len(track.indices) < _LEAST_SEEN * (track.indices[-1] - track.indices[0] + 1)
 
 
 def _publish(

@@ -82,30 +82,38 @@ def person_box(landmarks: Points, pose_box: Box, silhouette: Box | None, aspect:
 
 
 def head_corners(pose: Points, aspect: float) -> list[Points]:
-    """Corners (2,) of an upright head with hair about the eyes and the mouth of a pose (33, 3); none where the head is
-    not seen.
-
-    A head's crown is about 1.5 times as far above the eyes as the mouth is below them, its sides .8 times as far apart
-    from the middle (as in drawing manuals); hair takes more.
-    """
+    """Corners (2,) of the head of a pose (33, 3), see `head_around`; none where the head is not seen."""
     if pose[_HEAD, 2].mean() < _LEAST_CONFIDENCE:
         return []
     scale = np.array([aspect, 1.0])
     points = pose[:, :2] * scale
-    eyes, mouth = points[list(_EYES)].mean(0), points[list(_MOUTH)].mean(0)
-    upward = eyes - mouth
+    corners = head_around(points[list(_EYES)], points[list(_MOUTH)].mean(0), points[list(_EARS)])
+    return [(corner / scale).astype(np.float32) for corner in corners]
+
+
+def head_around(
+    eyes: NDArray[np.float64], mouth: NDArray[np.float64], ears: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The four corners (4, 2) of a head with hair. eyes, ears: (2, 2). mouth: (2,). All in one unit of length.
+
+    A head's crown is about 1.5 times as far above the eyes as the mouth is below them (as in drawing manuals); hair
+    takes more.
+    """
+    between_eyes = eyes.mean(0)
+    upward = between_eyes - mouth
+    height = float(np.linalg.norm(upward))
     # Seen from the side the eyes are near each other, from above the mouth is near the eyes: the largest is not fooled.
-    spread = [np.linalg.norm(points[a] - points[b]) for a, b in (_EYES, _EARS)]
-    unit = max(float(np.linalg.norm(upward)), float(spread[0]), float(spread[1]) / 2, 1e-6)
-    up = upward / max(float(np.linalg.norm(upward)), 1e-6)
+    widths = [float(np.linalg.norm(pair[0] - pair[1])) for pair in (eyes, ears)]
+    unit = max(height, widths[0], widths[1] / 2, 1e-6)
+    up = upward / max(height, 1e-6)
     across = np.array([-up[1], up[0]])
-    # The nose and the ears lie on the middle line of the head, whichever way it is turned.
-    middle = across * float((points[_HEAD].mean(0) - eyes) @ across)
+    # The ears lie about the middle of the head, whichever way it is turned.
+    middle = across * float((ears.mean(0) - between_eyes) @ across)
     corners = []
-    for base, rise in ((eyes, _CROWN), (mouth, -_CHIN)):
+    for base, rise in ((between_eyes, _CROWN), (mouth, -_CHIN)):
         for side in (-_TEMPLE, _TEMPLE):
-            corners.append((base + middle + unit * (rise * up + side * across)) / scale)
-    return [corner.astype(np.float32) for corner in corners]
+            corners.append(base + middle + unit * (rise * up + side * across))
+    return np.array(corners)
 
 
 def suppress(

@@ -28,6 +28,17 @@ def clip_window(
     return np.where(room >= 0, inside, room // 2), side
 
 
+def shown_part(corner: NDArray[np.int64], side: int, frame_size: tuple[int, int]) -> list[float]:
+    """What part of a window is the frame, [x0, y0, x1, y1] in shares of the window: the rest is filled.
+
+    The same for all frames of a window, which leaves the frame only along an axis on which it is larger, and stands
+    still there.
+    """
+    size = np.array(frame_size)
+    inside = np.concatenate([np.maximum(-corner, 0), np.minimum(size - corner, side)]) / side
+    return [round(float(edge), 6) for edge in inside]
+
+
 def _side(boxes: NDArray[np.float64], centre: NDArray[np.float64]) -> float:
     """Side of the smallest square around these centres that holds every box."""
     return 2 * float(np.maximum(centre - boxes[:, :2], boxes[:, 2:] - centre).max())

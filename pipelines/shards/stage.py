@@ -19,7 +19,7 @@ from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
 
 _FOLDER = "shards/clips"
-_META = ("id", "source", "licence", "consent", "video_id", "fps", "frames", "size")
+_META = ("id", "source", "licence", "consent", "video_id", "fps", "frames", "size", "shown")
 
 
 @dataclass(frozen=True)
@@ -163,5 +163,5 @@ STAGE = Stage(
     ),
     run=_run,
     needs=("clips", "split", "pairs"),
-    version=2,
+    version=3,
 )

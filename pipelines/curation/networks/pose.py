@@ -116,7 +116,7 @@ class BlazePose:
         if float(presence[0, 0]) < self._min_presence:
             return None
         rows = values.reshape(_POINTS, _VALUES)
-        places = _refined(rows[:, :2] / _LANDMARK_PX, heat[0]) * _LANDMARK_PX
+        places = _refined(rows[:, :2] / np.float32(_LANDMARK_PX), heat[0]) * _LANDMARK_PX
         in_frame = cut.in_frame(places)
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
         points = np.concatenate([in_frame[:33] / size, _sigmoid(rows[:33, 3:4])], axis=1).astype(np.float32)

@@ -63,7 +63,8 @@ def region_around(box: NDArray[np.float32], frame: Frame, room: float) -> Region
     """The upright region around a box in shares of the frame. room: its side, in longer sides of the box."""
     size = np.array([frame.shape[1], frame.shape[0]], np.float32)
     low, high = box[:2] * size, box[2:] * size
-    return Region((low + high) / 2, room * float((high - low).max()), 0.0)
+    centre = ((low + high) / 2).astype(np.float32)
+    return Region(centre, room * float((high - low).max()), 0.0)
 
 
 def moved_by(region: Region, shift: NDArray[np.float32], frame: Frame) -> Region:

@@ -1,6 +1,7 @@
 """A TFLite network on one thread of the CPU, through LiteRT."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ class TfliteNetwork:
         indices = {tensor["name"]: tensor["index"] for tensor in self._network.get_output_details()}
         self._outputs = [indices[name] for name in outputs]
 
-    def run(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def run(self, pixels: NDArray[Any]) -> list[NDArray[np.float32]]:
         """pixels: (h, w, 3) in the range that the network wants."""
         self._network.set_tensor(self._input, np.ascontiguousarray(pixels[None], np.float32))
         self._network.invoke()

@@ -96,6 +96,7 @@ class Measured:
             blockiness=_median([look.blockiness for look in looks]),
             quantiser=_median([look.quantiser for look in looks]),
             borders=float(np.mean(borders)),
+            beyond=float(np.mean([picture.share_beyond(one, whole.side, self.frame_size) for one in corners])),
             overlay=overlay([look.text for look in self.looks], corners, whole.side, self.frame_size),
             repeated=repeats.repeated(flags),
             cadence=repeats.cadence(flags, self.fps),
@@ -141,7 +142,7 @@ class Meter:
                 blockiness=blocks,
                 quantiser=quantiser,
                 bars=bars,
-                text=text & ~picture.body_mask(keypoints, self._frame_size, text.shape),
+                text=text & ~picture.person_mask(keypoints, self._frame_size, text.shape),
             )
             self._looks[number].append(look)
 

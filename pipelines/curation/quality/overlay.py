@@ -1,7 +1,7 @@
 """Text and logos that lie over a video: subtitles, watermarks, captions.
 
-overlay     share of the clip's window, as far as it lies in the frame, that shows text at the same place of the frame
-            in at least half of the looks; text on the person's own body is clothing and does not count
+overlay     share of the clip's window, as far as it lies in the frame, that shows lines of text at the same place of
+            the frame in at least half of the looks; text on the person is clothing and does not count
 
 Text is found by PP-OCRv4's detector (Liao et al., 2020, differentiable binarisation; Apache-2.0, from the wheel of
 rapidocr-onnxruntime), run by OpenCV on frames with a longer side of `_SIDE` pixels.
@@ -18,6 +18,11 @@ from pipelines.curation.decode import Frame
 _SIDE = 480
 _STRIDE = 32  # the network halves its input so often
 _LIKELY = 0.3  # probability from which a pixel belongs to text, as in PP-OCR
+_LONG, _FILLED, _THICKEST = (
+    2.0,
+    0.6,
+    0.2,
+)  # of a line of text: in its thicknesses, of its rectangle, in sides of the frame
 
 
 class TextDetector:
@@ -37,8 +42,27 @@ class TextDetector:
         size = tuple(max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in (width, height))
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)[..., ::-1]
         self._net.setInput(((small.astype(np.float32) / 127.5) - 1).transpose(2, 0, 1)[None])
-        text: NDArray[np.bool_] = self._net.forward()[0, 0] > _LIKELY
-        return text
+        return lines_of_text(self._net.forward()[0, 0] > _LIKELY)
+
+
+def lines_of_text(likely: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What of a mask (h, w) has the shape of a line of text: long, filled, and not as thick as a thing of the picture.
+
+    The detector also fires on teeth, eyes, fingers and patterns, in pieces that are round or torn.
+    """
+    import cv2
+
+    lines = np.zeros(likely.shape, np.bool_)
+    count, pieces, about, _ = cv2.connectedComponentsWithStats(likely.astype(np.uint8), connectivity=8)
+    for piece in range(1, count):
+        inside = pieces == piece
+        outline, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        _, sides, _ = cv2.minAreaRect(outline[0])
+        thick, length = sorted(side + 1 for side in sides)  # between the middles of pixels lies one less
+        filled = about[piece, cv2.CC_STAT_AREA] / (thick * length)
+        if length >= _LONG * thick and filled >= _FILLED and thick <= _THICKEST * min(likely.shape):
+            lines |= inside
+    return lines
 
 
 def overlay(

@@ -11,10 +11,11 @@ class Scores:
     """One span. Each score's formula is where it is measured; docs/quality.md has them all in one table.
 
     From the landmarks alone (`quality.track`): seconds, person_px, face_px, hand_px (pixels of the source),
-    body_visibility, hand_visibility, face_visibility, occlusion, completeness, occupancy (shares), face_yaw (degrees).
+    body_visibility, hand_visibility, face_visibility, occlusion, completeness, occupancy (shares), face_gap (widths of
+    the face), speed (sizes of the person per second), face_yaw (degrees).
     From the pictures (`quality.meter`), None where none was looked at: motion (sizes of the person per second),
     camera_motion (frame heights per second), sharpness, hand_sharpness, face_sharpness (squared grey levels),
-    brightness, clipped, borders, overlay, repeated, cadence (shares), blockiness (ratio), quantiser (0 to 51).
+    brightness, clipped, borders, beyond, overlay, repeated, cadence (shares), blockiness (ratio), quantiser (0 to 51).
     """
 
     seconds: float
@@ -27,6 +28,8 @@ class Scores:
     occlusion: float
     completeness: float
     occupancy: float
+    face_gap: float | None = None
+    speed: float | None = None
     face_yaw: float | None = None
     motion: float | None = None
     camera_motion: float | None = None
@@ -38,6 +41,7 @@ class Scores:
     blockiness: float | None = None
     quantiser: float | None = None
     borders: float | None = None
+    beyond: float | None = None
     overlay: float | None = None
     repeated: float | None = None
     cadence: float | None = None
@@ -50,12 +54,12 @@ class Scores:
 class Thresholds:
     """The least (`min_`) or most (`max_`) of a score that a clip may have; None switches a limit off.
 
-    A span is rejected for the first limit that it misses, in this order. min_body_visibility lets close-ups of a face
-    pass: head and shoulders are 7 of the 21 body points.
+    A span is rejected for the first limit that it misses, in this order. min_body_visibility does not hold where the
+    face is seen: a close-up shows 5 of the 21 body points, and a face is enough for a clip of a face.
     """
 
     min_seconds: float | None = 1.0
-    min_person_px: float | None = 96.0
+    min_person_px: float | None = 120.0
     min_body_visibility: float | None = 0.25
     min_hand_visibility: float | None = None
     min_face_visibility: float | None = None
@@ -65,6 +69,8 @@ class Thresholds:
     min_hand_px: float | None = None
     max_face_yaw: float | None = None
     max_occlusion: float | None = 0.6
+    max_face_gap: float | None = 0.3
+    max_speed: float | None = 3.0
     min_motion: float | None = 0.02
     max_camera_motion: float | None = 0.3
     min_brightness: float | None = 0.08
@@ -75,6 +81,7 @@ class Thresholds:
     max_blockiness: float | None = 1.6
     max_quantiser: float | None = 40.0
     max_borders: float | None = 0.1
+    max_beyond: float | None = 0.6
     max_overlay: float | None = 0.01
     max_repeated: float | None = 0.2
     max_cadence: float | None = 0.35
@@ -97,6 +104,7 @@ class Criterion:
         return value < self.limit if self.least else value > self.limit
 
 
+_FACE_IS_ENOUGH = 0.5  # share of the frames with the face, from which the body may be out of view
 # Score -> (code of the reason, label, unit).
 _NAMES = {
     "seconds": ("too_short", "length", "s"),
@@ -110,6 +118,8 @@ _NAMES = {
     "hand_px": ("small_hands", "size of a hand", "px"),
     "face_yaw": ("turned_away", "yaw of the face", "°"),
     "occlusion": ("occluded", "body points hidden", ""),
+    "face_gap": ("landmarks_disagree", "distance of pose and face mesh", "faces"),
+    "speed": ("landmarks_jump", "speed of the trunk", "sizes/s"),
     "motion": ("no_motion", "motion of the person", "sizes/s"),
     "camera_motion": ("camera_motion", "motion of the camera", "heights/s"),
     "sharpness": ("blurred", "sharpness", ""),
@@ -120,6 +130,7 @@ _NAMES = {
     "blockiness": ("compressed", "blockiness", ""),
     "quantiser": ("compressed: coarsely", "quantiser of the video", ""),
     "borders": ("borders", "borders in the clip", ""),
+    "beyond": ("beyond_frame", "share of the clip beyond the frame", ""),
     "overlay": ("overlay", "text and logos in the clip", ""),
     "repeated": ("repeated_frames", "repeated frames", ""),
     "cadence": ("speed_change", "change of the rate of new frames", ""),
@@ -138,6 +149,8 @@ def judge(scores: Scores, thresholds: Thresholds) -> str | None:
     """The reason why a span is rejected, None where it is good."""
     for criterion in criteria(thresholds):
         value = getattr(scores, criterion.score)
+        if criterion.score == "body_visibility" and scores.face_visibility >= _FACE_IS_ENOUGH:
+            continue
         if criterion.misses(value):
             code = criterion.code if ":" in criterion.code else f"{criterion.code}:"
             side = "" if criterion.least else "at most "

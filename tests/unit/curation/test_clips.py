@@ -21,7 +21,7 @@ def candidate_of(count: int, fps: float, before: int) -> Candidate:
     """A span of `count` frames that begins `before` frames into its track; a point moves by 1 pixel a frame."""
     total = before + count + 3
     keypoints = np.ones((total, kp.COUNT, 3), np.float32)
-    keypoints[..., :2] = 100 + np.arange(total)[:, None, None] + np.arange(kp.COUNT)[:, None] % 7
+    keypoints[..., :2] = 100 + np.arange(total)[:, None, None]
     boxes = np.tile([100.0, 50, 300, 350], (total, 1))
     track = Track(np.arange(total) / fps, boxes, keypoints, np.ones((total, 4), np.bool_))
     calm = Interference(np.zeros(total), np.zeros(total))

@@ -52,6 +52,11 @@ def test_who_covers_the_person_counts_only_while_they_do() -> None:
     assert scores.overlap[:5].max() == scores.overlap[9:].max() == 0
 
 
+def test_somebody_whose_track_was_lost_is_still_there() -> None:
+    assert spoilt(standing_at(200), standing_at(240, slice(0, 17))) == list(range(FRAMES))
+    assert spoilt(standing_at(200), standing_at(240, slice(0, 10))) == list(range(10))
+
+
 def test_empty_space_of_a_box_covers_nobody() -> None:
     """Arms held out wide make a box wide, but do not cover who stands beside the legs."""
     wide = standing_at(240, width=120)

@@ -1,10 +1,11 @@
 """The clip's window holds the person, stays in the frame where it can, and does not shake."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.window import clip_window
+from pipelines.curation.window import clip_window, shown_part
 
 
 def boxes_at(centres: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -32,10 +33,12 @@ def test_beyond_the_frame_only_where_the_person_is_larger() -> None:
     corners, side = clip_window(boxes_at(np.full((10, 2), (540.0, 900.0)), 500, 1400), 16, (1080, 1920), 0.1)
     assert side == 1400
     assert corners[0].tolist() == [-160, 200]
+    assert shown_part(corners[0], side, (1080, 1920)) == pytest.approx([160 / 1400, 0, 1240 / 1400, 1], abs=1e-5)
     upper_body = boxes_at(np.full((10, 2), (320.0, 240.0)), 300, 470)
     corners, side = clip_window(upper_body, 16, (640, 480), 0.1)
     assert side == 480
     assert corners[0].tolist() == [80, 0]
+    assert shown_part(corners[0], side, (640, 480)) == [0, 0, 1, 1]
 
 
 @given(

@@ -29,6 +29,7 @@ CLIPS = schema_of(
     size=pa.int32(),
     path=pa.string(),
     keypoints_path=pa.string(),
+    shown=pa.list_(pa.float64()),
 )
 PAIRS = schema_of(
     split=pa.string(),
@@ -51,7 +52,7 @@ def publish_clips(workspace: Workspace, names: list[str]) -> None:
         clips.append(
             common
             | {"source": "kitchen: ‘one’", "licence": "CC0", "consent": "form 7", "frames": 2, "fps": 16.0, "size": 64}
-            | {"path": f"clips/b/{clip}.mp4", "keypoints_path": f"clips/b/{clip}.npy"}
+            | {"path": f"clips/b/{clip}.mp4", "keypoints_path": f"clips/b/{clip}.npy", "shown": [0.2, 0, 0.8, 1]}
         )
         splits.append(common | {"split": "test" if name.startswith("t") else "train"})
     write(workspace, "clips/b", build(clips, CLIPS), digest_of(names), 0)
@@ -115,6 +116,7 @@ def test_every_clip_and_pair_is_found_again(workspace: Workspace) -> None:
         "fps": 16.0,
         "frames": 2,
         "size": 64,
+        "shown": [0.2, 0, 0.8, 1],
     }
     shards = read(workspace, "shards").rows()
     assert verify(workspace) == len(shards)

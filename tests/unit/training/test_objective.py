@@ -84,6 +84,17 @@ def test_history_frames_are_given_and_not_judged(objective: Objective, stream: S
     assert objective(replace(given, known=torch.zeros_like(known)), phase).terms["flow"] != flow
 
 
+def test_nothing_is_taught_beyond_the_frame(objective: Objective, stream: Stream, tiny: Preset) -> None:
+    batch, phase = stream.batch(4), tiny.phases[2]
+    half = replace(batch, shown=torch.tensor([0, 0, 0.5, 1.0]).expand(len(batch.shown), 4))
+    filled = replace(half, target=half.target.clone())
+    filled.target[..., filled.target.shape[-1] // 2 :] = 255
+    terms, others = objective(half, phase).terms, objective(filled, phase).terms
+    assert torch.isclose(terms["moved"], others["moved"])
+    whole = objective(replace(filled, shown=batch.shown), phase).terms["moved"]
+    assert not torch.isclose(terms["moved"], whole)
+
+
 def test_noise_is_each_samples_own() -> None:
     noise, time = flow_noise(torch.Size([2, 3]), 0, torch.tensor([4, 5]), 0.8)
     alone, when = flow_noise(torch.Size([2, 3]), 0, torch.tensor([5]), 0.8)

@@ -10,6 +10,8 @@ from pipelines import keypoints as kp
 from pipelines.curation.quality import picture
 from pipelines.curation.quality.scores import Thresholds
 
+_TRUNK = [kp.BODY.index(f"{side}_{joint}") for joint in ("shoulder", "hip") for side in ("left", "right")]
+
 
 def scene(height: int = 360, width: int = 480) -> NDArray[np.uint8]:
     """Something smooth with edges and grain, as photographs are."""
@@ -46,15 +48,26 @@ def test_a_blurred_hand_is_told_in_a_sharp_picture() -> None:
 
 
 @pytest.mark.parametrize(("level", "brightness", "clipped"), [(120, 0.47, 0), (2, 0.01, 1), (255, 1.0, 1)])
-def test_exposure_looks_at_the_person_alone(level: int, brightness: float, clipped: float) -> None:
+def test_exposure_looks_at_the_person_and_their_skin(level: int, brightness: float, clipped: float) -> None:
     grey = np.full((200, 200), 255, np.uint8)
     grey[50:150, 80:120] = level
     keypoints = np.zeros((kp.COUNT, 3), np.float32)
-    keypoints[:4] = [(80, 50, 1), (119, 50, 1), (119, 149, 1), (80, 149, 1)]
+    keypoints[_TRUNK] = [(119, 50, 1), (80, 50, 1), (119, 149, 1), (80, 149, 1)]
+    keypoints[kp.LEFT_HAND_SLICE] = [(90 + 3 * (i % 7), 80 + 10 * (i // 7), 1) for i in range(21)]
     found = picture.exposure(grey, keypoints)
     assert found is not None
     assert found == (pytest.approx(brightness, abs=0.01), clipped)
     assert picture.exposure(grey, np.zeros((kp.COUNT, 3), np.float32)) is None
+
+
+def test_black_clothes_are_no_bad_exposure() -> None:
+    grey = np.full((200, 200), 130, np.uint8)
+    grey[50:150, 80:120] = 0
+    keypoints = np.zeros((kp.COUNT, 3), np.float32)
+    keypoints[_TRUNK] = [(119, 50, 1), (80, 50, 1), (119, 149, 1), (80, 149, 1)]
+    found = picture.exposure(grey, keypoints)
+    assert found is not None
+    assert found[1] < Thresholds().max_clipped
 
 
 @pytest.mark.parametrize("shift", [0, 3])
