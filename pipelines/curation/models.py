@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from pipelines.curation.frozen_graph import cut_graph
+from pipelines.curation.frozen_graph import cut_graph, keep_centres
 from pipelines.errors import UsageError, WorkError
 from pipelines.wheels import Wheel, extract, models_of
 from pipelines.workspace import Workspace
@@ -42,6 +42,10 @@ _PERSON_INPUT = "FeatureExtractor/MobilenetV2/MobilenetV2/input"
 _PERSON_OUTPUTS = tuple(
     f"BoxPredictor_{level}/{head}/BiasAdd" for level in range(6) for head in ("BoxEncodingPredictor", "ClassPredictor")
 )
+# Their kernels of 3x3 see a picture of one pixel.
+_PERSON_COARSEST = tuple(
+    f"BoxPredictor_5/{head}_depthwise/depthwise_weights" for head in ("BoxEncodingPredictor", "ClassPredictor")
+)
 _TEXT = Wheel("rapidocr-onnxruntime", "1.4.4", "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf")
 _TEXT_MEMBER = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
 _METADATA_NAME = "TFLITE_METADATA"  # where TFLite looks for it: tensorflow.org/lite/models/convert/metadata
@@ -49,7 +53,7 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _ZIP_HEADER = 30  # bytes of a local file header before its name
 # What is built here is named by its hash, so that no workspace keeps what another version of the recipe made.
 _POSE_BUNDLE_SHA256 = "a5e7c373e570428f95945a5310c38fc0a90160f2561f10b229998776596a872e"
-_PERSON_DETECTOR_SHA256 = "acd1c80a115dad3c4e2e3abfb63a3df9ddae115fa0a06c580b4f6804d59039b7"
+_PERSON_DETECTOR_SHA256 = "f7ccfd823403d952fbc4c7e5fb1857a227be03ae300df285d8da8e6e614b9855"
 # The Tasks API computes (pixel - mean) / std on levels of 0 to 255, and the pose network wants 0 to 1.
 _LEVELS = 255.0
 _ALIGNMENT = 16
@@ -88,7 +92,7 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
             local,
             f"models/person_detector-{_PERSON_DETECTOR_SHA256[:12]}.pb",
             _PERSON_DETECTOR_SHA256,
-            lambda: cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS),
+            lambda: keep_centres(cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS), _PERSON_COARSEST),
         )
     return ModelPaths(Path(pose_bundle) if pose_bundle else pose, found[2], found[3], person, text)
 
