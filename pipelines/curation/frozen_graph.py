@@ -9,8 +9,11 @@ TensorFlow.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 _NODE, _NAME, _OP, _INPUT, _ATTR = 1, 1, 2, 3, 5
 _LENGTH_DELIMITED = 2
+_VALUE, _TENSOR, _CONTENT = 2, 8, 4  # of an attribute map entry, of an attribute, of a tensor
 # An attribute map entry: key "dtype", value {type: DT_FLOAT}.
 _FLOAT_DTYPE = b"\x0a\x05dtype\x12\x020\x01"
 
@@ -46,6 +49,38 @@ def cut_graph(graph: bytes, inputs: str, outputs: Sequence[str]) -> bytes:
     return b"".join(
         _message(_NODE, placeholder if name == inputs else node.content) for name, node in nodes.items() if name in kept
     )
+
+
+def keep_centres(graph: bytes, kernels: Sequence[str]) -> bytes:
+    """The graph with these 3x3 depthwise kernels (float constants) at 0 but for their centre.
+
+    That changes nothing where a kernel sees a single pixel, except for OpenCV 5.0, which lets the weights around the
+    centre count there, too. Raises: ValueError where there is no such constant.
+    """
+    nodes: dict[str, bytes] = {}
+    for field, content in _fields(graph):
+        if field == _NODE:
+            nodes[next(value.decode() for key, value in _fields(content) if key == _NAME)] = content
+    for name in kernels:
+        weights = _tensor_content(nodes.get(name, b""))
+        if not weights or len(weights) % 36:
+            raise ValueError(f"the graph has no 3x3 kernel {name}")
+        kernel = np.frombuffer(weights, "<f4").reshape(3, 3, -1)
+        centre = np.zeros_like(kernel)
+        centre[1, 1] = kernel[1, 1]
+        graph = graph.replace(nodes[name], nodes[name].replace(weights, centre.tobytes()))
+    return graph
+
+
+def _tensor_content(node: bytes) -> bytes:
+    """The numbers of a constant, empty where the node is none."""
+    found = [node]
+    for wanted in (_ATTR, _VALUE, _TENSOR, _CONTENT):
+        inner: list[bytes] = []
+        for message in found:
+            inner += [content for field, content in _fields(message) if field == wanted]
+        found = inner
+    return found[0] if found else b""
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

