@@ -7,6 +7,7 @@ again by the stage's fingerprint, so that doing it twice is doing it once.
 import logging
 import os
 import statistics
+import urllib.parse
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +39,16 @@ def tracking_uri(workspace: Workspace) -> str:
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
     if "://" in given and not given.startswith("sqlite:"):
         return given
-    return f"sqlite:///{workspace.local_root / 'mlflow' / 'mlflow.db'}"
+    return sqlite_uri(_database(workspace))
+
+
+def sqlite_uri(path: Path) -> str:
+    """Of a database file, for SQLAlchemy: it undoes what quotes the name, and takes what follows a ? for settings."""
+    return f"sqlite:///{urllib.parse.quote(str(path))}"
+
+
+def _database(workspace: Workspace) -> Path:
+    return workspace.local_root / "mlflow" / "mlflow.db"
 
 
 def _client(workspace: Workspace) -> Any:
@@ -46,7 +56,7 @@ def _client(workspace: Workspace) -> Any:
 
     uri = tracking_uri(workspace)
     if uri.startswith("sqlite:"):
-        _make_database(workspace.local_root / "mlflow" / "mlflow.db")
+        _make_database(_database(workspace))
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
 
@@ -61,7 +71,7 @@ def _make_database(path: Path) -> None:
     for leftover in path.parent.glob(".part-*"):
         leftover.unlink()
     partial = path.with_name(f".part-{uuid.uuid4().hex}.db")
-    mlflow.MlflowClient(f"sqlite:///{partial}").search_experiments()
+    mlflow.MlflowClient(sqlite_uri(partial)).search_experiments()
     partial.replace(path)
 
 
@@ -200,7 +210,7 @@ def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, 
         info = mlflow.pyfunc.log_model(
             name=MODEL_NAME,
             python_model=str(Path(__file__).parent / "served.py"),
-            artifacts={"model": str(folder)},
+            artifacts={"model": folder.absolute().as_uri()},  # a plain path would be read as a URL, too
             signature=_signature(),
             pip_requirements=[f"{name}=={installed_version(name)}" for name in _REQUIREMENTS],
         )
@@ -255,7 +265,7 @@ class Version:
 def versions(workspace: Workspace) -> list[Version]:
     """All versions in the registry, oldest first; none where nothing was ever tracked."""
     uri = tracking_uri(workspace)
-    if uri.startswith("sqlite:") and not (workspace.local_root / "mlflow" / "mlflow.db").exists():
+    if uri.startswith("sqlite:") and not _database(workspace).exists():
         return []
     client = _client(workspace)
     found: list[Version] = []
