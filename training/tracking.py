@@ -295,17 +295,31 @@ def aliases(workspace: Workspace, version: str) -> list[str]:
     return sorted(_client(workspace).get_model_version(MODEL_NAME, version).aliases)
 
 
+def champion(workspace: Workspace) -> str | None:
+    """The number of the version that the alias is on; None while it is on none, or nothing was ever tracked."""
+    if tracking_uri(workspace).startswith("sqlite:") and not _database(workspace).exists():
+        return None
+    client = _client(workspace)
+    if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+        return None
+    # Neither search gives aliases in all backends.
+    version = client.get_registered_model(MODEL_NAME).aliases.get(CHAMPION)
+    return None if version is None else str(version)
+
+
 def best_version(workspace: Workspace) -> str:
     """URI of the champion, or of the newest version while there is none.
 
     Raises: WorkError where there is no version at all.
     """
-    versions = _client(workspace).search_model_versions(f"name = '{MODEL_NAME}'")
-    if not versions:
-        raise WorkError(f"{tracking_uri(workspace)}: holds no {MODEL_NAME} yet; run `unimotion run` or name a --model")
-    if any(CHAMPION in version.aliases for version in versions):
-        return f"models:/{MODEL_NAME}@{CHAMPION}"
-    return f"models:/{MODEL_NAME}/{max(int(version.version) for version in versions)}"
+    number = champion(workspace)
+    if number is None:
+        numbers = [int(known.version) for known in _client(workspace).search_model_versions(f"name = '{MODEL_NAME}'")]
+        if not numbers:
+            where = tracking_uri(workspace)
+            raise WorkError(f"{where}: holds no {MODEL_NAME} yet; run `unimotion run` or name a --model")
+        number = str(max(numbers))
+    return f"models:/{MODEL_NAME}/{number}"
 
 
 def model_folder(workspace: Workspace, uri: str) -> Path:
