@@ -348,9 +348,10 @@ def one_stage(session: Session, name: str, batch: str | None) -> None:
 @click.option("--reference", type=click.Path(path_type=Path), required=True, help="Photo of the person to animate.")
 @click.option("--driving", type=click.Path(path_type=Path), required=True, help="Video of the person who moves.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The generated mp4.")
+@click.option("--overwrite", is_flag=True, help="Replace --out and its side-by-side where they exist; never an input.")
 @click.option("--model", help="models:/x-unimotion@champion, models:/x-unimotion/3 or a folder; default: the champion.")
 @common_options
-def animate(session: Session, reference: Path, driving: Path, out: Path, model: str | None) -> None:
+def animate(session: Session, reference: Path, driving: Path, out: Path, overwrite: bool, model: str | None) -> None:
     """Animate the person in a photo with the motion of a person in a video; a side-by-side is written next to it.
 
     \b
@@ -362,7 +363,7 @@ def animate(session: Session, reference: Path, driving: Path, out: Path, model: 
 
     people, clips = session.params.section("people", PeopleConfig), session.params.section("clips", ClipsConfig)
     session.workspace.prepare()
-    written = generate(session.workspace, reference, driving, out, model, people, clips)
+    written = generate(session.workspace, reference, driving, out, model, people, clips, overwrite)
     if session.as_json:
         click.echo(
             json.dumps({"video": str(written.video), "side_by_side": str(written.side_by_side), "model": written.model})
