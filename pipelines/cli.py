@@ -146,10 +146,9 @@ def run(session: Session) -> None:
     from dagster_project.run import run_main_job
     from pipelines.curation.listing import STARTER
     from pipelines.manifest import batches_of
-    from pipelines.report.stage import STAGE as REPORT
     from pipelines.stages import DATA_STAGES
     from pipelines.summary import complaints, describe, publish, summarize
-    from training.stages import TRAINING_STAGES
+    from training.stages import REPORT, TRAINING_STAGES
     from training.summary import summarize as summarize_training
 
     session.workspace.prepare()
@@ -226,9 +225,8 @@ def _single(name: str) -> Callable[[Session], None]:
 
 
 def _stage(name: str) -> "Stage":
-    from pipelines.report.stage import STAGE as REPORT
     from pipelines.stages import DATA_STAGES
-    from training.stages import TRAINING_STAGES
+    from training.stages import REPORT, TRAINING_STAGES
 
     stages = {stage.name: stage for stage in (*DATA_STAGES, *TRAINING_STAGES, REPORT)}
     if name not in stages:
