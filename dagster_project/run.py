@@ -1,6 +1,7 @@
 """The main job, in this process: curate every batch, then build, register and judge the model."""
 
 import os
+import urllib.parse
 from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
@@ -15,8 +16,16 @@ _HOST_TAG = "unimotion/process"
 
 
 def dagster_home(workspace: Path) -> Path:
-    """The Dagster home of a workspace, made on first use."""
+    """The Dagster home of a workspace, made on first use.
+
+    Raises: UsageError for a path that becomes another in the URL of a SQLite file, where Dagster does not quote it.
+    """
     home = workspace / "dagster"
+    if "?" in str(home) or urllib.parse.unquote(str(home)) != str(home):
+        raise UsageError(
+            f"workspace {workspace}: Dagster cannot use a path with a ? or a % and two digits in it; choose another "
+            "--workspace"
+        )
     home.mkdir(parents=True, exist_ok=True)
     settings = Path(__file__).with_name("dagster.yaml").read_text("utf-8")
     target = home / "dagster.yaml"

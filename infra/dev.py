@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from dagster_project.run import dagster_home
+from training.tracking import sqlite_uri
 
 HOST = "127.0.0.1"
 DAGSTER_PORT = os.environ.get("DAGSTER_PORT", "3000")
@@ -19,7 +20,7 @@ def main() -> int:
     os.environ |= {"UNIMOTION_WORKSPACE": str(workspace), "DAGSTER_HOME": str(dagster_home(workspace))}
     tracking = workspace / "mlflow"
     tracking.mkdir(parents=True, exist_ok=True)
-    store, artifacts = f"sqlite:///{tracking / 'mlflow.db'}", str(tracking / "artifacts")
+    store, artifacts = sqlite_uri(tracking / "mlflow.db"), (tracking / "artifacts").as_uri()
     commands = {
         "dagster": ["dagster", "dev", "-m", "dagster_project.definitions", "-h", HOST, "-p", DAGSTER_PORT],
         "mlflow": ["mlflow", "server", "--host", HOST, "--port", MLFLOW_PORT],

@@ -146,10 +146,9 @@ def run(session: Session) -> None:
     from dagster_project.run import run_main_job
     from pipelines.curation.listing import STARTER
     from pipelines.manifest import batches_of
-    from pipelines.report.stage import STAGE as REPORT
     from pipelines.stages import DATA_STAGES
     from pipelines.summary import complaints, describe, publish, summarize
-    from training.stages import TRAINING_STAGES
+    from training.stages import REPORT, TRAINING_STAGES
     from training.summary import summarize as summarize_training
 
     session.workspace.prepare()
@@ -226,9 +225,8 @@ def _single(name: str) -> Callable[[Session], None]:
 
 
 def _stage(name: str) -> "Stage":
-    from pipelines.report.stage import STAGE as REPORT
     from pipelines.stages import DATA_STAGES
-    from training.stages import TRAINING_STAGES
+    from training.stages import REPORT, TRAINING_STAGES
 
     stages = {stage.name: stage for stage in (*DATA_STAGES, *TRAINING_STAGES, REPORT)}
     if name not in stages:
@@ -348,9 +346,10 @@ def one_stage(session: Session, name: str, batch: str | None) -> None:
 @click.option("--reference", type=click.Path(path_type=Path), required=True, help="Photo of the person to animate.")
 @click.option("--driving", type=click.Path(path_type=Path), required=True, help="Video of the person who moves.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The generated mp4.")
+@click.option("--overwrite", is_flag=True, help="Replace --out and its side-by-side where they exist; never an input.")
 @click.option("--model", help="models:/x-unimotion@champion, models:/x-unimotion/3 or a folder; default: the champion.")
 @common_options
-def animate(session: Session, reference: Path, driving: Path, out: Path, model: str | None) -> None:
+def animate(session: Session, reference: Path, driving: Path, out: Path, overwrite: bool, model: str | None) -> None:
     """Animate the person in a photo with the motion of a person in a video; a side-by-side is written next to it.
 
     \b
@@ -362,7 +361,7 @@ def animate(session: Session, reference: Path, driving: Path, out: Path, model: 
 
     people, clips = session.params.section("people", PeopleConfig), session.params.section("clips", ClipsConfig)
     session.workspace.prepare()
-    written = generate(session.workspace, reference, driving, out, model, people, clips)
+    written = generate(session.workspace, reference, driving, out, model, people, clips, overwrite)
     if session.as_json:
         click.echo(
             json.dumps({"video": str(written.video), "side_by_side": str(written.side_by_side), "model": written.model})

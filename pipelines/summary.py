@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines import manifest as manifests
+from pipelines.evaluation.gate import PICTURE_METRICS
 from pipelines.manifest import Manifest, Status, digest_of
 from pipelines.stage import Result, Stage, folder_of
 from pipelines.workspace import Workspace
@@ -57,9 +58,11 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
         lines += ["", f"training    {training['steps']} steps ({chosen}), {losses}, {speed}"]
     if model := summary.get("model"):
         lines.append(f"model       {model['uri']}" + "".join(f", {alias}" for alias in model["aliases"]))
+        champion = f"models:/{model['name']}/{model['champion']}" if model["champion"] else "none"
+        lines.append(f"champion    {champion}")
     if evaluation := summary.get("evaluation"):
         for method, means in evaluation["metrics"].items():
-            values = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+            values = "  ".join(f"{name} {means[name]:.3f}" for name in PICTURE_METRICS if name in means)
             lines.append(f"{method:<12}{values}" if len(method) < 12 else f"{method}  {values}")
         reasons = "; ".join(evaluation["reasons"])
         lines.append(f"gate        {evaluation['gate']}" + (f": {reasons}" if reasons else ""))

@@ -66,9 +66,10 @@ def _run(context: Context) -> list[Row]:
         if f"{_GRIDS}/{name}" not in shown:
             context.workspace.remove(f"{_GRIDS}/{name}")
     verdict = gate.judge([row for row in rows if row["status"] == Status.KEPT], config.gate)
-    with context.workspace.publish("evaluation/gate.json") as path:
-        path.write_text(json.dumps(dataclasses.asdict(verdict), indent=1, sort_keys=True))
     registered = json.loads(context.workspace.local("model/registered.json").read_text())
+    with context.workspace.publish("evaluation/gate.json") as path:
+        judged = dataclasses.asdict(verdict) | {"version": registered["version"]}
+        path.write_text(json.dumps(judged, indent=1, sort_keys=True))
     flat = {
         f"{method}.{name}": value for method, found in verdict.means.items() for name, value in sorted(found.items())
     }
@@ -124,7 +125,8 @@ def compare(
     """One person of a group animates another. driver, target: all T frames, the last of which is the reference.
 
     Returns the frames (T - 1, S, S, 3), and by method (the model, and repeating the reference) the means over frames
-    of the measures; None for what cannot be measured.
+    of the measures; None for what cannot be measured. The model's pose_head_error is that of the places which D_h
+    gives, not of what its picture shows; that of the reference is of its true points.
     """
     made, points = _generate(animator, driver, target, config)
     truth, reference = _pixels(target.frames[:-1]), _pixels(target.frames[-1:])[0]
@@ -178,7 +180,7 @@ def _measure(
     per_frame = {
         "psnr": [metrics.psnr(a, b) for a, b in zip(image, truth, strict=True)],
         "ssim": [metrics.ssim(a, b) for a, b in zip(image, truth, strict=True)],
-        "joint_error": []
+        "pose_head_error": []
         if points is None
         else [metrics.joint_error(p, k, truth.shape[1]) for p, k in zip(points, keypoints, strict=True)],
         "foreground_psnr": []
@@ -210,10 +212,11 @@ STAGE = Stage(
         psnr=pa.float64(),
         foreground_psnr=pa.float64(),
         ssim=pa.float64(),
-        joint_error=pa.float64(),
+        pose_head_error=pa.float64(),
         grid_path=pa.string(),
     ),
     run=_run,
     needs=("model", "shards"),
+    version=2,
     covers="model",
 )

@@ -15,7 +15,7 @@ def summarize(workspace: Workspace) -> dict[str, Any]:
         columns = ("preset", "variant", "seed", "steps", "loss_first", "loss_last", "parameters")
         summary["training"] = {column: run[column] for column in columns} | timing
     if _row(workspace, "model"):
-        from training.tracking import aliases
+        from training.tracking import aliases, champion
 
         registered = json.loads(workspace.local("model/registered.json").read_text())
         version = registered["version"]
@@ -24,12 +24,14 @@ def summarize(workspace: Workspace) -> dict[str, Any]:
             "version": version,
             "aliases": aliases(workspace, version),
             "uri": f"models:/{registered['name']}/{version}",
+            "champion": champion(workspace),
         }
     if _row(workspace, "evaluation"):
         verdict = json.loads(workspace.local("evaluation/gate.json").read_text())
         summary["evaluation"] = {
             "gate": "passed" if verdict["passed"] else "closed",
             "reasons": verdict["reasons"],
+            "version": verdict["version"],
             "samples": verdict["samples"],
             "metrics": verdict["means"],
         }

@@ -7,6 +7,7 @@ again by the stage's fingerprint, so that doing it twice is doing it once.
 import logging
 import os
 import statistics
+import urllib.parse
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +39,16 @@ def tracking_uri(workspace: Workspace) -> str:
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
     if "://" in given and not given.startswith("sqlite:"):
         return given
-    return f"sqlite:///{workspace.local_root / 'mlflow' / 'mlflow.db'}"
+    return sqlite_uri(_database(workspace))
+
+
+def sqlite_uri(path: Path) -> str:
+    """Of a database file, for SQLAlchemy: it undoes what quotes the name, and takes what follows a ? for settings."""
+    return f"sqlite:///{urllib.parse.quote(str(path))}"
+
+
+def _database(workspace: Workspace) -> Path:
+    return workspace.local_root / "mlflow" / "mlflow.db"
 
 
 def _client(workspace: Workspace) -> Any:
@@ -46,7 +56,7 @@ def _client(workspace: Workspace) -> Any:
 
     uri = tracking_uri(workspace)
     if uri.startswith("sqlite:"):
-        _make_database(workspace.local_root / "mlflow" / "mlflow.db")
+        _make_database(_database(workspace))
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
 
@@ -61,7 +71,7 @@ def _make_database(path: Path) -> None:
     for leftover in path.parent.glob(".part-*"):
         leftover.unlink()
     partial = path.with_name(f".part-{uuid.uuid4().hex}.db")
-    mlflow.MlflowClient(f"sqlite:///{partial}").search_experiments()
+    mlflow.MlflowClient(sqlite_uri(partial)).search_experiments()
     partial.replace(path)
 
 
@@ -200,7 +210,7 @@ def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, 
         info = mlflow.pyfunc.log_model(
             name=MODEL_NAME,
             python_model=str(Path(__file__).parent / "served.py"),
-            artifacts={"model": str(folder)},
+            artifacts={"model": folder.absolute().as_uri()},  # a plain path would be read as a URL, too
             signature=_signature(),
             pip_requirements=[f"{name}=={installed_version(name)}" for name in _REQUIREMENTS],
         )
@@ -255,7 +265,7 @@ class Version:
 def versions(workspace: Workspace) -> list[Version]:
     """All versions in the registry, oldest first; none where nothing was ever tracked."""
     uri = tracking_uri(workspace)
-    if uri.startswith("sqlite:") and not (workspace.local_root / "mlflow" / "mlflow.db").exists():
+    if uri.startswith("sqlite:") and not _database(workspace).exists():
         return []
     client = _client(workspace)
     found: list[Version] = []
@@ -285,17 +295,31 @@ def aliases(workspace: Workspace, version: str) -> list[str]:
     return sorted(_client(workspace).get_model_version(MODEL_NAME, version).aliases)
 
 
+def champion(workspace: Workspace) -> str | None:
+    """The number of the version that the alias is on; None while it is on none, or nothing was ever tracked."""
+    if tracking_uri(workspace).startswith("sqlite:") and not _database(workspace).exists():
+        return None
+    client = _client(workspace)
+    if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+        return None
+    # Neither search gives aliases in all backends.
+    version = client.get_registered_model(MODEL_NAME).aliases.get(CHAMPION)
+    return None if version is None else str(version)
+
+
 def best_version(workspace: Workspace) -> str:
     """URI of the champion, or of the newest version while there is none.
 
     Raises: WorkError where there is no version at all.
     """
-    versions = _client(workspace).search_model_versions(f"name = '{MODEL_NAME}'")
-    if not versions:
-        raise WorkError(f"{tracking_uri(workspace)}: holds no {MODEL_NAME} yet; run `unimotion run` or name a --model")
-    if any(CHAMPION in version.aliases for version in versions):
-        return f"models:/{MODEL_NAME}@{CHAMPION}"
-    return f"models:/{MODEL_NAME}/{max(int(version.version) for version in versions)}"
+    number = champion(workspace)
+    if number is None:
+        numbers = [int(known.version) for known in _client(workspace).search_model_versions(f"name = '{MODEL_NAME}'")]
+        if not numbers:
+            where = tracking_uri(workspace)
+            raise WorkError(f"{where}: holds no {MODEL_NAME} yet; run `unimotion run` or name a --model")
+        number = str(max(numbers))
+    return f"models:/{MODEL_NAME}/{number}"
 
 
 def model_folder(workspace: Workspace, uri: str) -> Path:

@@ -6,10 +6,9 @@ from dagster_project.assets import counts_check
 from dagster_project.foundry import Foundry
 from pipelines import manifest as manifests
 from pipelines.lineage import still_used
-from pipelines.report import stage as report
 from pipelines.shards.read import verify
 from pipelines.stages import DATA_STAGES
-from training.stages import TRAINING_STAGES
+from training.stages import REPORT, TRAINING_STAGES
 
 
 @asset_check(asset=AssetKey("split"), blocking=True)
@@ -75,7 +74,7 @@ def metric_gate(foundry: Foundry) -> AssetCheckResult:
 
 defs = Definitions(
     asset_checks=[
-        *(counts_check(stage) for stage in (*DATA_STAGES, *TRAINING_STAGES, report.STAGE)),
+        *(counts_check(stage) for stage in (*DATA_STAGES, *TRAINING_STAGES, REPORT)),
         no_leak_between_splits,
         held_out_motions,
         held_out_identities,

@@ -12,16 +12,19 @@ from pipelines.report.charts import duration, number
 from pipelines.report.coverage import coverage
 from pipelines.report.funnel import funnel
 from pipelines.report.page import Fact, Page, Verdict
-from pipelines.report.stage import STAGE, ReportConfig
+from pipelines.report.stage import USES, ReportConfig
 from pipelines.stage import BATCH_STAGES, folder_of
 from pipelines.workspace import Workspace
 
 _NOTHING = manifests.build([], schema_of())
 
 
-def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportConfig, made_at: str) -> Page:
-    """made: stage -> manifest, in the order of the stages. made_at: the time, in words."""
-    inputs = {**made, **{stage: _NOTHING for stage in STAGE.uses if stage not in made}}
+def assemble(
+    workspace: Workspace, made: Mapping[str, Manifest], config: ReportConfig, made_at: str, champion: str | None
+) -> Page:
+    """made: stage -> manifest, in the order of the stages. made_at: the time, in words. champion: number of the version
+    that the registry has as champion at that time, None where it has none."""
+    inputs = {**made, **{stage: _NOTHING for stage in USES if stage not in made}}
     kept, rejected = view.clips_and_rejected(inputs)
     copies = {row["id"]: row for row in inputs["duplicates"].rows(Status.REJECTED)}
     clips = {row["id"]: row for row in inputs["clips"].rows()} if copies else {}
@@ -31,11 +34,11 @@ def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportC
     pairs = pair_gallery.pair_groups(workspace, config.pair_groups) if "shards" in made else ()
     trained = results.training(workspace, inputs["train"])
     judged = results.evaluation(workspace, inputs["evaluation"], config.test_pairs)
-    model = results.registered(workspace, inputs["model"])
+    model = results.registered(workspace, inputs["model"], champion)
     lost = view.casualties(inputs, Status.REJECTED)
     sources, splits, steps = view.source_lines(inputs), view.split_lines(inputs), funnel(inputs)
     videos = sum(line.videos for line in splits)
-    name = results.version(workspace) if model else "no registered model"
+    name = results.version(workspace, judged) if model else "no registered model"
     amounts = f"{_plural(len(kept), 'clip')} of {_plural(videos, 'video')}"
     if groups:
         amounts += f" and {_plural(len(groups), 'rendered pair group')}"
@@ -45,7 +48,7 @@ def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportC
         subtitle=f"{name} · {amounts}" if headline else f"Not judged: {name}",
         workspace=workspace.url,
         made_at=made_at,
-        verdict=_verdict(judged.passed),
+        verdict=_verdict(judged, champion),
         facts=(*_data_facts(inputs, splits), *_model_facts(trained, judged)),
         funnel=steps,
         sources=sources,
@@ -103,10 +106,17 @@ def _stage_line(workspace: Workspace, stage: str, manifest: Manifest) -> view.St
     return view.stage_line(stage, manifest, len(batches), seconds)
 
 
-def _verdict(passed: bool | None) -> Verdict | None:
-    if passed is None:
+def _verdict(judged: results.Evaluation, champion: str | None) -> Verdict | None:
+    """Passing the gate makes nobody the champion: variants never are, and people move the alias by hand."""
+    if judged.passed is None:
         return None
-    return Verdict("passed", "Gate passed: it is the champion") if passed else Verdict("failed", "Gate closed")
+    if champion is None:
+        holder = "there is no champion"
+    elif champion == judged.version:
+        holder = "this version is the champion"
+    else:
+        holder = f"the champion is version {champion}"
+    return Verdict("passed", f"Gate passed; {holder}") if judged.passed else Verdict("failed", f"Gate closed; {holder}")
 
 
 def _data_facts(inputs: Mapping[str, Manifest], splits: list[view.SplitLine]) -> list[Fact]:
@@ -128,7 +138,7 @@ def _model_facts(trained: results.Training, judged: results.Evaluation) -> list[
             f"reference repeated: {number(metric.baseline)}",
         )
         for metric in judged.metrics
-        if metric.key in {"foreground_psnr", "joint_error"}
+        if metric.key in {"foreground_psnr", "ssim"}
     ]
     if trained.steps:
         facts.append(Fact("Training", duration(trained.seconds), f"{number(trained.steps)} steps"))

@@ -3,15 +3,19 @@
 It needs curated videos alone: what has not been made yet is not in it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.manifest import Manifest, Row, Status, digest_of, manifest_path, schema_of
 from pipelines.stage import Context, Stage
+from pipelines.workspace import Workspace
 
 PAGE = "report/index.html"
+NEEDS = ("videos", "people", "clips", "duplicates", "coverage", "identities", "split")
+USES = ("pairs", "shards", "train", "model", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -31,32 +35,34 @@ class ReportConfig:
     listed: int = 200
 
 
-def _run(context: Context) -> list[Row]:
+def report_stage(registry: Callable[[Workspace], str | None]) -> Stage:
+    """The stage, which no more than any other of the pipelines knows the registry.
+
+    registry: gives the number of the version that is the champion, None where there is none. It is asked when the page
+    is made, and a page that names another is made again.
+    """
+
+    def champion(workspace: Workspace) -> str | None:
+        return registry(workspace) if workspace.exists(manifest_path("model")) else None
+
+    def run(context: Context) -> list[Row]:
+        return _run(context, champion(context.workspace))
+
+    def outdated(workspace: Workspace, found: Manifest) -> bool:
+        return any(row.get("champion") != champion(workspace) for row in found.rows())
+
+    schema = schema_of(path=pa.string(), champion=pa.string())
+    return Stage("report", ReportConfig, schema, run, needs=NEEDS, uses=USES, version=2, outdated=outdated)
+
+
+def _run(context: Context, champion: str | None) -> list[Row]:
     from pipelines.report.assemble import assemble
     from pipelines.report.page import render
 
     made_at = datetime.now(UTC).strftime("%-d %B %Y, %H:%M UTC")
-    page = assemble(context.workspace, context.inputs, context.config, made_at)
+    page = assemble(context.workspace, context.inputs, context.config, made_at, champion)
     with context.workspace.publish(PAGE) as path:
         path.write_text(render(page), "utf-8")
     context.progress.say(str(context.workspace.local(PAGE)))
-    digests = {name: found.digest for name, found in context.inputs.items()}
-    return [{"id": digest_of("report", digests), "parent_id": None, "status": Status.KEPT, "path": PAGE}]
-
-
-STAGE = Stage(
-    name="report",
-    config=ReportConfig,
-    schema=schema_of(path=pa.string()),
-    run=_run,
-    needs=(
-        "videos",
-        "people",
-        "clips",
-        "duplicates",
-        "coverage",
-        "identities",
-        "split",
-    ),
-    uses=("pairs", "shards", "train", "model", "evaluation"),
-)
+    name = digest_of("report", {name: found.digest for name, found in context.inputs.items()})
+    return [{"id": name, "parent_id": None, "status": Status.KEPT, "path": PAGE, "champion": champion}]

@@ -25,14 +25,17 @@ from pipelines.curation.split import STAGE as SPLIT
 from pipelines.curation.split import SplitConfig
 from pipelines.engine import Engine
 from pipelines.manifest import Row, digest_of
-from pipelines.report.stage import PAGE, STAGE, ReportConfig
+from pipelines.report.stage import PAGE, ReportConfig
 from pipelines.shards.stage import STAGE as SHARDS
 from pipelines.shards.stage import ShardsConfig
 from pipelines.shards.write import write_shard
 from pipelines.stage import Stage, folder_of, run_stage
+from pipelines.summary import describe, summarize
 from pipelines.synthesis import pairs
 from pipelines.workspace import Workspace
-from training.stages import EVALUATION, MODEL, TRAIN
+from training import tracking
+from training.stages import EVALUATION, MODEL, REPORT, TRAIN
+from training.summary import summarize as summarize_training
 
 DATA = ("data:image/jpeg;base64,", "data:image/webp;base64,")
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>.mp4'
@@ -154,19 +157,22 @@ def publish_model(workspace: Workspace, passed: bool) -> None:
             cv2.imwrite(str(path), np.full((64, 256, 3), 90, np.uint8))
     measured = {"sample": "p1000", "frames": 2, "grid_path": "evaluation/grids/g.jpg", "foreground_psnr": 15.25}
     publish(workspace, EVALUATION, [row(m, method=m, **measured) for m in ("model", "copy-reference")])
-    means = {"model": {"foreground_psnr": 15.25, "ssim": 0.5}, "copy-reference": {"foreground_psnr": 14.0, "ssim": 0.6}}
+    means = {
+        "model": {"foreground_psnr": 15.25, "ssim": 0.5, "pose_head_error": 3.8},
+        "copy-reference": {"foreground_psnr": 14.0, "ssim": 0.6, "pose_head_error": 9.9},
+    }
     reasons = [] if passed else ["foreground_psnr is better by 1.25, not by 9"]
     for relative, content in {
         "train/run.json": {"mlflow_run_id": "r1", "ms_per_step": 250.0, "waiting_share": 0.01, "training_seconds": 75},
         "model/registered.json": {"name": "x-unimotion", "version": "3", "mlflow_run_id": "r1", "fingerprint": "f"},
-        "evaluation/gate.json": {"passed": passed, "reasons": reasons, "samples": 1, "means": means},
+        "evaluation/gate.json": {"passed": passed, "reasons": reasons, "samples": 1, "means": means, "version": "3"},
     }.items():
         with workspace.publish(relative) as path:
             path.write_text(json.dumps(content))
 
 
 def build_page(workspace: Workspace, config: ReportConfig | None = None) -> Page:
-    run_stage(STAGE, workspace, config or ReportConfig(), Engine(), quiet=True)
+    run_stage(REPORT, workspace, config or ReportConfig(), Engine(), quiet=True)
     return Page(workspace.local(PAGE).read_text("utf-8"))
 
 
@@ -181,7 +187,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Page]:
 
 def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> None:
     workspace, page = full
-    for name in (*STAGE.needs, *STAGE.uses):
+    for name in (*REPORT.needs, *REPORT.uses):
         folder = folder_of(name, "b") if name in ("videos", "people", "clips") else name
         found = manifest.read(workspace, folder)
         counts = found.counts
@@ -239,11 +245,43 @@ def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> No
     assert len(steps) == 3
     assert any(image.get("title") == "augmentations" for image in page.of("img"))
     assert "models:/x-unimotion/3" in page.text
-    assert "The model beats repeating the reference on 1 of 2 metrics" in page.text
+    assert "The model beats repeating the reference on 1 of 2 metrics of its pictures" in page.text
+    (said,) = [
+        row for row in page.cells if row[0].startswith("Joint error of the model's own pose head, not of the picture")
+    ]
+    assert [cell.strip() for cell in said[1:]] == ["3.800", "9.900", "\N{MINUS SIGN}6.10"]
     (shown,) = [row for row in page.cells if row[0].startswith("PSNR on the person")]
     assert shown[1:3] == ["15.25", "14.00"]
     assert shown[3].startswith("+1.25")
-    assert "Gate passed" in page.text
+    assert "Gate passed; there is no champion" in page.text
+
+
+def test_the_champion_is_the_version_that_the_registry_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 3, a variant, was judged last and passed; the alias is on version 1, and then moved by hand."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    workspace = Workspace(str(tmp_path))
+    publish_curation(workspace, kept=3)
+    publish_pairs(workspace, groups=2)
+    publish_model(workspace, passed=True)
+    assert "Gate passed; there is no champion" in build_page(workspace).text
+    run = tracking.start_run(workspace, "f" * 64, {"a": 1}, "d")
+    for number in "123":
+        folder = tmp_path / f"export{number}"
+        folder.mkdir()
+        (folder / "config.json").write_text(number)
+        assert tracking.register(workspace, folder, f"weights {number}", run, {}) == number
+    for holder, verdict in (("1", "the champion is version 1"), ("3", "this version is the champion")):
+        tracking.promote(workspace, holder)
+        page = build_page(workspace)
+        assert f"Gate passed; {verdict}" in page.text
+        assert page.row("Version", 2)[1] == "models:/x-unimotion/3"
+        assert page.row("Champion", 2)[1] == f"models:/x-unimotion/{holder}"
+        summary = {"stages": summarize(workspace, [MODEL]), **summarize_training(workspace)}
+        assert summary["model"]["champion"] == holder
+        assert summary["model"]["aliases"] == (["champion"] if holder == "3" else [])
+        del summary["training"]
+        assert f"champion    models:/x-unimotion/{holder}\n" in describe(workspace, summary)
+    assert not run_stage(REPORT, workspace, ReportConfig(), Engine(), quiet=True).recomputed
 
 
 def test_scores_are_drawn_with_their_limit(full: tuple[Workspace, Page]) -> None:
@@ -320,7 +358,7 @@ def test_curated_videos_are_enough_for_a_page(tmp_path: Path) -> None:
     assert "Not judged: no registered model" in page.text
     assert "No pairs were rendered" in page.text
     assert {cells[0].strip() for cells in page.cells if len(cells) == 7} >= {"clips", "split"}
-    assert not {cells[0].strip() for cells in page.cells if len(cells) == 7} & set(STAGE.uses)
+    assert not {cells[0].strip() for cells in page.cells if len(cells) == 7} & set(REPORT.uses)
     publish_pairs(workspace, groups=2)
     assert page.row("clips", 7) == (page := build_page(workspace)).row("clips", 7)
     assert page.row("pairs", 7)[1] == "4"

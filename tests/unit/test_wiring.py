@@ -14,11 +14,10 @@ from pipelines.curation.listing import list_sources, write_batch
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.manifest import build, write
 from pipelines.params import Params
-from pipelines.report.stage import STAGE as REPORT
 from pipelines.stage import BATCH_STAGES, Stage
 from pipelines.stages import DATA_STAGES
 from pipelines.workspace import Workspace
-from training.stages import TRAINING_STAGES
+from training.stages import REPORT, TRAINING_STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = (*DATA_STAGES, *TRAINING_STAGES, REPORT)

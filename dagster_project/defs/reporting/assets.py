@@ -1,4 +1,4 @@
 from dagster_project.assets import stage_asset
-from pipelines.report import stage as report
+from training.stages import REPORT
 
-report_asset = stage_asset(report.STAGE, "reporting", {"html"}, "One page about the data, the training and the model.")
+report_asset = stage_asset(REPORT, "reporting", {"html"}, "One page about the data, the training and the model.")

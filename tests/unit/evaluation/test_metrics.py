@@ -58,13 +58,13 @@ def test_copy_reference_repeats_the_reference() -> None:
 
 def rows(model: float, baseline: float, count: int = 4) -> list[dict[str, object]]:
     def row(method: str, value: float | None) -> dict[str, object]:
-        return {"method": method, "psnr": 20.0, "ssim": 0.5, "foreground_psnr": value, "joint_error": 3.0}
+        return {"method": method, "psnr": 20.0, "ssim": 0.5, "foreground_psnr": value, "pose_head_error": 3.0}
 
     return [r for _ in range(count) for r in (row("model", model), row("copy-reference", baseline))]
 
 
 def test_the_gate_wants_the_whole_margin() -> None:
-    config = GateConfig(foreground_psnr=1.0, joint_error=0.0)
+    config = GateConfig(foreground_psnr=1.0)
     assert judge(rows(16.0, 15.0), config).passed
     verdict = judge(rows(15.9, 15.0), config)
     assert not verdict.passed
@@ -77,7 +77,17 @@ def test_the_gate_is_closed_without_evidence() -> None:
     assert not judge(rows(30.0, 15.0, count=3), GateConfig()).passed
     unmeasured = [row | {"foreground_psnr": None} for row in rows(0, 0)]
     assert not judge(unmeasured, GateConfig()).passed
-    headless = [row if row["method"] == "copy-reference" else row | {"joint_error": None} for row in rows(30.0, 15.0)]
-    verdict = judge(headless, GateConfig())
-    assert verdict.reasons == ("joint_error was not measured",)
-    assert "joint_error" not in verdict.means["model"]
+    assert judge(unmeasured, GateConfig()).reasons == ("foreground_psnr was not measured",)
+
+
+@pytest.mark.parametrize("said", [0.0, 60.0, None])
+def test_what_the_model_says_of_joints_neither_opens_nor_closes_the_gate(said: float | None) -> None:
+    """Its own head is no witness: only what pictures show is judged."""
+
+    def with_head(judged: list[dict[str, object]]) -> list[dict[str, object]]:
+        return [row | {"pose_head_error": said} if row["method"] == "model" else row for row in judged]
+
+    refused = judge(with_head(rows(15.0, 15.0)), GateConfig())
+    assert refused.reasons == ("foreground_psnr is better than copy-reference by 0, not by 1",)
+    assert judge(with_head(rows(16.0, 15.0)), GateConfig()).reasons == ()
+    assert refused.means["model"].get("pose_head_error") == said

@@ -1,0 +1,84 @@
+"""`animate` leaves files alone that it was not told to replace; what it makes is tested end to end."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.curation.clips import ClipsConfig
+from pipelines.curation.people import PeopleConfig
+from pipelines.errors import DataError, UsageError, WorkError
+from pipelines.workspace import Workspace
+from training.animate import animate
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "photo.png").write_bytes(b"photo")
+    (folder / "dance.mp4").write_bytes(b"dance")
+    return folder
+
+
+def attempt(files: Path, out: Path, driving: str = "dance.mp4", overwrite: bool = False) -> None:
+    workspace = Workspace(str(files.parent / "workspace"))
+    workspace.prepare()
+    people, clips = PeopleConfig(), ClipsConfig()
+    animate(workspace, files / "photo.png", files / driving, out, None, people, clips, overwrite=overwrite)
+
+
+def state(files: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(files.iterdir())}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["itself", "other spelling", "symbolic link", "hard link", "side by side"])
+def test_an_input_is_never_written_to(files: Path, kind: str, overwrite: bool) -> None:
+    out, driving = files / "out.mp4", "dance.mp4"
+    if kind == "itself":
+        out = files / "dance.mp4"
+    elif kind == "other spelling":
+        out = files / ".." / "mine" / "dance.mp4"
+    elif kind == "symbolic link":
+        out.symlink_to(files / "dance.mp4")
+    elif kind == "hard link":
+        os.link(files / "dance.mp4", out)
+    else:
+        out, driving = files / "fresh.mp4", "fresh.side-by-side.mp4"
+        (files / driving).write_bytes(b"dance")
+    before = state(files)
+    with pytest.raises(UsageError, match=rf"^--out .*is the same file as .*{driving}; choose another name$"):
+        attempt(files, out, driving, overwrite)
+    assert state(files) == before
+
+
+def test_what_exists_stays_unless_it_is_said(files: Path) -> None:
+    (files / "out.mp4").write_bytes(b"kept from yesterday")
+    before = state(files)
+    with pytest.raises(
+        UsageError, match=r"^--out .*out\.mp4: exists already; choose another name, or add --overwrite$"
+    ):
+        attempt(files, files / "out.mp4")
+    # The next thing that is missing is the model.
+    with pytest.raises(WorkError, match="holds no x-unimotion yet"):
+        attempt(files, files / "out.mp4", overwrite=True)
+    assert state(files) == before
+
+
+def test_a_side_by_side_that_exists_stays_too(files: Path) -> None:
+    (files / "new.side-by-side.mp4").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"new\.side-by-side\.mp4: exists already"):
+        attempt(files, files / "new.mp4")
+
+
+def test_a_folder_is_not_replaced(files: Path) -> None:
+    (files / "folder.mp4").mkdir()
+    with pytest.raises(UsageError, match=r"folder\.mp4: is a folder; choose another name"):
+        attempt(files, files / "folder.mp4", overwrite=True)
+
+
+def test_what_is_not_there_cannot_be_animated(files: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        attempt(files, files / "new.mp4", "gone.mp4")
