@@ -90,9 +90,8 @@ def is_close(person: Person, size: tuple[int, int]) -> bool:
 
 
 def lies_on(points: NDArray[np.float32], person: Person) -> bool:
-    """Whether a pose (88, 3) is that of a labelled person, if roughly."""
-    right, visible = score.right_points(points, person.points, person.side, _LIES)
-    return visible > 0 and right >= _LIES_SHARE * visible
+    """Whether a pose (88, 3) is that of a labelled person, if roughly, and be it with left and right exchanged."""
+    return _roughly(points, person) >= _LIES_SHARE
 
 
 def swapped_wrists(points: NDArray[np.float32], person: Person) -> bool | None:
@@ -130,8 +129,17 @@ def _matched(people: tuple[Person, ...], seen: Seen) -> list[tuple[int, NDArray[
 
 
 def _agreement(points: NDArray[np.float32], person: Person) -> float:
-    near, roughly = (score.right_points(points, person.points, person.side, share)[0] for share in (0.1, _LIES))
-    return (near + roughly) / max(1, int((person.points[kp.BODY_SLICE, 2] > 0).sum()))
+    near, visible = score.right_points(points, person.points, person.side)
+    return _roughly(points, person) + near / max(1, visible)
+
+
+def _roughly(points: NDArray[np.float32], person: Person) -> float:
+    """Share of the visible points that are about where the pose has them, or the pose in the mirror."""
+    mirrored = points[list(kp.MIRRORED)]
+    return max(
+        right / max(1, visible)
+        for right, visible in (score.right_points(one, person.points, person.side, _LIES) for one in (points, mirrored))
+    )
 
 
 def _crop(picture: Picture, seen: Seen) -> Counts:
