@@ -68,7 +68,9 @@ class Looker:
     def _everybody(self, image: Frame) -> Iterator[FoundPerson]:
         height, width = image.shape[:2]
         small = resize_to(image, bounded_size(width, height, self._config.longest_side))
-        tracker = Tracker(self._landmarker, self._detector, self._config, 1.0, width / height)
+        # The aspect of what is looked at: poses in a crowd change with its last digits.
+        aspect = small.shape[1] / small.shape[0]
+        tracker = Tracker(self._landmarker, self._detector, self._config, 1.0, aspect)
         tracker.step(0, small)
         for track in tracker.finish():
             points = keypoints_of(track.landmarks[0]) * np.array([width, height, 1], np.float32)

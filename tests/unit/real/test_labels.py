@@ -14,9 +14,7 @@ from tests.real.labels import Clip, read_material
 LABELS = Path(__file__).resolve().parents[2] / "real" / "labels"
 
 
-def write(
-    folder: Path, names: list[str], *labels: dict[str, Any], image: str = "a.jpg", file: str = "coco.json"
-) -> None:
+def write(folder: Path, names: list[str], *labels: dict[str, Any], image: str = "a.jpg") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "a.jpg").touch()
     content = {
