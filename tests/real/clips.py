@@ -4,8 +4,10 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +55,33 @@ class Judged:
         return self.kept == 0 if self.clip.verdict == REJECTED else None
 
 
-def curated(clips: Sequence[Clip]) -> tuple[list[Judged], float]:
-    """What curation makes of videos, and the core-seconds that the stages `videos`, `people` and `clips` take for them
-    in one process, models being there."""
-    if not clips:
-        return [], 0.0
+def curated(clips: Sequence[Clip], workers: int = 1) -> tuple[list[Judged], float]:
+    """What curation makes of videos, and the core-seconds that the stages `videos`, `people` and `clips` take for them,
+    models being there. workers: processes, each of which curates some of the videos by itself."""
+    shares = [share for share in shared_out(clips, workers) if share]
+    if len(shares) < 2:
+        parts = list(map(_curated, shares))
+    else:
+        with ProcessPoolExecutor(len(shares), get_context("spawn")) as pool:
+            parts = list(pool.map(_curated, shares))
+    judged = {one.clip.path: one for part, _ in parts for one in part}
+    return [judged[clip.path] for clip in clips], sum(spent for _, spent in parts)
+
+
+def shared_out(clips: Sequence[Clip], workers: int) -> list[list[Clip]]:
+    """Clips for each worker: the longest first, each to who has the least to do."""
+    shares: list[list[Clip]] = [[] for _ in range(workers)]
+    seconds = [0.0] * workers
+    durations = {clip.path: _duration(clip.path) for clip in clips}
+    for clip in sorted(clips, key=lambda one: -durations[one.path]):
+        idlest = seconds.index(min(seconds))
+        shares[idlest].append(clip)
+        seconds[idlest] += durations[clip.path]
+    return shares
+
+
+def _curated(clips: Sequence[Clip]) -> tuple[list[Judged], float]:
+    """See `curated`: in this process."""
     paths = [clip.path for clip in clips]
     with tempfile.TemporaryDirectory() as name:
         workspace = Workspace(name)

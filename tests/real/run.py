@@ -1,6 +1,6 @@
 """Curate labelled photos and clips of real people and say how well each decision was taken.
 
-    python -m tests.real.run [FOLDER...] [--draw OUT]
+    python -m tests.real.run [FOLDER...] [--draw OUT] [--workers 2]
 
 FOLDER: labels with their photos and clips (see docs/curation-quality.md). Without any the labels of this repository are
 taken, and the table in docs/curation-quality.md is written. --draw: a picture of each photo and clip with what was
@@ -48,8 +48,8 @@ class Report:
         return sum((counts for _, _, counts in self.photos), Counts())
 
 
-def measure(folders: Sequence[Path] = ()) -> Report:
-    """folders: of labels; those of the repository where there is none.
+def measure(folders: Sequence[Path] = (), workers: int = 1) -> Report:
+    """folders: of labels; those of the repository where there is none. workers: processes for the clips.
 
     Raises: UnimotionError where labels, photos or clips cannot be read.
     """
@@ -65,7 +65,7 @@ def measure(folders: Sequence[Path] = ()) -> Report:
         (picture, seen, compare(picture, seen))
         for picture, seen in zip(material.pictures, look_at(material.pictures, cache), strict=True)
     )
-    judged, spent = curated(material.clips)
+    judged, spent = curated(material.clips, workers)
     return Report(material, photos, tuple(judged), spent)
 
 
@@ -152,9 +152,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--draw", type=Path, metavar="OUT")
+    parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     try:
-        report = measure(arguments.folders)
+        report = measure(arguments.folders, arguments.workers)
     except UnimotionError as error:
         print(f"real: {error}", file=sys.stderr)
         return 2

@@ -8,8 +8,9 @@ import pytest
 
 from pipelines import keypoints as kp
 from pipelines.curation.tracks import Track
+from tests.grey_video import write_video
 from tests.labelled.found import Found, FoundTrack
-from tests.real.clips import face_agreement, is_usable, judge, jumps
+from tests.real.clips import face_agreement, is_usable, judge, jumps, shared_out
 from tests.real.labels import Clip
 from tests.unit.real.people import pose
 
@@ -106,3 +107,12 @@ def test_a_face_beside_the_head_is_not_usable() -> None:
     assert not is_usable(beside)
     beside.keypoints[:, kp.FACE_SLICE, 2] = 0
     assert is_usable(beside)
+
+
+def test_processes_share_the_videos_by_their_length(tmp_path: Path) -> None:
+    lengths = {"a.mp4": 12, "b.mp4": 4, "c.mp4": 4, "d.mp4": 3}
+    for name, frames in lengths.items():
+        write_video(tmp_path / name, [40 * frame for frame in range(frames)])
+    clips = [Clip(name, tmp_path / name, "any") for name in lengths]
+    shares = [[one.name for one in share] for share in shared_out(clips, 2)]
+    assert shares == [["a.mp4"], ["b.mp4", "c.mp4", "d.mp4"]]
