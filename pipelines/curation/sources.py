@@ -20,7 +20,7 @@ from pipelines.workspace import Workspace, file_sha256
 _LICENCE = "BSD-3-Clause"
 _POSE2SIM = Wheel("pose2sim", "0.10.49", "403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1")
 _SPORTS2D = Wheel("sports2d", "0.8.34", "733b6db70742636ae9c35d870c22bd416582f579abd5881bee93a14bb0e2655d")
-_VIDEOS = {
+STARTER_VIDEOS = {
     _POSE2SIM: tuple(
         f"Pose2Sim/Demo_{kind}Person/videos/cam0{camera}.mp4" for kind in ("Single", "Multi") for camera in (1, 2, 3, 4)
     ),
@@ -69,7 +69,7 @@ def _any_withdrawn(workspace: Workspace, found: Manifest) -> bool:
 
 def _fetch_videos(context: Context) -> list[Row]:
     rows = []
-    for wheel, members in _VIDEOS.items():
+    for wheel, members in STARTER_VIDEOS.items():
         context.progress.say(f"{wheel.name} {wheel.version}: {len(members)} videos ({_LICENCE})")
         paths = extract(context.workspace, wheel, members, f"{context.folder}/files")
         for member, path in zip(members, paths, strict=True):

@@ -28,11 +28,16 @@ _LARGEST_PHOTO = 100_000_000  # pixels; more is a decompression bomb
 
 @dataclass(frozen=True)
 class Watched:
-    """frames: (T, S, S, 3) uint8 RGB, centred on the person, at `fps`. keypoints: (T, 88, 3) in these frames."""
+    """frames: (T, S, S, 3) uint8 RGB, centred on the person, at `fps`. keypoints: (T, 88, 3) in these frames.
+
+    corners (T, 2), side: where the frames lie in the source, in its pixels.
+    """
 
     frames: NDArray[np.uint8]
     keypoints: NDArray[np.float32]
     fps: float
+    corners: NDArray[np.int64]
+    side: int
 
 
 class Watcher:
@@ -52,7 +57,7 @@ class Watcher:
         track, _ = self._follow([(0.0, small)], path, 1.0)
         corners, side = self._window(track, 1.0, width, height)
         frame = resized(image, corners[0], side, self._clips.size)
-        return Watched(frame[None], _place(track, [0], corners, side, width, height), 1.0)
+        return Watched(frame[None], _place(track, [0], corners, side, width, height), 1.0, corners, side)
 
     def video(self, path: Path) -> Watched:
         """Raises: DataError where the file is no whole video, or shows nobody."""
@@ -64,7 +69,8 @@ class Watcher:
         corners, side = self._window(track, fps, width, height)
         chosen = nearest_frames(times, self._clips.fps)
         _, frames = next(cut_windows(path, [Window(times, corners, side, chosen)], self._clips.size))
-        return Watched(np.stack(frames), _place(track, chosen, corners, side, width, height), self._clips.fps)
+        keypoints = _place(track, chosen, corners, side, width, height)
+        return Watched(np.stack(frames), keypoints, self._clips.fps, corners[chosen], side)
 
     def _follow(
         self, frames: Iterator[tuple[float, Frame]] | list[tuple[float, Frame]], path: Path, fps: float

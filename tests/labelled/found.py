@@ -43,18 +43,25 @@ class Found:
 def curate(
     workspace: Workspace, videos: Sequence[Path], engine: Engine, watch: people.PeopleConfig | None = None
 ) -> list[Found]:
-    """Run the stages on the videos, as on any batch, with the settings that they have by default.
+    """Run the stages on the videos, as on any batch, with the settings that they have by default, up to copies.
 
     watch: other settings of the stage people.
     """
+    to_clips(workspace, videos, engine, watch)
+    run_stage(duplicates.STAGE, workspace, duplicates.STAGE.config(), engine)
+    return list(map(_Reader(workspace).read, videos))
+
+
+def to_clips(
+    workspace: Workspace, videos: Sequence[Path], engine: Engine, watch: people.PeopleConfig | None = None
+) -> None:
+    """The stages `videos`, `people` and `clips`; see `curate`."""
     workspace.prepare()
     about = {"licence": "CC0-1.0", "source": "rendered", "consent": "synthetic person"}
     write_batch(workspace, [source_row(str(path.resolve()), None, **about) for path in videos], BATCH)
     for stage in (ingest.STAGE, people.STAGE, clips.STAGE):
         config = watch if watch and stage is people.STAGE else stage.config()
         run_stage(stage, workspace, config, engine, BATCH)
-    run_stage(duplicates.STAGE, workspace, duplicates.STAGE.config(), engine)
-    return list(map(_Reader(workspace).read, videos))
 
 
 class _Reader:

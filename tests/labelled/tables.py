@@ -25,24 +25,24 @@ def markdown(
     """report: as `run` writes it. confusion: (true, found) -> seconds."""
     values = report["whole"] | {f"copies_{name}": report["copies"][name] for name in ("recall", "precision")}
     goals = [
-        (name, goal, _share(values[key]), "yes" if met(values[key]) else "**no**")
+        (name, goal, share(values[key]), "yes" if met(values[key]) else "**no**")
         for key, (name, met, goal) in _FIGURES.items()
         if values[key] is not None
     ]
-    factors = [(name, *(_share(of[key]) for key in _COLUMNS)) for name, of in report["by_factor"].items()]
+    factors = [(name, *(share(of[key]) for key in _COLUMNS)) for name, of in report["by_factor"].items()]
     kinds = [
-        (code, f"{of.right + of.missed:.1f}", _share(of.precision), _share(of.recall), _errors(code, confusion))
+        (code, f"{of.right + of.missed:.1f}", share(of.precision), share(of.recall), _errors(code, confusion))
         for code, of in per_reason.items()
         if of.right + of.missed
     ]
     return "\n".join(
         (
             f"{report['videos']} videos, {report['seconds']} s, seed {report['seed']}.\n",
-            _table(("decision", "goal", "measured", "met"), goals),
+            table(("decision", "goal", "measured", "met"), goals),
             "Decisions about people, by what the videos are about:\n",
-            _table(("about", "count", "PCK@0.1", "swaps", "rejections: precision", "recall", "F1"), factors),
+            table(("about", "count", "PCK@0.1", "swaps", "rejections: precision", "recall", "F1"), factors),
             "Each decision, in seconds of people who are there:\n",
-            _table(("right", "seconds", "precision", "recall", "what was decided instead (s)"), kinds),
+            table(("right", "seconds", "precision", "recall", "what was decided instead (s)"), kinds),
         )
     )
 
@@ -52,10 +52,10 @@ def _errors(code: str, confusion: Mapping[tuple[str, str], float]) -> str:
     return ", ".join(f"{found} {seconds:.1f}" for found, seconds in sorted(wrong.items(), key=lambda item: -item[1]))
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}".replace("0.", ".", 1)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
