@@ -28,7 +28,7 @@ from pipelines.curation.landmarks import MediaPipePose, RegionModel
 from pipelines.curation.models import ensure_models
 from pipelines.curation.quality import picture
 from pipelines.curation.quality.overlay import TextDetector
-from pipelines.curation.shots import CutDetector
+from pipelines.curation.transnet import TransNet
 from pipelines.engine import Engine, pin_threads
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.workspace import Workspace
@@ -39,7 +39,7 @@ from tests.labelled.scenes import make
 _VIDEOS, _NAIVE_VIDEOS, _SECONDS, _FPS, _SIDE = 24, 2, 10.0, 30, 720
 _EVERY = 7  # scene of the labelled ones
 _NETWORKS = (
-    (CutDetector, "_predict"),
+    (TransNet, "__call__"),
     (PersonDetector, "detect"),
     (MediaPipePose, "poses"),
     (RegionModel, "look"),

