@@ -40,7 +40,6 @@ _CENTRED = 0.1  # a square needs no correction when its content's centre is off 
 _FRAME_EDGE = 0.02
 _FACE_EYES, _FACE_NOSE = (263, 33), 1
 _HAND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # the points that MediaPipe places the next square by
-_TO_FINGERS = 0.1  # by which that square is moved from the palm towards the fingers, in heights of the palm
 
 
 class RegionModel:
@@ -243,22 +242,27 @@ def on_their_sides(
 
 def hand_region(points: NDArray[np.float32]) -> Region:
     """Square for hand landmarks (21, 2): fingers up, twice the palm's extent (MediaPipe's hand_landmarks_to_roi)."""
-    angle = _tilt((points[5] + 2 * points[9] + points[13]) / 4 - points[0]) + np.pi / 2
-    upright = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    palm = points[list(_HAND_PALM)] @ upright.T
-    low, high = palm.min(0), palm.max(0)
-    centre = (low + high) / 2 - [0, _TO_FINGERS * (high - low)[1]]
-    return Region((centre @ upright).astype(np.float32), 2.0 * _longest(low, high), angle)
+    middle = (points[5] + 2 * points[9] + points[13]) / 4
+    return _region(points[list(_HAND_PALM)], _tilt(middle - points[0]) + np.pi / 2, margin=2.0, shift=-0.1)
 
 
 def face_region(points: NDArray[np.float32]) -> Region:
-    """Square for a face mesh (468, 2): eyes level, 1.5 times its extent (MediaPipe's face_landmarks_to_roi)."""
-    low, high = points.min(0), points.max(0)
-    return Region((low + high) / 2, 1.5 * _longest(low, high), _tilt(points[_FACE_EYES[0]] - points[_FACE_EYES[1]]))
+    """Square for a face mesh (468, 2): eyes level, 1.5 times its extent.
+
+    MediaPipe's face_landmarks_to_roi measures the extent before it turns the square, so that a tilted face gets a
+    larger one; ours turns with the face.
+    """
+    return _region(points, _tilt(points[_FACE_EYES[0]] - points[_FACE_EYES[1]]), margin=1.5, shift=0.0)
 
 
-def _longest(low: NDArray[np.floating], high: NDArray[np.floating]) -> float:
-    return max(float((high - low).max()), 4.0)
+def _region(points: NDArray[np.float32], angle: float, margin: float, shift: float) -> Region:
+    """shift: of the centre along the turned y axis, in heights along it."""
+    upright = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turned = points @ upright.T
+    low, high = turned.min(0), turned.max(0)
+    extent = max(float((high - low).max()), 4.0)
+    centre = (low + high) / 2 + np.array([0, shift * (high - low)[1]])
+    return Region((centre @ upright).astype(np.float32), margin * extent, angle)
 
 
 def _hand_start(

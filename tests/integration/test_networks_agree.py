@@ -170,9 +170,10 @@ def _apart(found: NDArray[Any], points: list[list[float]], picture: Frame) -> ND
     return apart
 
 
-def _assert_alike(found: Region, expected: Region) -> None:
-    assert np.linalg.norm(found.centre - expected.centre) < 0.001 * expected.side
-    assert found.side == pytest.approx(expected.side, rel=0.001)
+def _assert_alike(found: Region, expected: Region, tolerance: float) -> None:
+    """tolerance: of the centre and the side, in sides."""
+    assert np.linalg.norm(found.centre - expected.centre) < tolerance * expected.side
+    assert found.side == pytest.approx(expected.side, rel=tolerance)
     turn = (found.angle - expected.angle + np.pi) % (2 * np.pi) - np.pi
     assert abs(turn) < 0.001
 
@@ -190,7 +191,8 @@ def test_a_hand_in_a_square_is_where_mediapipe_puts_it(models: ModelPaths, seen:
             # MediaPipe takes pictures for mirrored: what it calls left is the right hand of who was filmed.
             mirrored_left = hand["score"] if hand["label"] == "Left" else 1 - hand["score"]
             assert right == pytest.approx(mirrored_left, abs=0.02)
-            _assert_alike(hand_region(np.array(hand["points"]) * picture.shape[1::-1]), _region(hand["next"], picture))
+            following = hand_region(np.array(hand["points"]) * picture.shape[1::-1])
+            _assert_alike(following, _region(hand["next"], picture), 0.001)
     assert len(medians) >= 8
     assert np.median(medians) < 0.001
 
@@ -205,7 +207,8 @@ def test_a_face_in_a_square_is_where_mediapipe_puts_it(models: ModelPaths, seen:
             apart = _apart(points[::36], mesh["points"], picture) / region.side
             assert apart.max() < 0.002, f"{row['file']} {row['frame']}: {apart.max():.4f} of the square"
             assert presence >= 0.5
-            _assert_alike(face_region(points), _region(mesh["next"], picture))
+            # MediaPipe measures a tilted face upright: see `face_region`.
+            _assert_alike(face_region(points), _region(mesh["next"], picture), 0.02)
             count += 1
     assert count >= 1
 

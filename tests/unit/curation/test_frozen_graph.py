@@ -1,10 +1,11 @@
 """Graphs are cut to what leads to the outputs; anything that is no graph is refused."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.frozen_graph import cut_graph
+from pipelines.curation.frozen_graph import cut_graph, keep_centres
 
 
 def varint(value: int) -> bytes:
@@ -50,6 +51,21 @@ def test_only_the_way_to_the_outputs_is_kept() -> None:
 def test_a_missing_node_is_named() -> None:
     with pytest.raises(ValueError, match="no node scores"):
         cut_graph(GRAPH, "start", ["scores"])
+
+
+def constant(name: str, numbers: np.ndarray) -> bytes:
+    value = field(8, b"\x08\x01" + field(4, numbers.tobytes()))
+    return field(1, field(1, name.encode()) + field(2, b"Const") + field(5, field(1, b"value") + field(2, value)))
+
+
+def test_only_the_centres_of_the_named_kernels_are_kept() -> None:
+    kernel = np.arange(1, 46, dtype=np.float32).reshape(3, 3, 5)
+    centre = np.zeros_like(kernel)
+    centre[1, 1] = kernel[1, 1]
+    other = constant("other", kernel)
+    assert keep_centres(constant("one", kernel) + other, ["one"]) == constant("one", centre) + other
+    with pytest.raises(ValueError, match="no 3x3 kernel two"):
+        keep_centres(other, ["two"])
 
 
 @given(st.binary(max_size=200))
