@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.errors import UnimotionError
 from pipelines.workspace import Workspace
 
-_LIBRARIES = ("torch", "ray", "dagster", "mlflow", "mediapipe", "av", "decord", "webdataset", "anny", "diffusers")
+_LIBRARIES = ("torch", "ray", "dagster", "mlflow", "ai_edge_litert", "av", "decord", "webdataset", "anny", "diffusers")
 _ENOUGH_DISK = 5 * 2**30
 
 

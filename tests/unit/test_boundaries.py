@@ -13,7 +13,6 @@ HEAVY = {
     "torch",
     "mlflow",
     "diffusers",
-    "mediapipe",
     "anny",
     "cv2",
     "av",
