@@ -51,6 +51,7 @@ def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportC
         sources=sources,
         splits=splits,
         largest_group=view.largest_group(inputs),
+        clips_in_doubt=view.clips_in_doubt(inputs),
         kept_clips=browse.sheet_of(
             workspace,
             "Kept",
