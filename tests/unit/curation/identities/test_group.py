@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.curation.identities.group import MATCH, MOST_IN_DOUBT, doubts_of, groups_of, joined_in_doubt, people_of
+from pipelines.curation.identities.stage import IdentitiesConfig
 
 TRACKS = 9
 Pair = tuple[int, int]
@@ -118,3 +119,9 @@ def test_doubts_never_tie_a_whole_corpus_together() -> None:
     assert np.bincount(joined_in_doubt(alone, everybody)).max() == MOST_IN_DOUBT
     sure = groups_of(count, np.stack([alone, alone // 100], axis=1), np.empty((0, 2), np.int64))
     assert (joined_in_doubt(sure, everybody) == sure).all(), "what is sure may be larger, and then takes no doubt in"
+
+
+def test_what_is_sure_has_to_be_within_what_may_be() -> None:
+    assert IdentitiesConfig(face=0.3, maybe=0.3).face == 0.3
+    with pytest.raises(ValueError, match="a sure likeness is also a doubtful one"):
+        IdentitiesConfig(face=0.5, maybe=0.4)
