@@ -54,6 +54,7 @@ def assemble(
         sources=sources,
         splits=splits,
         largest_group=view.largest_group(inputs),
+        clips_in_doubt=view.clips_in_doubt(inputs),
         kept_clips=browse.sheet_of(
             workspace,
             "Kept",

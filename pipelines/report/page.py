@@ -48,6 +48,7 @@ class Page:
     sources: list[SourceLine]
     splits: list[SplitLine]
     largest_group: int
+    clips_in_doubt: int
     kept_clips: Sheet
     rejected_clips: tuple[Sheet, ...]
     copies: Sheet

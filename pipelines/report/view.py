@@ -165,5 +165,10 @@ def largest_group(inputs: Mapping[str, Manifest]) -> int:
     return max(Counter(group for group in groups.values() if group).values(), default=0)
 
 
+def clips_in_doubt(inputs: Mapping[str, Manifest]) -> int:
+    """Clips of videos that are in a group only because somebody in them may be somebody of another."""
+    return sum(row["in_doubt"] or False for row in inputs["identities"].rows())
+
+
 def _seconds(rows: Iterable[Row]) -> float:
     return sum(seconds_of(row) or 0.0 for row in rows)

@@ -125,7 +125,8 @@ def publish_curation(workspace: Workspace, kept: int) -> None:
     motion = {"seconds": 1.0, "cell": "front, arms down and down", **shares}
     publish(workspace, COVERAGE, [{**each, "parent_id": each["id"], **motion} for each in judged[:kept]])
     known = {"identity": "somebody", "group": video["id"]}
-    publish(workspace, IDENTITIES, [{**each, "parent_id": each["id"], **known} for each in judged[:kept]])
+    who = [{**each, "parent_id": each["id"], **known, "in_doubt": i == 0} for i, each in enumerate(judged[:kept])]
+    publish(workspace, IDENTITIES, who)
     run_stage(SPLIT, workspace, SplitConfig(), Engine(), quiet=True)
 
 
@@ -202,6 +203,7 @@ def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> 
     lines = [page.row(split, 6) for split in ("train", "validation", "test")]
     assert [sum(int(line[column]) for line in lines) for column in (1, 2, 3)] == [1, 1, 3]
     assert "largest group that may not be parted: 1 video" in page.text
+    assert "kept together in doubt, not as one person: 1 clip" in page.text
     assert [line[5] for line in lines] == ["2", "0", "2"]
     assert page.row("park <b>", 6)[1:] == ["CC0-1.0", "1", "12.5 s", "3", "3.0 s"]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 # gap: of faces their distance; of bodies what their torsos lack to a cosine of 1.
 MATCH = np.dtype([("one", "i8"), ("other", "i8"), ("by_face", "?"), ("gap", "f8")])
+MOST_IN_DOUBT = 30  # videos of a group that was joined in doubt
 Labels = NDArray[np.int64]
 
 
@@ -89,3 +90,38 @@ def groups_of(videos: int, shown: NDArray[np.int64], copies: NDArray[np.int64]) 
     _, first, place = np.unique(parts[:videos], return_index=True, return_inverse=True)
     lowest: Labels = first[place]
     return lowest
+
+
+def doubts_of(person: Labels, perhaps: Labels, matches: NDArray[np.void]) -> NDArray[np.int64]:
+    """Pairs (K, 2) of tracks that may show one person, though that is not sure; the nearest first.
+
+    person, perhaps: of each track, by `people_of` from the sure matches alone, and from all. matches: all.
+    """
+    one, other = matches["one"], matches["other"]
+    doubtful = matches[(perhaps[one] == perhaps[other]) & (person[one] != person[other])]
+    ordered = np.sort(doubtful, order=["gap", "one", "other"])
+    pairs: NDArray[np.int64] = np.stack([ordered["one"], ordered["other"]], axis=1)
+    return pairs
+
+
+def joined_in_doubt(group: Labels, doubts: NDArray[np.int64]) -> Labels:
+    """Groups of videos (see `groups_of`) with those joined that a doubt ties, each called after its first video.
+
+    doubts: (K, 2) of videos, the nearest first. None makes a group of more than `MOST_IN_DOUBT` videos: among many
+    people everybody is somewhat like somebody, and all doubts together would tie the whole corpus.
+    """
+    size = np.bincount(group, minlength=len(group)).tolist()
+    called = list(range(len(group)))
+
+    def find(name: int) -> int:
+        while called[name] != name:
+            called[name] = called[called[name]]
+            name = called[name]
+        return name
+
+    for pair in doubts.tolist():
+        low, high = sorted(find(int(group[video])) for video in pair)
+        if low != high and size[low] + size[high] <= MOST_IN_DOUBT:
+            called[high] = low
+            size[low] += size[high]
+    return np.array([find(name) for name in group.tolist()], np.int64)

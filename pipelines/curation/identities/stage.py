@@ -18,7 +18,7 @@ from pipelines.curation.identities.body import place_difference
 from pipelines.curation.identities.embed import Person, look
 from pipelines.curation.identities.face import FaceNetwork
 from pipelines.curation.identities.gathered import Gathered, gathered
-from pipelines.curation.identities.group import MATCH, groups_of, people_of
+from pipelines.curation.identities.group import MATCH, doubts_of, groups_of, joined_in_doubt, people_of
 from pipelines.curation.identities.search import Pairs, People, alike_clothes, alike_faces
 from pipelines.curation.ledger import Ledger
 from pipelines.curation.per_video import kept_columns, lost_clips
@@ -32,6 +32,7 @@ SCHEMA = schema_of(
     video_id=pa.string(),
     identity=pa.string(),
     group=pa.string(),
+    in_doubt=pa.bool_(),
     embeddings_path=pa.string(),
 )
 _VERSION = 2
@@ -43,12 +44,18 @@ _CELLS = 48  # of 256, that two pictures of a place must share
 
 @dataclass(frozen=True)
 class IdentitiesConfig:
-    """face: greatest distance of two embeddings of one person's face. clothes: least cosine of the colours of a body
-    part. place: greatest mean difference of two pictures of one place, in levels of Lab (0 to 255)."""
+    """face: greatest distance of two embeddings of one person's face. maybe: up to which the videos of two faces stay
+    together in doubt. clothes: least cosine of the colours of a body part. place: greatest mean difference of two
+    pictures of one place, in levels of Lab (0 to 255). How the first two were chosen: docs/identities.md."""
 
-    face: float = 0.42
+    face: float = 0.28
+    maybe: float = 0.44
     clothes: float = 0.9
     place: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.face <= self.maybe:
+            raise ValueError("face must be a distance from 0 to `maybe`: a sure likeness is also a doubtful one")
 
 
 def run(context: Context) -> Iterator[Row]:
@@ -110,22 +117,33 @@ def _grouped(context: Context, rows: list[Row]) -> Iterator[Row]:
     names = sorted(paths)
     place = {name: index for index, name in enumerate(names)}
     matches, faced = _matches(context, names, [paths[name] for name in names])
-    person = people_of(len(names), matches, faced)
+    sure = matches[~matches["by_face"] | (matches["gap"] <= context.config.face)]
+    person = people_of(len(names), sure, faced)
+    doubts = doubts_of(person, people_of(len(names), matches, faced), matches)
     judged = context.inputs["duplicates"].table
     copies = list(zip(judged["video_id"].to_pylist(), judged["copy_of_video"].to_pylist(), strict=True))
     copies = sorted({copy for copy in copies if None not in copy})
     videos = sorted({row["video_id"] for row in rows}.union(*copies))
     number = {video: index for index, video in enumerate(videos)}
-    shown = {(number[row["video_id"]], int(person[place[row["identity"]]])) for row in rows}
-    tied = [(number[one], number[other]) for one, other in copies]
-    group = groups_of(len(videos), _pairs(sorted(shown)), _pairs(tied))
+    of_track = np.zeros(len(names), np.int64)
+    for row in rows:
+        of_track[place[row["identity"]]] = number[row["video_id"]]
+    shown = np.stack([of_track, person], axis=1)
+    tied = groups_of(len(videos), shown, _pairs([(number[one], number[other]) for one, other in copies]))
+    group = joined_in_doubt(tied, of_track[doubts])
+    parts: dict[int, set[int]] = defaultdict(set)
+    for whole, part in zip(group.tolist(), tied.tolist(), strict=True):
+        parts[whole].add(part)
+    in_doubt = [len(parts[whole]) > 1 for whole in group.tolist()]
     largest = max(Counter(group.tolist()).values(), default=0)
     context.progress.say(
-        f"{len(set(person.tolist()))} people in {len(videos)} videos; the largest group has {largest} videos"
+        f"{len(set(person.tolist()))} people in {len(videos)} videos, {sum(in_doubt)} of them kept with others in "
+        f"doubt; the largest group has {largest} videos"
     )
     for row in rows:
-        identity = names[person[place[row["identity"]]]]
-        yield {**row, "identity": identity, "group": videos[group[number[row["video_id"]]]]}
+        video = number[row["video_id"]]
+        about = {"group": videos[group[video]], "in_doubt": in_doubt[video]}
+        yield {**row, "identity": names[person[place[row["identity"]]]], **about}
 
 
 def _pairs(pairs: Sequence[tuple[int, int]]) -> Pairs:
@@ -135,7 +153,7 @@ def _pairs(pairs: Sequence[tuple[int, int]]) -> Pairs:
 def _matches(context: Context, names: list[str], paths: list[str]) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
     """All matches among these people, and who has a face; only pairs with somebody who is new are compared."""
     config: IdentitiesConfig = context.config
-    where, key = f"{context.folder}/{_LEDGER}", digest_of(_VERSION, asdict(config))
+    where, key = f"{context.folder}/{_LEDGER}", digest_of(_VERSION, config.maybe, config.clothes, config.place)
     ledger, fresh = Ledger.load(context.workspace, where, key, MATCH).moved_to(names)
 
     @functools.lru_cache(maxsize=_OPEN_FILES)
@@ -153,7 +171,7 @@ def _matches(context: Context, names: list[str], paths: list[str]) -> tuple[NDAr
 
     people = People(*gathered(context.workspace, f"{context.folder}/{_GATHERED}", names, look_up), fresh)
     found = [ledger.matches]
-    for pairs, apart in alike_faces(people, config.face):
+    for pairs, apart in alike_faces(people, config.maybe):
         found.append(_entries(pairs, True, apart))
     for pairs in alike_clothes(people, config.clothes):
         ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]

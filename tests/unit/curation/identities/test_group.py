@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.identities.group import MATCH, groups_of, people_of
+from pipelines.curation.identities.group import MATCH, MOST_IN_DOUBT, doubts_of, groups_of, joined_in_doubt, people_of
+from pipelines.curation.identities.stage import IdentitiesConfig
 
 TRACKS = 9
 Pair = tuple[int, int]
@@ -84,3 +85,43 @@ def test_groups_of_videos_are_what_people_and_copies_tie_and_only_grow(shown, co
     assert (grown[found] == grown).all()
     alone = set(range(8)) - {one for one, _ in shown} - {video for pair in copies for video in pair}
     assert all(found[video] == video for video in alone)
+
+
+def test_a_likeness_in_doubt_keeps_videos_together_and_makes_no_person() -> None:
+    """Tracks 0 and 1 are one person for sure; 2 is like both, 3 like one of the three, 4 like nobody."""
+    sure, all_ = {(0, 1): 0.2}, {(0, 1): 0.2, (0, 2): 0.4, (1, 2): 0.35, (2, 3): 0.45}
+    faced = np.ones(5, np.bool_)
+    person, perhaps = (people_of(5, matches_of(faces), faced) for faces in (sure, all_))
+    assert person.tolist() == [0, 0, 2, 3, 4]
+    doubts = doubts_of(person, perhaps, matches_of(all_))
+    assert doubts.tolist() == [[1, 2], [0, 2]], "the nearest first, and no doubt that most of the pairs deny"
+    alone = groups_of(5, np.stack([np.arange(5), person], axis=1), np.empty((0, 2), np.int64))
+    assert joined_in_doubt(alone, doubts).tolist() == [0, 0, 0, 3, 4]
+
+
+@given(links, links, st.randoms(use_true_random=False))
+def test_doubts_part_nothing_and_tie_what_they_name(copies, doubts, random) -> None:
+    nobody = np.empty((0, 2), np.int64)
+    before = groups_of(8, nobody, np.array(copies, np.int64).reshape(-1, 2))
+    after = joined_in_doubt(before, np.array(doubts, np.int64).reshape(-1, 2))
+    assert (after[before] == after).all()
+    assert (after[after] == after).all()
+    assert all(after[one] == after[other] for one, other in doubts), "eight videos are few enough for all"
+    assert (after == groups_of(8, nobody, np.array([*copies, *doubts], np.int64).reshape(-1, 2))).all()
+    random.shuffle(doubts)
+    assert (joined_in_doubt(before, np.array(doubts, np.int64).reshape(-1, 2)) == after).all()
+
+
+def test_doubts_never_tie_a_whole_corpus_together() -> None:
+    count = 2000
+    everybody = np.array([(0, video) for video in range(1, count)] + [(v, v + 1) for v in range(1, count - 1)])
+    alone = np.arange(count)
+    assert np.bincount(joined_in_doubt(alone, everybody)).max() == MOST_IN_DOUBT
+    sure = groups_of(count, np.stack([alone, alone // 100], axis=1), np.empty((0, 2), np.int64))
+    assert (joined_in_doubt(sure, everybody) == sure).all(), "what is sure may be larger, and then takes no doubt in"
+
+
+def test_what_is_sure_has_to_be_within_what_may_be() -> None:
+    assert IdentitiesConfig(face=0.3, maybe=0.3).face == 0.3
+    with pytest.raises(ValueError, match="a sure likeness is also a doubtful one"):
+        IdentitiesConfig(face=0.5, maybe=0.4)
