@@ -23,8 +23,9 @@ def assemble(workspace: Workspace, made: Mapping[str, Manifest], config: ReportC
     """made: stage -> manifest, in the order of the stages. made_at: the time, in words."""
     inputs = {**made, **{stage: _NOTHING for stage in STAGE.uses if stage not in made}}
     kept, rejected = view.clips_and_rejected(inputs)
-    copies = {row["id"]: row for row in inputs["duplicates"].rows(Status.REJECTED)}
-    clips = {row["id"]: row for row in inputs["clips"].rows()} if copies else {}
+    clips = {row["id"]: row for row in inputs["clips"].rows()}
+    copied = inputs["duplicates"].rows(Status.REJECTED)
+    copies = {row["id"]: row for row in copied if row["id"] in clips and row["copy_of"] in clips}
     browse.forget_pages(workspace)
     names = view.video_names(inputs)
     groups = inputs["pairs"].rows()

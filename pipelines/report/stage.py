@@ -59,4 +59,5 @@ STAGE = Stage(
         "split",
     ),
     uses=("pairs", "shards", "train", "model", "evaluation"),
+    version=2,
 )
