@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines import manifest as manifests
+from pipelines.agreement import agree
 from pipelines.engine import Engine, Item, Journal, MakeWorker, Row
 from pipelines.errors import WorkError
 from pipelines.manifest import Counts, Manifest, Status, digest_of
@@ -80,6 +81,15 @@ class Context:
                     }
                 )
         return rows
+
+    def agree(self, lead: str, *others: tuple[str, str]) -> tuple[pa.Table, list[Row]]:
+        """The kept rows of an input that all others keep too, and rows of ours that carry on what became of the rest.
+
+        See `pipelines.agreement.agree`. Every stage that looks up rows of one input in another begins with it.
+        """
+        agreed, carried = agree(self.inputs, lead, others)
+        names = set(self.stage.schema.names)
+        return agreed, [{name: value for name, value in row.items() if name in names} for row in carried]
 
 
 @dataclass(frozen=True)

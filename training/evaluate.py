@@ -15,7 +15,7 @@ from pipelines.engine import Worker
 from pipelines.errors import WorkError
 from pipelines.evaluation import gate, metrics
 from pipelines.evaluation.baselines import copy_reference
-from pipelines.evaluation.gate import GateConfig
+from pipelines.evaluation.gate import GateConfig, Verdict
 from pipelines.manifest import Row, Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
@@ -23,6 +23,7 @@ from pipelines.workspace import Workspace
 if TYPE_CHECKING:
     from training.records import Record
 
+GATE = "gate.json"  # in the stage's folder: the verdict on the model
 _GRIDS = "evaluation/grids"
 _GRID_FRAMES = 4
 _GRID_SCALE = 2
@@ -44,11 +45,34 @@ class EvaluationConfig:
 
 
 def _run(context: Context) -> list[Row]:
+    models = context.inputs["model"].rows()
+    rows = _compared(context, models[0]) if models else []
+    shown = {row["grid_path"] for row in rows if row["status"] == Status.KEPT}
+    for name in context.workspace.children(_GRIDS):
+        # What no row names must go: its pair may follow a video that was withdrawn.
+        if f"{_GRIDS}/{name}" not in shown:
+            context.workspace.remove(f"{_GRIDS}/{name}")
+    verdict = gate.judge([row for row in rows if row["status"] == Status.KEPT], context.config.gate)
+    judged = dataclasses.asdict(verdict)
+    if models:
+        judged |= {"version": _registered(context.workspace)["version"]}
+    with context.workspace.publish(f"evaluation/{GATE}") as path:
+        path.write_text(json.dumps(judged, indent=1, sort_keys=True))
+    if models:
+        _record(context, models[0], verdict)
+    return rows
+
+
+def _registered(workspace: Workspace) -> Row:
+    """What the stage `model` wrote of the version that is judged."""
+    about: Row = json.loads(workspace.local("model/registered.json").read_text())
+    return about
+
+
+def _compared(context: Context, model: Row) -> list[Row]:
     from pipelines.shards.read import ShardIndex
-    from training import tracking
 
     config: EvaluationConfig = context.config
-    (model,) = context.inputs["model"].rows()
     refs = [ref for ref in ShardIndex.load(context.workspace, "test").samples if ref.kind == "pair"]
     if not refs:
         raise WorkError(
@@ -59,17 +83,14 @@ def _run(context: Context) -> list[Row]:
         for ref in refs[: config.groups]
         for i in range(len(ref.meta["identities"]))
     )
-    rows = context.map(functools.partial(_make_worker, context.workspace, model["export_path"], config), payloads)
-    shown = {row["grid_path"] for row in rows if row["status"] == Status.KEPT}
-    for name in context.workspace.children(_GRIDS):
-        # What no row names must go: its pair may follow a video that was withdrawn.
-        if f"{_GRIDS}/{name}" not in shown:
-            context.workspace.remove(f"{_GRIDS}/{name}")
-    verdict = gate.judge([row for row in rows if row["status"] == Status.KEPT], config.gate)
-    registered = json.loads(context.workspace.local("model/registered.json").read_text())
-    with context.workspace.publish("evaluation/gate.json") as path:
-        judged = dataclasses.asdict(verdict) | {"version": registered["version"]}
-        path.write_text(json.dumps(judged, indent=1, sort_keys=True))
+    return context.map(functools.partial(_make_worker, context.workspace, model["export_path"], config), payloads)
+
+
+def _record(context: Context, model: Row, verdict: Verdict) -> None:
+    """Log the verdict with the model's run, and make a model that passed the champion."""
+    from training import tracking
+
+    registered = _registered(context.workspace)
     flat = {
         f"{method}.{name}": value for method, found in verdict.means.items() for name, value in sorted(found.items())
     }
@@ -81,7 +102,6 @@ def _run(context: Context) -> list[Row]:
     else:
         tracking.promote(context.workspace, registered["version"])
         context.progress.say(f"gate passed: version {registered['version']} is the champion")
-    return rows
 
 
 def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfig) -> Worker:

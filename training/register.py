@@ -10,6 +10,7 @@ from pipelines.manifest import Row, Status, digest_of, schema_of
 from pipelines.shards import contents
 from pipelines.stage import Context, Stage
 
+REGISTERED = "registered.json"  # in the stage's folder: the version that the model has in the registry
 _MOST_LICENCES = 50
 
 
@@ -19,10 +20,13 @@ class RegisterConfig:
 
 
 def _run(context: Context) -> list[Row]:
+    runs = context.inputs["train"].rows()
+    if not runs:
+        return []
     from training import tracking
     from training.export import local_model
 
-    (run,) = context.inputs["train"].rows()
+    (run,) = runs
     shards = context.inputs["shards"].digest
     # One version for one set of weights, whatever else was run again.
     fingerprint = digest_of(tracking.MODEL_NAME, run["weights_sha256"], shards)
@@ -31,7 +35,7 @@ def _run(context: Context) -> list[Row]:
     kept = {name: run[name] for name in ("preset", "variant", "weights_sha256")}
     tags = kept | {"shards_digest": shards} | _provenance(pq.read_table(context.workspace.local(run["contents_path"])))
     version = tracking.register(context.workspace, folder, fingerprint, run_id, tags)
-    with context.workspace.publish("model/registered.json") as side:
+    with context.workspace.publish(f"model/{REGISTERED}") as side:
         side.write_text(
             json.dumps(
                 {"name": tracking.MODEL_NAME, "version": version, "mlflow_run_id": run_id, "fingerprint": fingerprint}

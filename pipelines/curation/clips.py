@@ -96,10 +96,10 @@ class Candidate:
 
 
 def run(context: Context) -> list[Row]:
-    ensure_models(context.workspace)
     make_worker = functools.partial(_make_cutter, context.workspace, context.config, context.folder)
+    agreed, carried = context.agree("people", ("videos", "video_id"))
     tracks: dict[str, list[Row]] = defaultdict(list)
-    for track in context.inputs["people"].rows():
+    for track in agreed.to_pylist():
         span = {key: track[key] for key in ("id", "shot", "fps", "end_s", "path")}
         tracks[track["video_id"]].append(span)
     payloads = []
@@ -107,7 +107,9 @@ def run(context: Context) -> list[Row]:
         if video["id"] in tracks:
             about = {key: video[key] for key in ("id", "url", "path", "width", "height", "duration", *_ORIGIN)}
             payloads.append((video["id"], video["url"], {**about, "tracks": tracks[video["id"]]}))
-    rows = list(_per_track(context.map(make_worker, payloads, deadline_s), tracks))
+    if payloads:
+        ensure_models(context.workspace)
+    rows = list(_per_track(context.map(make_worker, payloads, deadline_s), tracks)) + carried
     with context.workspace.publish(f"{context.folder}/{CRITERIA}") as path:
         path.write_text(json.dumps([asdict(criterion) for criterion in criteria(context.config.thresholds)]))
     return rows

@@ -52,13 +52,14 @@ def _draws(video_id: str) -> tuple[float, float]:
 
 def _run(context: Context) -> list[Row]:
     config: Any = context.config
-    used = {row["id"] for row in context.inputs["coverage"].rows()}
+    agreed, carried = context.agree("coverage", ("identities", "id"))
+    used = set(agreed["id"].to_pylist())
     clips = context.inputs["identities"].rows()
     members: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
         members[clip["group"]].add(clip["video_id"])
     splits = {group: split_of(representative(videos), config) for group, videos in members.items()}
-    return [
+    rows = [
         {
             "id": clip["id"],
             "parent_id": clip["id"],
@@ -70,6 +71,7 @@ def _run(context: Context) -> list[Row]:
         for clip in clips
         if clip["id"] in used
     ]
+    return rows + carried
 
 
 STAGE = Stage(

@@ -26,8 +26,9 @@ def assemble(
     that the registry has as champion at that time, None where it has none."""
     inputs = {**made, **{stage: _NOTHING for stage in USES if stage not in made}}
     kept, rejected = view.clips_and_rejected(inputs)
-    copies = {row["id"]: row for row in inputs["duplicates"].rows(Status.REJECTED)}
-    clips = {row["id"]: row for row in inputs["clips"].rows()} if copies else {}
+    clips = {row["id"]: row for row in inputs["clips"].rows()}
+    copied = inputs["duplicates"].rows(Status.REJECTED)
+    copies = {row["id"]: row for row in copied if row["id"] in clips and row["copy_of"] in clips}
     browse.forget_pages(workspace)
     names = view.video_names(inputs)
     groups = inputs["pairs"].rows()

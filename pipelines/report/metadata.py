@@ -61,7 +61,9 @@ def _train(workspace: Workspace, manifest: Manifest) -> dict[str, str]:
     }
 
 
-def _model(workspace: Workspace, _manifest: Manifest) -> dict[str, str]:
+def _model(workspace: Workspace, manifest: Manifest) -> dict[str, str]:
+    if not manifest.rows():
+        return {}
     about = json.loads(workspace.local("model/registered.json").read_text())
     return {"version": f"`models:/{about['name']}/{about['version']}`", "mlflow run": f"`{about['mlflow_run_id']}`"}
 

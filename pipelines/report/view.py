@@ -67,8 +67,10 @@ def stage_line(name: str, manifest: Manifest, batches: int, seconds: float) -> S
 
 
 def video_names(inputs: Mapping[str, Manifest]) -> dict[str, str]:
-    """Id of each video, kept or not -> what people know it by."""
-    return {row["id"]: _file_name(row) for row in inputs["videos"].rows(status=None)}
+    """Id of each video, kept or not -> what people know it by; of one that `videos` no longer has, its id in short."""
+    known = {row["id"]: _file_name(row) for row in inputs["videos"].rows(status=None)}
+    used = inputs["clips"].table["video_id"].drop_null().unique().to_pylist()
+    return {video: video[:12] for video in used} | known
 
 
 def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]:
@@ -96,10 +98,13 @@ def casualties(inputs: Mapping[str, Manifest], status: Status) -> list[Casualty]
 
 
 def clips_and_rejected(inputs: Mapping[str, Manifest]) -> tuple[list[Row], list[Row]]:
-    """Rows of `clips`: those that are used, and those that are not, copies of others among them, with the reason."""
+    """Rows of `clips`: those that are used, and those that are not, copies of others among them, with the reason.
+
+    The reason is that of the first stage that did not keep it.
+    """
     dropped = {
         row["id"]: row
-        for stage in ("coverage", "duplicates")
+        for stage in ("split", "identities", "coverage", "duplicates")
         for status in (Status.REJECTED, Status.QUARANTINED)
         for row in inputs[stage].rows(status)
     }
@@ -153,7 +158,7 @@ def split_lines(inputs: Mapping[str, Manifest]) -> list[SplitLine]:
     for name in SPLITS:
         clips = [row for row in inputs["split"].rows() if row["split"] == name]
         pairs = [row for row in inputs["pairs"].rows() if row["split"] == name]
-        length = sum(seconds[row["id"]] for row in clips)
+        length = sum(seconds.get(row["id"], 0.0) for row in clips)
         videos, people = (len({row[kind] for row in clips}) for kind in ("video_id", "identity"))
         lines.append(SplitLine(name, videos, people, len(clips), length, len(pairs)))
     return lines

@@ -55,8 +55,9 @@ def _halved(placed: list[tuple[int, str]], most: int, bit: int) -> Iterator[list
 def _run(context: Context) -> list[Row]:
     workspace = context.workspace
     clips = {clip["id"]: clip for clip in context.inputs["clips"].rows()}
+    agreed, carried = context.agree("split", ("clips", "id"))
     by_split: dict[str, list[str]] = {}
-    for row in context.inputs["split"].rows():
+    for row in agreed.to_pylist():
         by_split.setdefault(row["split"], []).append(row["id"])
     pairs = context.inputs["pairs"].rows()
     work = [*_clip_work(clips, by_split, context.config.samples_per_shard), *_pair_work(pairs)]
@@ -75,7 +76,7 @@ def _run(context: Context) -> list[Row]:
         for name in workspace.children(folder):
             if f"{folder}/{name}" not in used:
                 workspace.remove(f"{folder}/{name}")
-    return rows
+    return rows + carried
 
 
 def _clip_work(

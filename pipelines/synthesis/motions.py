@@ -60,8 +60,9 @@ class MotionsConfig:
 def run(context: Context) -> list[Row]:
     config, workspace = context.config, context.workspace
     make_worker = functools.partial(_make_worker, workspace, config, f"{context.folder}/files")
-    work = [*_file_work(config), *(_clip_work(context) if config.clips else [])]
-    rows = _collapse_duplicates(context.map(make_worker, work))
+    agreed, carried = context.agree("split", ("clips", "id"))
+    work = [*_file_work(config), *(_clip_work(context, agreed.to_pylist()) if config.clips else [])]
+    rows = _collapse_duplicates(context.map(make_worker, work)) + (carried if config.clips else [])
     wanted = {row["path"] for row in rows if row["status"] == Status.KEPT}
     if lost := {row["url"] for row in rows if row["status"] == Status.KEPT and not workspace.exists(row["path"])}:
         # Another config's run removed what the journal remembers as done.
@@ -101,10 +102,10 @@ def _file_work(config: MotionsConfig) -> list[tuple[str | None, str, Row]]:
     return [(None, name, {"kind": "file", "url": name, "content": sha256}) for name, sha256 in contents(config).items()]
 
 
-def _clip_work(context: Context) -> list[tuple[str | None, str, Row]]:
+def _clip_work(context: Context, used: list[Row]) -> list[tuple[str | None, str, Row]]:
     clips = {clip["id"]: clip for clip in context.inputs["clips"].rows()}
     work: list[tuple[str | None, str, Row]] = []
-    for row in context.inputs["split"].rows():
+    for row in used:
         clip = clips[row["id"]]
         about = {key: clip[key] for key in ("fps", "licence", "consent", "video_id")}
         item = {"kind": "clip", "url": clip["path"], "keypoints": clip["keypoints_path"], "split": row["split"]}

@@ -86,7 +86,8 @@ def run(context: Context) -> list[Row]:
     )
     by_id = {video["id"]: origins.of_video(video) for video in videos}
     props = [{**picture, "origin": by_id.get(picture["origin"])} for picture in behind]
-    for motion in context.inputs["motions"].rows() if config.recorded_share else []:
+    agreed, carried = context.agree("motions", ("videos", "video_id"))
+    for motion in agreed.to_pylist() if config.recorded_share else []:
         about = {key: motion[key] for key in ("id", "status", "split", "seconds", "path")}
         props.append({**about, "origin": origins.of_motion(motion)})
     payloads = list(_shards(workspace, config, folder, props))
@@ -104,7 +105,7 @@ def run(context: Context) -> list[Row]:
         work = make_worker()
         for payload in lost:
             work(payload)
-    return rows + lost_pictures
+    return rows + lost_pictures + (carried if config.recorded_share else [])
 
 
 def body_content(config: PairsConfig) -> str | None:

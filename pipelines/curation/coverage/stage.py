@@ -44,7 +44,9 @@ class CoverageConfig:
 
 def run(context: Context) -> Iterator[Row]:
     config: CoverageConfig = context.config
-    used = set(kept_columns(context.inputs["duplicates"], "id")["id"].to_pylist())
+    agreed, carried = context.agree("duplicates", ("clips", "id"))
+    yield from carried
+    used = set(agreed["id"].to_pylist())
     by_video: dict[str, list[Row]] = defaultdict(list)
     for clip in kept_columns(context.inputs["clips"], "video_id", *_USED).to_pylist():
         if clip["id"] in used:

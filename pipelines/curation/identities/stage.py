@@ -59,7 +59,9 @@ class IdentitiesConfig:
 
 
 def run(context: Context) -> Iterator[Row]:
-    videos = {video["id"]: video for video in _videos(context)}
+    agreed, carried = context.agree("duplicates", ("clips", "id"), ("people", "parent_id"), ("videos", "video_id"))
+    yield from carried
+    videos = {video["id"]: video for video in _videos(context, set(agreed["id"].to_pylist()))}
     make_worker = functools.partial(_make_worker, context.workspace, context.folder)
     payloads = [(name, video["url"], video) for name, video in videos.items()]
     rows: list[Row] = []
@@ -72,9 +74,8 @@ def run(context: Context) -> Iterator[Row]:
     yield from _grouped(context, rows)
 
 
-def _videos(context: Context) -> list[Row]:
+def _videos(context: Context, used: set[str]) -> list[Row]:
     """A payload for each video with clips that are used: where it is, its tracks, and the clips of each."""
-    used = set(kept_columns(context.inputs["duplicates"], "id").column("id").to_pylist())
     columns = ("id", "parent_id", "video_id", "start_s", "end_s")
     clips = [clip for clip in kept_columns(context.inputs["clips"], *columns).to_pylist() if clip["id"] in used]
     by_track: dict[str, list[Row]] = defaultdict(list)

@@ -1,0 +1,255 @@
+"""What one input of a stage did not keep, or does not know, comes out with that verdict, whatever the stage."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from pipelines import manifest as manifests
+from pipelines.curation import clips, ingest, people, split
+from pipelines.curation.coverage import stage as coverage
+from pipelines.curation.duplicates import stage as duplicates
+from pipelines.curation.identities import stage as identities
+from pipelines.engine import Engine, Row
+from pipelines.manifest import Status, digest_of
+from pipelines.report import stage as report
+from pipelines.shards import stage as shards
+from pipelines.stage import Stage, folder_of, run_stage
+from pipelines.synthesis import motions, pairs
+from pipelines.video import encode_mp4
+from pipelines.workspace import Workspace
+from training.stages import EVALUATION, MODEL, TRAIN
+
+RUN: dict[Stage, Any] = {
+    duplicates.STAGE: duplicates.DuplicatesConfig(),
+    coverage.STAGE: coverage.CoverageConfig(),
+    identities.STAGE: identities.IdentitiesConfig(),
+    split.STAGE: split.SplitConfig(0, 0),
+    shards.STAGE: shards.ShardsConfig(),
+    report.STAGE: report.ReportConfig(),
+}
+TOUCHED = (
+    ingest.STAGE, people.STAGE, clips.STAGE, duplicates.STAGE, coverage.STAGE, identities.STAGE, split.STAGE
+)  # fmt: skip
+ORDER = (*TOUCHED, shards.STAGE, report.STAGE)
+# Stages whose rows are clips, and the inputs whose verdict on a clip they have to carry, but for that of the input
+# that they cover: what is not kept there ends there.
+JOINED = {
+    "coverage": ("clips",),
+    "identities": ("clips", "people", "videos"),
+    "split": ("identities",),
+    "shards": ("clips",),
+}
+REASON = "odd: as a test has it"
+PARTS = (1, 1, 2)  # clips of each video
+VIDEOS = len(PARTS)
+NO_PAIRS = pairs.PairsConfig(train_groups=0, validation_groups=0, test_groups=0, corpus_backgrounds=0)
+
+
+def video_id(number: int) -> str:
+    return digest_of("video", number)
+
+
+def track_id(number: int) -> str:
+    return digest_of("track", number)
+
+
+def clip_id(number: int, part: int) -> str:
+    return digest_of("clip", number, part)
+
+
+EVERY_CLIP = {clip_id(number, part) for number in range(VIDEOS) for part in range(PARTS[number])}
+
+
+def put(workspace: Workspace, path: str, content: bytes) -> str:
+    with workspace.publish(path) as file:
+        file.write_bytes(content)
+    return path
+
+
+def put_array(workspace: Workspace, path: str, array: np.ndarray) -> str:
+    with workspace.publish(path) as file:
+        np.save(file, array, allow_pickle=False)
+    return path
+
+
+def batch_of(stage: Stage) -> str | None:
+    return "b" if stage.per_batch else None
+
+
+def read(workspace: Workspace, stage: Stage, status: Status | None = None) -> list[Row]:
+    return manifests.read(workspace, folder_of(stage.name, batch_of(stage))).rows(status)
+
+
+def write(workspace: Workspace, stage: Stage, rows: list[Row]) -> None:
+    made = manifests.build(rows, stage.schema)
+    manifests.write(workspace, folder_of(stage.name, batch_of(stage)), made, made.digest, 0)
+
+
+def videos_rows(workspace: Workspace) -> list[Row]:
+    rows = []
+    for number in range(VIDEOS):
+        frames = [np.full((48, 64, 3), 40 * number + frame, np.uint8) for frame in range(20)]
+        path = put(workspace, f"videos/files/{video_id(number)}.mp4", encode_mp4(frames, 8.0))
+        about = {"url": f"file:///v/{number}.mp4", "licence": "CC0-1.0", "source": "friends"}
+        shape = {"width": 64, "height": 48, "duration": 2.5, "path": path}
+        rows.append({"id": video_id(number), "parent_id": f"source {number}", "status": "kept", **about, **shape})
+    return rows
+
+
+def people_rows(workspace: Workspace) -> list[Row]:
+    rows = []
+    for number in range(VIDEOS):
+        path = f"people/b/tracks/{track_id(number)}.npz"
+        with workspace.publish(path) as file:
+            found = {"landmarks": np.ones((20, 543, 3), np.float32), "seen": np.ones((20, 4), np.bool_)}
+            np.savez(file, times=np.arange(20) / 8, boxes=np.tile([0.3, 0.1, 0.7, 1.0], (20, 1)), **found)
+        about = {"parent_id": video_id(number), "video_id": video_id(number), "path": path}
+        rows.append({"id": track_id(number), "status": "kept", **about})
+    return rows
+
+
+def clips_rows(workspace: Workspace) -> list[Row]:
+    rows = []
+    for number in range(VIDEOS):
+        for part in range(PARTS[number]):
+            where = f"clips/b/files/{clip_id(number, part)}"
+            noise = np.random.default_rng((number, part)).integers(0, 255, (20, 8, 8, 3), np.uint8)
+            files = {
+                "path": put(workspace, f"{where}.mp4", encode_mp4(noise.repeat(8, 1).repeat(8, 2), 16.0)),
+                "keypoints_path": put_array(workspace, f"{where}.npy", np.zeros((20, 88, 3), np.float32)),
+                "thumbnail_path": put(workspace, f"{where}.jpg", b""),
+            }
+            about = {"video_id": video_id(number), "licence": "CC0-1.0", "source": "friends"}
+            shape = {"fps": 16.0, "frames": 20, "size": 64, "start_s": 1.25 * part, "end_s": 1.25 * (part + 1)}
+            shape |= {"person_px": 300.0, "seconds": 1.25, "sharpness": 99.0}
+            name = {"id": clip_id(number, part), "parent_id": track_id(number), "status": "kept"}
+            rows.append({**name, **about, **files, **shape})
+    return rows
+
+
+def bring(workspace: Workspace, stage: Stage) -> None:
+    run_stage(stage, workspace, RUN[stage], Engine(), batch_of(stage), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Three videos with a track and one or two clips each, all of them kept by every stage."""
+    workspace = Workspace(str(tmp_path_factory.mktemp("whole")))
+    workspace.prepare()
+    write(workspace, ingest.STAGE, videos_rows(workspace))
+    write(workspace, people.STAGE, people_rows(workspace))
+    write(workspace, clips.STAGE, clips_rows(workspace))
+    write(workspace, motions.STAGE, [])
+    write(workspace, pairs.STAGE, [])
+    for stage in RUN:
+        bring(workspace, stage)
+    assert {row["id"] for row in read(workspace, split.STAGE, Status.KEPT)} == EVERY_CLIP
+    return workspace
+
+
+def touch(workspace: Workspace, stage: Stage, name: str, fate: str) -> Row:
+    """Let a stage have had another verdict on one of its rows: quarantined as the engine does it, rejected as a filter
+    does it, or, as of a video that cannot be read any more, no row of that name at all."""
+    rows = {row["id"]: row for row in read(workspace, stage)}
+    row = rows[name]
+    bare = {"id": row["id"], "parent_id": row["parent_id"], "status": "quarantined", "reason": REASON}
+    changed = {
+        "rejected": {**row, "status": "rejected", "reason": REASON},
+        "quarantined": bare,
+        "gone": {**bare, "id": digest_of(row["id"])},
+    }
+    write(workspace, stage, [*(rows | {name: changed[fate]}).values()])
+    return row
+
+
+def clips_of(row: Row) -> set[str]:
+    """The clips that hang on a row of any stage of curation."""
+    numbers = [number for number in range(VIDEOS) if row["id"] in {video_id(number), track_id(number)}]
+    return {clip_id(number, part) for number in numbers for part in range(PARTS[number])} or {row["id"]}
+
+
+@settings(max_examples=12, phases=[Phase.generate])  # to shrink an example would take minutes and tell no more
+@given(st.sampled_from(TOUCHED), st.integers(0, sum(PARTS) - 1), st.sampled_from(["quarantined", "rejected", "gone"]))
+def test_every_later_stage_carries_the_verdict(
+    whole: Workspace, tmp_path_factory: pytest.TempPathFactory, stage: Stage, number: int, fate: str
+) -> None:
+    workspace = Workspace(str(tmp_path_factory.mktemp("touched")))
+    shutil.copytree(whole.local_root, workspace.local_root, dirs_exist_ok=True)
+    names = sorted(row["id"] for row in read(workspace, stage))
+    lost = clips_of(touch(workspace, stage, names[number % len(names)], fate))
+    verdict = ("quarantined", "missing_input") if fate == "gone" else (fate, "odd")
+    later = [each for each in RUN if ORDER.index(each) > ORDER.index(stage)]
+    # The last first: each then finds one input that has changed, and the others as they were.
+    for each in reversed(later):
+        bring(workspace, each)
+        if stage.name in JOINED.get(each.name, ()):
+            rows = {row["id"]: row for row in read(workspace, each)}
+            assert {rows[name]["parent_id"] for name in lost} == lost
+            found = {(rows[name]["status"], rows[name]["reason"].partition(":")[0]) for name in lost}
+            assert found == {verdict}
+    for each in later:
+        if each is not report.STAGE:
+            bring(workspace, each)
+    assert {row["id"] for row in read(workspace, split.STAGE, Status.KEPT)} == EVERY_CLIP - lost
+    (held,) = {row["contents_path"] for row in read(workspace, shards.STAGE, Status.KEPT)}
+    assert set(pq.read_table(workspace.local(held))["sample"].to_pylist()) == EVERY_CLIP - lost
+
+
+@pytest.mark.parametrize("fate", ["quarantined", "rejected", "gone"])
+@pytest.mark.parametrize(
+    ("stage", "config", "lead", "other"),
+    [
+        (clips.STAGE, clips.ClipsConfig(), people.STAGE, ingest.STAGE),
+        (motions.STAGE, motions.MotionsConfig(), split.STAGE, clips.STAGE),
+        (pairs.STAGE, NO_PAIRS, motions.STAGE, ingest.STAGE),
+    ],
+    ids=["clips", "motions", "pairs"],
+)
+def test_so_do_those_that_take_long_where_nothing_is_left_to_do(
+    whole: Workspace, tmp_path: Path, stage: Stage, config: Any, lead: Stage, other: Stage, fate: str
+) -> None:
+    workspace = Workspace(str(tmp_path))
+    shutil.copytree(whole.local_root, tmp_path, dirs_exist_ok=True)
+    fitted = [
+        {"id": f"m{n}", "parent_id": clip_id(n, 0), "video_id": video_id(n), "status": "kept"} for n in range(VIDEOS)
+    ]
+    write(workspace, motions.STAGE, fitted)
+    for row in read(workspace, other):
+        touch(workspace, other, row["id"], fate)
+    run_stage(stage, workspace, config, Engine(), batch_of(stage), quiet=True)
+    rows = read(workspace, stage)
+    verdict = ("quarantined", "missing_input") if fate == "gone" else (fate, "odd")
+    assert {row["parent_id"] for row in rows} == {row["id"] for row in read(workspace, lead, Status.KEPT)}
+    assert {(row["status"], row["reason"].partition(":")[0]) for row in rows} == {verdict}
+
+
+@pytest.mark.parametrize("status", ["quarantined", "rejected"])
+def test_without_a_trained_model_there_is_none_to_judge_and_no_champion(workspace: Workspace, status: str) -> None:
+    write(workspace, TRAIN, [{"id": "run", "status": status, "reason": REASON}])
+    write(workspace, shards.STAGE, [])
+    for stage in (MODEL, EVALUATION):
+        run_stage(stage, workspace, stage.config(), Engine(), quiet=True)
+        assert read(workspace, stage) == []
+        assert not run_stage(stage, workspace, stage.config(), Engine(), quiet=True).recomputed
+    assert json.loads(workspace.local("evaluation/gate.json").read_text())["passed"] is False
+
+
+def test_what_failed_for_now_is_tried_again_and_then_carried_no_more(whole: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    shutil.copytree(whole.local_root, tmp_path, dirs_exist_ok=True)
+    found = manifests.read(workspace, "identities")
+    rows = found.rows(status=None)
+    rows[0] |= {"status": "quarantined", "reason": "it crashed"}
+    manifests.write(workspace, "identities", manifests.build(rows, identities.SCHEMA), found.fingerprint, retry=1)
+    bring(workspace, split.STAGE)
+    assert len(read(workspace, split.STAGE, Status.KEPT)) == len(EVERY_CLIP) - 1
+    for stage in (identities.STAGE, split.STAGE):
+        bring(workspace, stage)
+    assert {row["id"] for row in read(workspace, split.STAGE, Status.KEPT)} == EVERY_CLIP
