@@ -1,4 +1,4 @@
-"""TransNet V2 (Souček & Lokoč, 2020), with the weights that its package brings, in two thirds of the package's time.
+"""TransNet V2 (Souček & Lokoč, 2020), with the weights of its package, in three quarters of the package's time.
 
 What it computes is what was published, to rounding: between the two convolutions of a "(2+1)D" layer there is nothing,
 so that the four branches share one convolution over the picture, whose batch is the frames, and the normalisation is
@@ -6,12 +6,13 @@ part of the weights of the convolutions over time, which are sums of shifted pro
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import Module, functional
+from torch.nn import functional
 
 from pipelines.curation.decode import Frame
 
@@ -26,7 +27,7 @@ class TransNet:
 
         # The package switches deterministic algorithms on for the whole process, which would slow training down.
         before = torch.are_deterministic_algorithms_enabled()
-        self._published = TransNetV2(device="cpu")
+        self._published: Any = TransNetV2(device="cpu")
         torch.use_deterministic_algorithms(before)
         self._stacks = [[_Layer.of(layer) for layer in stack.DDCNN] for stack in self._published.SDDCNN]
 
@@ -60,7 +61,7 @@ class _Layer:
     bias: Tensor
 
     @classmethod
-    def of(cls, published: Module) -> "_Layer":
+    def of(cls, published: Any) -> "_Layer":
         branches = [getattr(published, f"Conv3D_{dilation}").layers for dilation in _DILATIONS]
         norm = published.bn
         with torch.no_grad():
