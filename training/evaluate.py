@@ -228,4 +228,5 @@ STAGE = Stage(
     run=_run,
     needs=("model", "shards"),
     covers="model",
+    beside=(GATE,),
 )

@@ -248,4 +248,5 @@ STAGE = Stage(
     per_batch=True,
     version=7,
     covers="people",
+    beside=(CRITERIA,),
 )
