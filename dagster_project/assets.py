@@ -49,7 +49,7 @@ def stage_asset(stage: Stage, group: str, kinds: set[str], description: str) -> 
                 "kept": result.counts.kept,
                 "rejected": result.counts.rejected,
                 "quarantined": result.counts.quarantined,
-                "seconds": round(result.seconds, 2),
+                "seconds": result.seconds,
                 "recomputed": result.recomputed,
                 "manifest": MetadataValue.path(
                     str(foundry.workspace.local(manifests.manifest_path(folder_of(stage.name, batch))))

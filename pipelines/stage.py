@@ -103,6 +103,8 @@ class Stage:
     covers: the input of which every kept row must be a parent of some row of ours.
     outside: what the result depends on beside config and inputs, JSON-able: the hashes of files that the config names.
     outdated: whether a manifest has become untrue although all of that is the same: a video was withdrawn.
+    beside: files that others read and no row names, in the stage's folder; `{fingerprint}` in a name is the stage's. It
+    leaves them wherever it has a row.
     """
 
     name: str
@@ -116,20 +118,22 @@ class Stage:
     covers: str | None = None
     outside: Callable[[Any], Any] | None = None
     outdated: Callable[[Workspace, Manifest], bool] | None = None
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a stage came to; `seconds` is the time that the work took when it was last done."""
+    """What a stage came to; `seconds` is the time that the work took when it was last done, None where nobody knows."""
 
     stage: str
     batch: str | None
     digest: str
     counts: Counts
-    seconds: float
+    seconds: float | None
     recomputed: bool
 
 
+_SECONDS = "seconds.json"  # in a stage's folder
 BATCH_STAGES = frozenset({"sources", "videos", "people", "clips"})
 
 
@@ -186,24 +190,36 @@ def run_stage(
         if workspace.exists(manifests.manifest_path(folder)):
             found = manifests.read(workspace, folder)
             whole = not found.retry and artefacts_exist(workspace, found.rows(status=None))
+            whole = whole and _beside_exist(stage, workspace, folder, found)
             true = stage.outdated is None or not stage.outdated(workspace, found)
             if found.fingerprint == fingerprint and whole and true:
-                return Result(
-                    stage.name, batch, found.digest, found.counts, _seconds(workspace, folder), recomputed=False
-                )
+                seconds = seconds_of(workspace, [folder])
+                return Result(stage.name, batch, found.digest, found.counts, seconds, recomputed=False)
         context = Context(stage, workspace, config, inputs, engine, folder, fingerprint, progress, batch)
         started = time.monotonic()
         made = manifests.build(stage.run(context), stage.schema)
         _check_coverage(stage, inputs, made)
-        seconds = time.monotonic() - started
-        with workspace.publish(f"{folder}/seconds.json") as path:
-            path.write_text(json.dumps(round(seconds, 2)))
+        seconds = round(time.monotonic() - started, 2)
+        with workspace.publish(f"{folder}/{_SECONDS}") as path:
+            path.write_text(json.dumps(seconds))
         manifests.write(workspace, folder, made, fingerprint, context.transient_failures)
     return Result(stage.name, batch, made.digest, made.counts, seconds, recomputed=True)
 
 
-def _seconds(workspace: Workspace, folder: str) -> float:
-    return float(json.loads(workspace.local(f"{folder}/seconds.json").read_text()))
+def seconds_of(workspace: Workspace, folders: Iterable[str]) -> float | None:
+    """The time that stages took when they were last done; None where one of them was not done in this workspace.
+
+    It is no part of the manifests, which are the same wherever they are made.
+    """
+    paths = [f"{folder}/{_SECONDS}" for folder in folders]
+    if not all(workspace.exists(path) for path in paths):
+        return None
+    return sum(float(json.loads(workspace.local(path).read_text())) for path in paths)
+
+
+def _beside_exist(stage: Stage, workspace: Workspace, folder: str, found: Manifest) -> bool:
+    names = [name.format(fingerprint=found.fingerprint) for name in stage.beside]
+    return not found.counts.total or all(workspace.exists(f"{folder}/{name}") for name in names)
 
 
 def _check_coverage(stage: Stage, inputs: Mapping[str, Manifest], made: Manifest) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 from pipelines import manifest as manifests
 from pipelines.evaluation.gate import PICTURE_METRICS
 from pipelines.manifest import Manifest, Status, digest_of
-from pipelines.stage import Result, Stage, folder_of
+from pipelines.stage import Result, Stage, folder_of, seconds_of
 from pipelines.workspace import Workspace
 
 SUMMARY = "summary.json"
 
 
 def stage_summary(workspace: Workspace, stage: Stage) -> dict[str, Any] | None:
-    """Counts, seconds and digest of a stage over all its batches; None where it never ran."""
+    """Counts, seconds (None where they are not known) and digest of a stage over all its batches; None where it never
+    ran."""
     folders = (
         [folder_of(stage.name, b) for b in manifests.batches_of(workspace, stage.name)]
         if stage.per_batch
@@ -25,14 +26,14 @@ def stage_summary(workspace: Workspace, stage: Stage) -> dict[str, Any] | None:
     if not folders:
         return None
     made = [manifests.read(workspace, folder) for folder in folders]
-    seconds = sum(json.loads(workspace.local(f"{folder}/seconds.json").read_text()) for folder in folders)
+    seconds = seconds_of(workspace, folders)
     counts = [m.counts for m in made]
     return {
         "in": sum(c.total for c in counts),
         "kept": sum(c.kept for c in counts),
         "rejected": sum(c.rejected for c in counts),
         "quarantined": sum(c.quarantined for c in counts),
-        "seconds": round(seconds, 2),
+        "seconds": None if seconds is None else round(seconds, 2),
         "digest": made[0].digest if len(made) == 1 else digest_of([m.digest for m in made]),
     }
 
@@ -47,9 +48,10 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
     """The end of `unimotion run`, for people."""
     lines = ["", f"{'stage':<12}{'in':>7}{'kept':>7}{'rejected':>10}{'quarantined':>13}{'seconds':>10}  digest"]
     for name, stage in summary["stages"].items():
+        seconds = "–" if stage["seconds"] is None else f"{stage['seconds']:.1f}"
         lines.append(
             f"{name:<12}{stage['in']:>7}{stage['kept']:>7}{stage['rejected']:>10}{stage['quarantined']:>13}"
-            f"{stage['seconds']:>10.1f}  {stage['digest'][:12]}"
+            f"{seconds:>10}  {stage['digest'][:12]}"
         )
     if training := summary.get("training"):
         chosen = f"{training['preset']} {training['variant']}".rstrip()
@@ -110,7 +112,7 @@ def result_line(result: Result) -> str:
     """One line about a finished stage."""
     counts = result.counts
     name = f"{result.stage} [{result.batch}]" if result.batch else result.stage
-    state = f"{result.seconds:6.1f} s" if result.recomputed else "up to date"
+    state = f"{result.seconds:6.1f} s" if result.recomputed and result.seconds is not None else "up to date"
     parts = [f"{counts.kept} kept"]
     parts += [f"{counts.rejected} rejected"] if counts.rejected else []
     parts += [f"{counts.quarantined} quarantined"] if counts.quarantined else []

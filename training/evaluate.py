@@ -239,4 +239,5 @@ STAGE = Stage(
     needs=("model", "shards"),
     version=2,
     covers="model",
+    beside=(GATE,),
 )

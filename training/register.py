@@ -87,4 +87,5 @@ STAGE = Stage(
     needs=("train", "shards"),
     version=2,
     covers="train",
+    beside=(REGISTERED,),
 )

@@ -18,6 +18,7 @@ from training.config import Preset, to_json
 from training.presets import PRESETS
 from training.variants import variant_of
 
+RUN = "run.json"  # in the stage's folder: the run of MLflow, and what no two runs have in common
 _TIMING = ("seconds", "waited")
 
 
@@ -92,7 +93,7 @@ def _run(context: Context) -> list[Row]:
     )
     timing = _timing(history)
     tracking.finish_run(context.workspace, run_id, history, timing)
-    with context.workspace.publish("train/run.json") as side:
+    with context.workspace.publish(f"train/{RUN}") as side:
         side.write_text(json.dumps({"mlflow_run_id": run_id, "fingerprint": context.fingerprint, **timing}))
     context.progress.say(
         f"{timing['ms_per_step']:.0f} ms per step, {timing['waiting_share']:.1%} of it waiting for data"
@@ -191,4 +192,5 @@ STAGE = Stage(
     needs=("shards",),
     version=3,
     outside=_outside,
+    beside=(RUN, "{fingerprint}/export/config.json", f"{{fingerprint}}/export/{contents.NAME}"),
 )

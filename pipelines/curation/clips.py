@@ -250,4 +250,5 @@ STAGE = Stage(
     per_batch=True,
     version=8,
     covers="people",
+    beside=(CRITERIA,),
 )

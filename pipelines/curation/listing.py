@@ -72,8 +72,6 @@ def write_batch(workspace: Workspace, rows: Iterable[Row], name: str | None = No
         raise UsageError(f"--batch {batch}: use letters, digits, - and _, and not the reserved name {STARTER}")
     folder = folder_of("sources", batch)
     with workspace.exclusive(folder):
-        with workspace.publish(f"{folder}/seconds.json") as path:
-            path.write_text("0")
         manifests.write(workspace, folder, made, fingerprint=made.digest, retry=0)
         if access:
             _write_access(workspace, batch, access)

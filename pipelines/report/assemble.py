@@ -1,6 +1,5 @@
 """Put the page together from the manifests and artefacts of a workspace."""
 
-import json
 from collections.abc import Mapping
 
 from pipelines import manifest as manifests
@@ -13,7 +12,7 @@ from pipelines.report.coverage import coverage
 from pipelines.report.funnel import funnel
 from pipelines.report.page import Fact, Page, Verdict
 from pipelines.report.stage import USES, ReportConfig
-from pipelines.stage import BATCH_STAGES, folder_of
+from pipelines.stage import BATCH_STAGES, folder_of, seconds_of
 from pipelines.workspace import Workspace
 
 _NOTHING = manifests.build([], schema_of())
@@ -102,9 +101,7 @@ def _plural(count: int, noun: str) -> str:
 
 def _stage_line(workspace: Workspace, stage: str, manifest: Manifest) -> view.StageLine:
     batches = manifests.batches_of(workspace, stage) if stage in BATCH_STAGES else [None]
-    seconds = sum(
-        json.loads(workspace.local(f"{folder_of(stage, batch)}/seconds.json").read_text()) for batch in batches
-    )
+    seconds = seconds_of(workspace, [folder_of(stage, batch) for batch in batches])
     return view.stage_line(stage, manifest, len(batches), seconds)
 
 

@@ -13,7 +13,8 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class StageLine:
-    """One stage: how its rows fared, the seconds that it took when it was last done, the digest of its manifest."""
+    """One stage: how its rows fared, the seconds that it took when it was last done (None where that is not known), the
+    digest of its manifest."""
 
     name: str
     batches: int
@@ -21,7 +22,7 @@ class StageLine:
     kept: int
     rejected: int
     quarantined: int
-    seconds: float
+    seconds: float | None
     digest: str
 
 
@@ -59,7 +60,7 @@ class SplitLine:
     pair_groups: int
 
 
-def stage_line(name: str, manifest: Manifest, batches: int, seconds: float) -> StageLine:
+def stage_line(name: str, manifest: Manifest, batches: int, seconds: float | None) -> StageLine:
     counts = manifest.counts
     return StageLine(
         name, batches, counts.total, counts.kept, counts.rejected, counts.quarantined, seconds, manifest.digest

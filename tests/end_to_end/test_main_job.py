@@ -20,6 +20,7 @@ from typing import Any
 import av
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from dagster import AssetKey, DagsterInstance
 
 from tests.end_to_end.conftest import digests, rows
@@ -121,9 +122,13 @@ def repository(tmp_path: Path, params: Path) -> Path:
 
 def repro(repository: Path) -> list[str]:
     """The stages that DVC ran."""
-    done = subprocess.run([DVC, "repro"], cwd=repository, capture_output=True, text=True, check=False)
+    return [line.split("'")[1] for line in dvc(repository, "repro").splitlines() if line.startswith("Running stage")]
+
+
+def dvc(repository: Path, *arguments: str) -> str:
+    done = subprocess.run([DVC, *arguments], cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    return done.stdout
 
 
 def test_dvc_takes_over_what_was_made_and_makes_nothing_again(job: Path, repository: Path) -> None:
@@ -135,6 +140,25 @@ def test_dvc_takes_over_what_was_made_and_makes_nothing_again(job: Path, reposit
     assert {path: path.stat().st_mtime_ns for path in made} == made
     assert digests(repository / "workspace") == digests(job)
     assert repro(repository) == ["sources", "videos"]  # they look for withdrawals, and found none
+
+
+def test_dvc_goes_on_in_a_fresh_clone(command: Command, videos: list[Path], repository: Path, tmp_path: Path) -> None:
+    """With the stages that take no time: a clone has the manifests, and nothing of what lies beside them."""
+    described = yaml.safe_load((repository / "dvc.yaml").read_text())
+    described["stages"] = {name: described["stages"][name] for name in ("sources", "videos")}
+    (repository / "dvc.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+    workspace = repository / "workspace"
+    assert command("ingest", *videos, "--batch", "people", workspace=workspace).code == 0
+    assert repro(repository) == ["sources", "videos"]
+    before = {name: rows(workspace, name) for name in ("sources", "videos")}
+    dvc(repository, "remote", "add", "--default", "store", str(tmp_path / "store"))
+    dvc(repository, "push")
+    shutil.rmtree(workspace)
+    shutil.rmtree(repository / ".dvc" / "cache")
+    dvc(repository, "pull")
+    assert sorted(path.name for path in workspace.iterdir()) == ["manifests"]
+    assert repro(repository) == ["sources", "videos"]
+    assert {name: rows(workspace, name) for name in ("sources", "videos")} == before
 
 
 @pytest.mark.slow

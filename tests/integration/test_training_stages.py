@@ -1,7 +1,9 @@
 """The stages from shards to a judged model, on drawn people: train, register, judge; twice is once."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -102,6 +104,30 @@ def test_another_workspace_gives_the_same_bytes_and_twice_is_once(
     assert str(client.get_model_version_by_alias("x-unimotion", "champion").version) == "1"
     run(workspace, seed=1)
     assert str(client.get_model_version_by_alias("x-unimotion", "champion").version) == "2"
+
+
+def test_what_lies_beside_the_manifests_is_made_again(trained: tuple[Workspace, list[Result]], tmp_path: Path) -> None:
+    first, results = trained
+    workspace, clone = Workspace(str(tmp_path / "copy")), Workspace(str(tmp_path / "clone"))
+    shutil.copytree(first.local_root, workspace.local_root)
+    digests = [result.digest for result in results]
+    expected = side(workspace, "model/registered.json")
+    for number, stage in enumerate(TRAINING_STAGES):
+        found = manifest.read(workspace, stage.name)
+        beside = [f"{stage.name}/{name.format(fingerprint=found.fingerprint)}" for name in stage.beside]
+        assert beside
+        for path in beside:
+            workspace.remove(path)
+            again = run(workspace)
+            assert [result.digest for result in again] == digests
+            assert [result.recomputed for result in again] == [place == number for place in range(3)]
+            assert workspace.exists(path)
+    assert side(workspace, "model/registered.json") == expected
+    # As in a fresh clone with the shards: nothing of the training is there but its manifests.
+    for name in ("manifests", "shards"):
+        shutil.copytree(first.local_root / name, clone.local_root / name)
+    assert [result.digest for result in run(clone)] == digests
+    assert side(clone, "model/registered.json")["version"] == "1"
 
 
 def test_every_test_pair_is_judged_with_its_baseline(trained: tuple[Workspace, list[Result]]) -> None:
