@@ -14,12 +14,13 @@ from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.identities import stage as identities
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status, digest_of
-from pipelines.report import stage as report
+from pipelines.report.stage import ReportConfig
 from pipelines.shards import stage as shards
 from pipelines.stage import Result, Stage, folder_of, run_stage
 from pipelines.synthesis import motions, pairs
 from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace
+from training.stages import REPORT
 
 RUN: dict[Stage, Any] = {
     duplicates.STAGE: duplicates.DuplicatesConfig(),
@@ -27,7 +28,7 @@ RUN: dict[Stage, Any] = {
     identities.STAGE: identities.IdentitiesConfig(),
     split.STAGE: split.SplitConfig(0, 0),
     shards.STAGE: shards.ShardsConfig(),
-    report.STAGE: report.ReportConfig(),
+    REPORT: ReportConfig(),
 }
 PARTS = (1, 1, 2)  # clips of each video
 VIDEOS = len(PARTS)

@@ -31,17 +31,16 @@ from pipelines.curation.duplicates import stage as duplicates
 from pipelines.curation.identities import stage as identities
 from pipelines.engine import Engine, Row
 from pipelines.manifest import Status, digest_of
-from pipelines.report import stage as report
 from pipelines.shards import stage as shards
 from pipelines.stage import Stage, run_stage
 from pipelines.synthesis import motions, pairs
 from pipelines.workspace import Workspace
-from training.stages import EVALUATION, MODEL, TRAIN
+from training.stages import EVALUATION, MODEL, REPORT, TRAIN
 
 TOUCHED = (
     ingest.STAGE, people.STAGE, clips.STAGE, duplicates.STAGE, coverage.STAGE, identities.STAGE, split.STAGE
 )  # fmt: skip
-ORDER = (*TOUCHED, shards.STAGE, report.STAGE)
+ORDER = (*TOUCHED, shards.STAGE, REPORT)
 # Stages whose rows are clips, and the inputs whose verdict on a clip they have to carry, but for that of the input
 # that they cover: what is not kept there ends there.
 JOINED = {
@@ -102,7 +101,7 @@ def test_every_later_stage_carries_the_verdict(
             found = {(rows[name]["status"], rows[name]["reason"].partition(":")[0]) for name in lost}
             assert found == {verdict}
     for each in later:
-        if each is not report.STAGE:
+        if each is not REPORT:
             bring(workspace, each)
     assert {row["id"] for row in read(workspace, split.STAGE, Status.KEPT)} == EVERY_CLIP - lost
     (held,) = {row["contents_path"] for row in read(workspace, shards.STAGE, Status.KEPT)}

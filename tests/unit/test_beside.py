@@ -10,10 +10,11 @@ from small_corpus import RUN, bring, publish, read, write
 from pipelines.curation import clips, ingest, people
 from pipelines.engine import Engine
 from pipelines.purge import files_of
-from pipelines.report import stage as report
+from pipelines.report.stage import PAGE
 from pipelines.stage import Stage, run_stage
 from pipelines.summary import describe, result_line, summarize
 from pipelines.workspace import Workspace
+from training.stages import REPORT
 
 MADE_UP = ("videos", "people", "clips")
 
@@ -71,9 +72,9 @@ def test_nobody_needs_to_know_how_long_a_stage_took(copied: Workspace) -> None:
     found = summarize(copied, list(RUN))
     assert {about["seconds"] for about in found.values()} == {None}
     assert "split" in describe(copied, {"stages": found})
-    copied.remove(report.PAGE)
-    assert bring(copied, report.STAGE).recomputed
-    assert '<td class="n">–</td>' in copied.local(report.PAGE).read_text("utf-8")
+    copied.remove(PAGE)
+    assert bring(copied, REPORT).recomputed
+    assert '<td class="n">–</td>' in copied.local(PAGE).read_text("utf-8")
 
 
 def test_the_limits_that_clips_were_judged_by_are_written_again(workspace: Workspace) -> None:
