@@ -33,7 +33,8 @@ _SURE, _NEAR = 0.3, 0.1  # cost of a sure assignment; overlap of the boxes of pe
 _NEWCOMER = (1.5, 2.2)  # the same for somebody whom only the person detector sees
 _IN_BOX = 0.25  # least overlap of a person with the box in which they were detected
 _SURE_HEAD = 0.8  # mean visibility of the points of a head that is enough to be somebody
-_LEAST_CONFIRMED = 0.34  # share of the looks of detectors at a track in which they saw its person
+# Share of the looks of detectors at a track in which they saw its person, where there are enough to tell.
+_LEAST_CONFIRMED, _FEW_LOOKS = 0.34, 3
 _SEARCHED_S = 0.5  # so long someone lost is looked for in every frame, then only together with newcomers
 _MOVES_ON_S = 1.0  # so long someone unseen is expected to go on as they did
 _STEADY = 0.3  # weight of the last step in the mean velocity
@@ -69,7 +70,7 @@ class Track:
 
     @property
     def is_confirmed(self) -> bool:
-        return self.confirmed >= _LEAST_CONFIRMED * self.looks
+        return self.looks < _FEW_LOOKS or self.confirmed >= _LEAST_CONFIRMED * self.looks
 
 
 @dataclass

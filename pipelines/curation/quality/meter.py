@@ -130,7 +130,8 @@ class Meter:
             return
         grey, text = picture.luma(frame), self._text.look(frame)
         bars = picture.bars(grey)
-        blocks, quantiser = picture.blockiness(picture.without_bars(grey, bars)), shown.quantiser()
+        inside = picture.without_bars(grey, bars)
+        blocks, quantiser = picture.blockiness(inside), shown.quantiser()
         for number, index in looks:
             keypoints = self._subjects[number].keypoints[index]
             hands = [picture.part_sharpness(grey, keypoints, part) for part in ("left_hand", "right_hand")]
@@ -138,7 +139,7 @@ class Meter:
                 index=index,
                 hands=max((value for value in hands if value is not None), default=None),
                 face=picture.part_sharpness(grey, keypoints, "face"),
-                exposure=picture.exposure(grey, keypoints),
+                exposure=picture.exposure(grey, keypoints, inside),
                 blockiness=blocks,
                 quantiser=quantiser,
                 bars=bars,

@@ -118,14 +118,17 @@ def _head(keypoints: Points) -> NDArray[np.float64]:
     return head_around(*(points.astype(np.float64) for points in (eyes[:, :2], below, ears[:, :2])))
 
 
-def exposure(grey: Grey, keypoints: Points) -> tuple[float, float] | None:
-    """(brightness, clipped). keypoints: (88, 3) in pixels of the picture. None where too little of the body is seen."""
+def exposure(grey: Grey, keypoints: Points, inside: Grey) -> tuple[float, float] | None:
+    """(brightness, clipped). keypoints: (88, 3) in pixels of the picture. inside: the picture without its bars.
+
+    None where too little of the body is seen.
+    """
     person = grey[person_mask(keypoints, grey.shape[1::-1], grey.shape)]
     if not len(person):
         return None
     skin = grey[skin_mask(keypoints, grey.shape)]
     # Trousers are black and shirts white by right; skin is not, and neither is a whole picture.
-    judged = skin if len(skin) >= _LEAST_SKIN else grey
+    judged = skin if len(skin) >= _LEAST_SKIN else inside
     return float(person.mean()) / 255, float(((judged <= _BLACK) | (judged >= _WHITE)).mean())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines.curation import ingest
 from pipelines.engine import Engine
 from pipelines.errors import UsageError, WorkError
 from pipelines.manifest import Row, Status, read
@@ -169,9 +170,15 @@ def motion_rows(workspace: Workspace, videos: dict[str, str]) -> list[Row]:
     return rows
 
 
+def video_rows(motions_of: list[Row]) -> list[Row]:
+    """Of the videos that motions were taken from."""
+    names = [row["video_id"] for row in motions_of]
+    return [{"id": name, "parent_id": name, "status": Status.KEPT, "licence": "CC0", "consent": "y"} for name in names]
+
+
 def test_recorded_motions_of_a_split_are_followed_in_it(workspace: Workspace) -> None:
     rows = motion_rows(workspace, {"train": "train", "test": "test"})
-    publish(workspace, EMPTY | {motions.STAGE: rows})
+    publish(workspace, EMPTY | {ingest.STAGE: video_rows(rows), motions.STAGE: rows})
     run_stage(STAGE, workspace, PairsConfig(**{**vars(SMALL), "recorded_share": 1.0}), Engine(), quiet=True)
     assert {row["source"] for row in rows_of(workspace)} == {"motion-train", "motion-test"}
     assert all(row["source"] == f"motion-{row['split']}" for row in rows_of(workspace))
@@ -186,11 +193,12 @@ def test_recorded_motions_of_a_split_are_followed_in_it(workspace: Workspace) ->
 def test_a_motion_that_leaves_changes_the_shards_that_followed_it(workspace: Workspace) -> None:
     config = PairsConfig(**{**vars(SMALL), "recorded_share": 0.5, "train_groups": 8, "groups_per_shard": 1})
     rows = motion_rows(workspace, dict.fromkeys("abcd", "train"))
-    publish(workspace, EMPTY | {motions.STAGE: rows})
+    videos = {ingest.STAGE: video_rows(rows)}
+    publish(workspace, EMPTY | videos | {motions.STAGE: rows})
     run_stage(STAGE, workspace, config, Engine(), quiet=True)
     before, used = shards(workspace), {row["shard_path"]: row["source"] for row in rows_of(workspace)}
     gone = next(source for source in used.values() if source != "procedural")
-    publish(workspace, EMPTY | {motions.STAGE: [row for row in rows if row["id"] != gone]})
+    publish(workspace, EMPTY | videos | {motions.STAGE: [row for row in rows if row["id"] != gone]})
     run_stage(STAGE, workspace, config, Engine(), quiet=True)
     after = shards(workspace)
     held = {path.rsplit("/", 1)[1] for path, source in used.items() if source == gone}

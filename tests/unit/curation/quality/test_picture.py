@@ -54,10 +54,10 @@ def test_exposure_looks_at_the_person_and_their_skin(level: int, brightness: flo
     keypoints = np.zeros((kp.COUNT, 3), np.float32)
     keypoints[_TRUNK] = [(119, 50, 1), (80, 50, 1), (119, 149, 1), (80, 149, 1)]
     keypoints[kp.LEFT_HAND_SLICE] = [(90 + 3 * (i % 7), 80 + 10 * (i // 7), 1) for i in range(21)]
-    found = picture.exposure(grey, keypoints)
+    found = picture.exposure(grey, keypoints, grey)
     assert found is not None
     assert found == (pytest.approx(brightness, abs=0.01), clipped)
-    assert picture.exposure(grey, np.zeros((kp.COUNT, 3), np.float32)) is None
+    assert picture.exposure(grey, np.zeros((kp.COUNT, 3), np.float32), grey) is None
 
 
 def test_black_clothes_are_no_bad_exposure() -> None:
@@ -65,9 +65,13 @@ def test_black_clothes_are_no_bad_exposure() -> None:
     grey[50:150, 80:120] = 0
     keypoints = np.zeros((kp.COUNT, 3), np.float32)
     keypoints[_TRUNK] = [(119, 50, 1), (80, 50, 1), (119, 149, 1), (80, 149, 1)]
-    found = picture.exposure(grey, keypoints)
+    found = picture.exposure(grey, keypoints, grey)
     assert found is not None
     assert found[1] < Thresholds().max_clipped
+    grey[:60] = 0
+    barred = picture.exposure(grey, keypoints, picture.without_bars(grey, np.array([0, 60, 0, 0])))
+    assert barred is not None
+    assert barred[1] < Thresholds().max_clipped
 
 
 @pytest.mark.parametrize("shift", [0, 3])
