@@ -31,6 +31,7 @@ _SHOULDERS, _HEAD_POINTS = (11, 12), 11
 _SEARCHES = (1.4, 1.2, 1.9)  # sides of the squares in which a person is looked for in turn, in sizes of their box
 _SURE, _NEAR = 0.3, 0.1  # cost of a sure assignment; overlap of the boxes of people who may be confused
 _NEWCOMER = (1.5, 2.2)  # the same for somebody whom only the person detector sees
+_IN_SIGHT = 1.25  # side of the square in which somebody is read who is not detected, in sizes of their box
 _IN_BOX = 0.25  # least overlap of a person with the box in which they were detected
 _SURE_HEAD = 0.8  # mean visibility of the points of a head that is enough to be somebody
 # Share of the looks of detectors at a track in which they saw its person, where there are enough to tell.
@@ -247,7 +248,9 @@ class Tracker:
         newcomers: list[Sighting] = []
         boxes: list[Box] = []
         scores: list[float] = []
-        for view in [whole, *(tiles[turn % len(tiles) :][:1] if tiles and index else tiles)]:
+        # When a shot begins all is looked at, in the end once more without those who were found by then.
+        looked_at = [*tiles[turn % max(len(tiles), 1) :][:1]] if index else [*tiles, whole]
+        for view in [whole, *looked_at]:
             canvas = painted_out(frame, [one.pose for one in taken + newcomers])
             # Poses first: a person detector may box two people as one.
             for rough in self._sightings(frame, canvas, self._landmarker.poses(canvas, view)):
@@ -287,6 +290,11 @@ class Tracker:
             best = max(candidates, key=lambda one: _share(box, one)[0], default=None)
             if best is not None and _share(box, best)[0] >= _IN_BOX:
                 return self._closer(frame, canvas, best, taken)
+        # Nobody is detected at the box; somebody may still be read in it.
+        pose = self._landmarker.follow(canvas, region_around(box, frame, _IN_SIGHT))
+        for one in self._sightings(frame, canvas, [pose] if pose is not None else []):
+            if self._is_free(one, taken) and _share(box, one)[0] >= _IN_BOX:
+                return self._closer(frame, canvas, one, taken)
         return []
 
     def _sightings(self, frame: Frame, canvas: Frame, poses: list[Pose]) -> list[Sighting]:
