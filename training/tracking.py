@@ -31,7 +31,7 @@ CHAMPION = "champion"
 _EXPERIMENT = "x-unimotion"
 _FINGERPRINT = "unimotion.fingerprint"
 _MOST_METRICS, _MOST_PARAMS = 1000, 100  # what MLflow takes in one call
-_REQUIREMENTS = ("torch", "diffusers", "safetensors", "numpy", "opencv-contrib-python", "av", "pydantic")
+_REQUIREMENTS = ("torch", "diffusers", "safetensors", "numpy", "opencv-python-headless", "av", "pydantic")
 
 
 def tracking_uri(workspace: Workspace) -> str:

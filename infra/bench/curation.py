@@ -24,8 +24,9 @@ from pipelines import manifest as manifests
 from pipelines.curation import people
 from pipelines.curation.decode import PyAvDecoder, bounded_size, nearest_to_grids, pictures
 from pipelines.curation.detect import PersonDetector
-from pipelines.curation.landmarks import MediaPipePose, RegionModel
+from pipelines.curation.landmarks import RegionModel
 from pipelines.curation.models import ensure_models
+from pipelines.curation.networks.pose import BlazePose
 from pipelines.curation.quality import picture
 from pipelines.curation.quality.overlay import TextDetector
 from pipelines.curation.transnet import TransNet
@@ -41,7 +42,8 @@ _EVERY = 7  # scene of the labelled ones
 _NETWORKS = (
     (TransNet, "__call__"),
     (PersonDetector, "detect"),
-    (MediaPipePose, "poses"),
+    (BlazePose, "poses"),
+    (BlazePose, "follow"),
     (RegionModel, "look"),
     (TextDetector, "look"),
 )

@@ -73,7 +73,7 @@ def face_is_found(models: tuple[WholeBody, PersonDetector], picture: Frame, poin
     of the face's width on average."""
     truth = points[kp.FACE_SLICE]
     for pose in models[0].poses(picture, WHOLE):
-        found = keypoints_of(models[0].landmarks(picture, pose))[kp.FACE_SLICE]
+        found = keypoints_of(models[0].landmarks(picture, pose.points))[kp.FACE_SLICE]
         off = np.linalg.norm(found[:, :2] - truth, axis=1).mean()
         if found[:, 2].min() > 0 and off < 0.25 * np.ptp(truth[:, 0]):
             return True
@@ -84,7 +84,7 @@ def pose_is_found(models: tuple[WholeBody, PersonDetector], picture: Frame, poin
     """Whether there is a pose whose shoulders and hips are off by less than a fifth of the trunk's height."""
     truth = points[TRUNK]
     for pose in models[0].poses(picture, WHOLE):
-        found = pose[kp.MEDIAPIPE_POSE][TRUNK, :2]
+        found = pose.points[kp.MEDIAPIPE_POSE][TRUNK, :2]
         if np.linalg.norm(found - truth, axis=1).mean() < 0.2 * np.ptp(truth[:, 1]):
             return True
     return False
