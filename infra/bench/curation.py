@@ -42,7 +42,7 @@ _EVERY = 7  # scene of the labelled ones
 _NETWORKS = (
     (TransNet, "__call__"),
     (PersonDetector, "detect"),
-    (BlazePose, "poses"),
+    (BlazePose, "detect"),
     (BlazePose, "follow"),
     (RegionModel, "look"),
     (TextDetector, "look"),
