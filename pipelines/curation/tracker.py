@@ -241,16 +241,21 @@ class Tracker:
     def _newcomers(self, index: int, frame: Frame, taken: list[Sighting]) -> list[Sighting]:
         """People of the frame who are not taken.
 
-        The whole frame is searched, and one of its tiles, each in its turn; all of them when the shot begins.
+        The whole frame is searched, and one of its tiles, each in its turn; all of them when the shot begins, and then
+        the whole frame again.
         """
         whole, *tiles = views(frame.shape[1], frame.shape[0])
         turn = index // self._detect_every
         newcomers: list[Sighting] = []
         boxes: list[Box] = []
         scores: list[float] = []
-        # When a shot begins all is looked at, in the end once more without those who were found by then.
-        looked_at = [*tiles[turn % max(len(tiles), 1) :][:1]] if index else [*tiles, whole]
-        for view in [whole, *looked_at]:
+        if index == 0:  # a shot begins: in the end once more without those who were found by then
+            looked_at = [whole, *tiles, whole]
+        elif tiles:
+            looked_at = [whole, tiles[turn % len(tiles)]]
+        else:
+            looked_at = [whole]
+        for view in looked_at:
             canvas = painted_out(frame, [one.pose for one in taken + newcomers])
             # Poses first: a person detector may box two people as one.
             for rough in self._sightings(frame, canvas, self._landmarker.poses(canvas, view)):

@@ -56,8 +56,10 @@ class Pose:
 
 @dataclass(frozen=True)
 class Detection:
-    """box: (4,) and key points: (4, 2) of a person, all in shares of the picture. The first two are the middle of the
-    hips and a point as far from it as the body reaches."""
+    """box: (4,) and key points: (4, 2) of a person, in shares of the detector's picture.
+
+    The first two points are the middle of the hips and one as far from it as the body reaches.
+    """
 
     box: NDArray[np.float64]
     points: NDArray[np.float64]
@@ -89,25 +91,19 @@ class BlazePose:
     def poses(self, frame: Frame, box: Box) -> list[Pose]:
         """Each person that the detector finds in a part of the frame (RGB)."""
         found = []
-        for detection in self.detect(frame, region_around(box, frame, 1.0))[: self._people_per_view]:
-            middle, reach = detection.points[:2].astype(np.float32)
+        for middle, reach in self.detect(frame, region_around(box, frame, 1.0))[: self._people_per_view]:
             pose = self.follow(frame, _region_of(middle, reach))
             if pose is not None:
                 found.append(pose)
         return found
 
-    def detect(self, frame: Frame, view: Region) -> list[Detection]:
-        """People in an upright square of a frame, the surest first; boxes and points in pixels of the frame."""
+    def detect(self, frame: Frame, view: Region) -> list[Floats]:
+        """Of each person in a square of a frame, the surest first: (2, 2), the middle of the hips and the point of the
+        body's reach, in pixels of the frame."""
         cut = cut_region(frame, view, _DETECTOR_PX)
         codes, scores = self._detector.run(cut.pixels.astype(np.float32) / 127.5 - 1)
-        return [
-            Detection(
-                cut.in_frame(one.box.reshape(2, 2).astype(np.float32) * _DETECTOR_PX).reshape(4).astype(np.float64),
-                cut.in_frame(one.points.astype(np.float32) * _DETECTOR_PX).astype(np.float64),
-                one.score,
-            )
-            for one in _merged(list(_likely(codes[0], scores[0, :, 0], self._anchors)))
-        ]
+        people = _merged(list(_likely(codes[0], scores[0, :, 0], self._anchors)))
+        return [cut.in_frame(one.points[:2].astype(np.float32) * _DETECTOR_PX) for one in people]
 
     def follow(self, frame: Frame, region: Region) -> Pose | None:
         """The person in a region of a frame (RGB); None where nobody is."""

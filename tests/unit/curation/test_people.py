@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pipelines.curation.landmarks import LandmarkConfig
-from pipelines.curation.people import PeopleConfig, Shot, _empty_rows, _networks
+from pipelines.curation.people import PeopleConfig, Shot, _empty_rows, _is_sparse, _networks
 from pipelines.curation.tracker import Track
 from pipelines.manifest import Status
 
@@ -36,3 +38,12 @@ def test_a_network_is_known_by_its_content(tmp_path: Path) -> None:
         found.append(_networks(config))
     assert found[0] == found[2] != found[1]
     assert _networks(PeopleConfig(landmarks=LandmarkConfig(backend="vitpose", weights="a/hub-id"))) == ["", "a/hub-id"]
+
+
+def test_who_is_seen_rarely_is_no_track() -> None:
+    box, nobody = np.zeros(4, np.float32), np.zeros((543, 3), np.float32)
+    for seen, is_sparse in ((range(0, 30, 4), True), (range(0, 30, 2), False)):
+        track = Track()
+        for index in seen:
+            track.add(index, box, nobody, 1.0)
+        assert _is_sparse(track) is is_sparse

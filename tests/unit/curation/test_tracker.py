@@ -36,12 +36,14 @@ class Scene:
     people: list[Points] = field(default_factory=list)
     detections: list[tuple[Box, float]] = field(default_factory=list)
     pose_sees_views: bool = True
+    detects: bool = True
+    follows: bool = True
 
     def follow(self, _frame: np.ndarray, region: Region) -> Pose | None:
         low, high = (region.centre + half for half in (-region.side / 2, region.side / 2))
         centres = [(p, p[:, :2].mean(0) * [160, 90]) for p in self.people]
         inside = [p for p, c in centres if (c > low).all() and (c < high).all()]
-        return self._pose(inside[0]) if inside else None
+        return self._pose(inside[0]) if inside and self.follows else None
 
     def _pose(self, points: Points) -> Pose:
         """Somebody, and where to look for them next."""
@@ -51,6 +53,8 @@ class Scene:
     def poses(self, _frame: np.ndarray, box: Box) -> list[Pose]:
         is_view = any(np.allclose(box, view) for view in views(160, 90))
         if is_view and not self.pose_sees_views:
+            return []
+        if not self.detects:
             return []
         centres = [(p, p[:, :2].mean(0)) for p in self.people]
         return [self._pose(p) for p, c in centres if (c > box[:2]).all() and (c < box[2:]).all()]
@@ -156,6 +160,28 @@ def test_someone_whom_only_the_person_detector_sees() -> None:
 def test_a_detection_without_a_pose_is_nobody() -> None:
     scene = Scene(detections=[(np.array([0.4, 0.1, 0.6, 0.9], np.float32), 0.9)])
     assert follow([[]] * 8, scene) == []
+
+
+def test_whom_no_detector_confirms_was_a_ghost() -> None:
+    scene = Scene()
+    tracker = Tracker(scene, scene, PeopleConfig(), FPS, aspect=16 / 9)  # type: ignore[arg-type]
+    scene.people = [person(0.5)]
+    for index in range(32):
+        tracker.step(index, FRAME)
+        scene.detects = False
+    assert tracker.finish() == []
+
+
+def test_a_second_look_that_shows_nobody_drops_nobody() -> None:
+    assert [len(track.indices) for track in follow([[person(0.5)]], Scene(follows=False))] == [1]
+
+
+def test_a_head_is_enough_to_be_somebody() -> None:
+    head = person(0.5)
+    head[11:, 2] = 0.1
+    assert len(follow([[head]] * 8)) == 1
+    head[:11, 2] = 0.5
+    assert follow([[head]] * 8) == []
 
 
 def test_the_unseen_and_the_tiny_are_nobody() -> None:
