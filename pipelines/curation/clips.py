@@ -1,4 +1,6 @@
-"""Stage `clips`: the good spans of each track as square, person-centred clips at a fixed rate, with their landmarks.
+"""Stage `clips`: the good spans of each track as square, person-centred clips, with their landmarks.
+
+A clip has a fixed rate: that of its content, which `people` found without what pads it (see `padding`), at most `fps`.
 
 A span is good where nobody interferes with its person, and its scores (see `quality`) keep the limits. Stretches out of
 focus and held pictures are cut out of it (see `quality.faults`). Every other span is kept as a rejected row with its
@@ -15,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.curation import tracking
-from pipelines.curation.cut import Window, cut_windows, nearest_frames
+from pipelines.curation.cut import Window, cut_windows, frames_to_show, nearest_frames
 from pipelines.curation.decode import Frame, deadline_s, video_path
 from pipelines.curation.interference import Interference, InterferenceConfig, interference
 from pipelines.curation.models import ensure_models
@@ -57,7 +59,7 @@ _ORIGIN = ("source", "licence", "consent")
 
 @dataclass(frozen=True)
 class ClipsConfig:
-    """fps, size (pixels): of the clips. max_seconds: longer spans are cut into equal clips.
+    """fps, size (pixels): of the clips; content of a lower rate keeps its own. max_seconds: longer spans are cut into equal clips.
     margin: around the person, in sizes of the window's content.
     max_gap_s: the person may be lost so long, and others may interfere so long.
     interference: how far other people may interfere. crf: H.264 quality (lower is better)."""
@@ -88,11 +90,12 @@ class Followed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A span of a track, and what it would be as a clip."""
+    """A span of a track, and what it would be as a clip. fps: of the frames that it shows."""
 
     followed: Followed
     span: Span
     subject: Subject
+    fps: float
 
 
 def run(context: Context) -> list[Row]:
@@ -150,7 +153,7 @@ def _make_cutter(workspace: Workspace, config: ClipsConfig, folder: str) -> Work
         for number, frames in cut_windows(video_path(workspace, video), windows, config.size, meter.see):
             candidate = found[number]
             if number in good:
-                measured = meter.measured(number, frames, config.fps)
+                measured = meter.measured(number, frames)
                 for piece, scores, shown in _pieces(config, candidate, measured, frames):
                     rows.append(_publish(workspace, config, folder, piece, scores, shown))
             else:
@@ -164,12 +167,14 @@ def _candidate(config: ClipsConfig, followed: Followed, span: Span) -> Candidate
     track, inside, fps = followed.track, slice(span.first, span.after), followed.about["fps"]
     times, boxes = track.times[inside], track.boxes[inside]
     corners, side = clip_window(boxes, fps, followed.frame_size, config.margin)
-    window = Window(times, corners, side, nearest_frames(times, config.fps))
+    rate = min(fps, config.fps)
+    looked_at = range(len(times)) if rate == fps else dict.fromkeys(nearest_frames(times, rate))
+    window = Window(times, corners, side, list(looked_at))
     subject = Subject.of(window, track.keypoints[inside], boxes, fps, followed.frame_size)
     reason = span.reason or judge(subject.scores, config.thresholds)
     if reason:
         subject = replace(subject, window=replace(window, chosen=[len(times) // 2]))
-    return Candidate(followed, replace(span, reason=reason), subject)
+    return Candidate(followed, replace(span, reason=reason), subject, rate)
 
 
 def _pieces(
@@ -179,20 +184,19 @@ def _pieces(
     followed, whole, window = candidate.followed, candidate.span, candidate.subject.window
     edges = [*window.chosen, len(window.times)]
     edges[0] = 0
-    found = faults(measured.sharpness, measured.repeats, config.thresholds, round(config.max_gap_s * config.fps))
-    for k in range(1, len(found)):  # a frame that is shown twice lies in one piece
-        if window.chosen[k] == window.chosen[k - 1]:
-            found[k] = found[k - 1]
+    found = faults(measured.sharpness, measured.repeats, config.thresholds, round(config.max_gap_s * candidate.fps))
     for piece in pieces_of(found):
         first, after = edges[piece.first], edges[piece.after]
         inside = slice(whole.first + first, whole.first + after)
-        chosen = [index - first for index in window.chosen[piece.first : piece.after]]
+        looked_at = window.chosen[piece.first : piece.after]
+        shown, rate = frames_to_show(window.times[looked_at], config.fps)
+        chosen = [looked_at[index] - first for index in shown]
         part = Window(window.times[first:after], window.corners[first:after], window.side, chosen)
         track, fps = followed.track, followed.about["fps"]
         subject = Subject.of(part, track.keypoints[inside], track.boxes[inside], fps, followed.frame_size)
-        scores = measured.scores(subject, piece.first, piece.after)
+        scores = measured.scores(subject, piece.first, piece.after, shown, rate)
         span = Span(inside.start, inside.stop, piece.reason or judge(scores, config.thresholds))
-        yield Candidate(followed, span, subject), scores, frames[piece.first : piece.after]
+        yield Candidate(followed, span, subject, rate), scores, [frames[piece.first + index] for index in shown]
 
 
 def _publish(
@@ -222,7 +226,7 @@ def _publish(
     if span.reason:
         return row
     with workspace.publish(f"{name}.mp4") as path:
-        path.write_bytes(encode_mp4(frames, config.fps, config.crf))
+        path.write_bytes(encode_mp4(frames, found.fps, config.crf))
     chosen = list(window.chosen)
     placed = found.subject.keypoints[chosen].copy()
     placed[..., :2] = (placed[..., :2] - window.corners[chosen][:, None]) / window.side
@@ -231,7 +235,7 @@ def _publish(
         np.save(path, placed.astype(np.float32), allow_pickle=False)
     shown = shown_part(window.corners[chosen[0]], window.side, followed.frame_size)
     made = {"path": f"{name}.mp4", "keypoints_path": f"{name}.keypoints.npy", "shown": shown}
-    return row | made | {"frames": len(frames), "fps": config.fps, "size": config.size}
+    return row | made | {"frames": len(frames), "fps": found.fps, "size": config.size}
 
 
 def _jpeg(frame: Frame) -> bytes:
@@ -248,7 +252,7 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=8,
+    version=9,
     covers="people",
     beside=(CRITERIA,),
 )

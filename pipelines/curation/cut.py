@@ -25,6 +25,7 @@ class Window:
     chosen: Sequence[int]
 
 
+_STEADY = 0.03  # by how much the rate of frames may differ from a clip's own and still be its
 _SMEAR = 0.06  # standard deviation of the Gaussian over what is beyond the frame, in sides of the clip
 See = Callable[[float, Picture, Frame, Sequence[tuple[int, int]]], None]
 
@@ -59,6 +60,20 @@ def nearest_frames(times: NDArray[np.float64], fps: float) -> list[int]:
     """Index of the frame that a clip with a fixed rate shows at each of its times k / fps."""
     grid = np.arange(round(times[0] * fps), round(times[-1] * fps) + 1) / fps
     return [int(index) for index in np.abs(times[None] - grid[:, None]).argmin(1)]
+
+
+def frames_to_show(times: NDArray[np.float64], fps: float) -> tuple[list[int], float]:
+    """Which frames a clip of at most `fps` shows, and at what rate.
+
+    Each once at their own rate where that is steady and no higher; else those of `nearest_frames`, some more than once.
+    times: (T,) of the frames, s.
+    """
+    numbers = np.arange(len(times))
+    if len(times) > 1:
+        step, first = np.polyfit(numbers, times, 1)
+        if np.abs(times - first - step * numbers).max() < step / 2 and 1 / step <= fps * (1 + _STEADY):
+            return numbers.tolist(), fps if 1 / step >= fps * (1 - _STEADY) else round(float(1 / step), 2)
+    return nearest_frames(times, fps), fps
 
 
 def resized(frame: Frame, corner: NDArray[np.int64], side: int, size: int) -> Frame:

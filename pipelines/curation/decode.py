@@ -75,6 +75,16 @@ class Picture:
         # FFmpeg reports how far the player must turn the picture counter-clockwise and leaves it to us.
         return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), round(self.frame.rotation / 90)))
 
+    def glimpse(self) -> NDArray[np.uint8]:
+        """Brightness of every fourth pixel of every fourth line, as it is coded: nothing is averaged away."""
+        planar = self.frame.format.name.startswith(("yuv4", "yuvj4", "nv12", "gray"))
+        grey = (
+            self.frame if planar and self.frame.format.components[0].bits == 8 else self.frame.reformat(format="gray")
+        )
+        plane = grey.planes[0]
+        lines = np.frombuffer(plane, np.uint8)[: plane.line_size * grey.height].reshape(grey.height, -1)
+        return lines[::4, : grey.width : 4]
+
     def quantiser(self) -> float | None:
         """Mean quantisation parameter of the luma blocks, 0 (lossless) to 51; None where it is not H.264."""
         from av.sidedata.sidedata import Type

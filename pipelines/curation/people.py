@@ -1,5 +1,6 @@
 """Stage `people`: find the people of each video, follow them, and put 543 landmarks on each of them in every frame.
 
+Pictures that only pad a video to a higher rate are left out (see `padding`), so that a shot has its content's rate.
 A video is decoded once: cuts, people and landmarks are found in the same pictures, each at the size that it needs.
 People are detected a few times per second; in between each track is followed by looking for the pose around the place
 where it was, which works where detectors fail (kicks, bends, turned backs). Stretches of a shot in which nobody is seen
@@ -7,6 +8,7 @@ become rejected rows: tracks and such rows together account for the whole video,
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -48,6 +50,7 @@ SCHEMA = schema_of(
     face_rate=pa.float64(),
 )
 
+_FEWEST, _STEADY = 8, 0.05  # frames from which a rate is measured; what it may differ and be the one asked for
 _LEAST_SEEN = 0.35  # share of the frames of a track in which its person is seen
 
 
@@ -133,6 +136,7 @@ def _rows(
     aspect: float,
 ) -> list[Row]:
     shot = Shot(video_id, number, take.start_s, take.end_s)
+    fps = _rate(take.times, fps)
     least = max(2, round(config.min_track_s * fps))
     tracks = [track for track in take.tracks if len(track.indices) >= least and not _is_sparse(track)]
     rows = [
@@ -140,6 +144,14 @@ def _rows(
         for number, track in enumerate(tracks)
     ]
     return rows + _empty_rows(shot, take.times, tracks, config.min_empty_s)
+
+
+def _rate(times: Sequence[float], fps: float) -> float:
+    """Frames per second that were looked at: less than the `fps` that were to be, where the content has no more."""
+    if len(times) < _FEWEST:
+        return fps
+    found = (len(times) - 1) / (times[-1] - times[0])
+    return fps if found > (1 - _STEADY) * fps else round(found, 2)
 
 
 def _is_sparse(track: Track) -> bool:
@@ -228,7 +240,7 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=7,
+    version=8,
     covers="videos",
     outside=_networks,
 )

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.curation.decode import Frame, nearest_to_grids, pictures
+from pipelines.curation.padding import without_padding
 
 _SIZE = (48, 27)
 _MARGIN = 25  # frames of context on either side, as in the published inference
@@ -86,6 +87,8 @@ def moments(
 ) -> Iterator[Moment]:
     """Decode a video once: every frame that is looked at for cuts, or lies on the grid of `fps`, with its shot.
 
+    Frames that only pad the video to a higher rate are left out, see `padding`.
+
     source_fps: of the video. size: (width, height) of the frames on the grid. At most `_STEP` + 2 `_MARGIN` frames of
     `config.fps` are held at a time. Raises: DataError where the file cannot be decoded.
     """
@@ -96,15 +99,16 @@ def moments(
         import cv2
 
         before: NDArray[np.float32] | None = None
-        for time, picture, (for_cuts, on_grid) in nearest_to_grids(pictures(path), rates):
-            frame = picture.rgb(size) if on_grid else None
+        shown = ((one.steady, one) for one in without_padding(pictures(path)))
+        for _, one, (for_cuts, on_grid) in nearest_to_grids(shown, rates):
+            frame = one.picture.rgb(size) if on_grid else None
             if not for_cuts:
-                held.append(_Held(time, frame, None))
+                held.append(_Held(one.time, frame, None))
                 continue
-            glimpse = picture.rgb(_SIZE)
+            glimpse = one.picture.rgb(_SIZE)
             smooth = np.asarray(cv2.GaussianBlur(glimpse.astype(np.float32), (0, 0), _DETAILS), np.float32)
             change = 0.0 if before is None else float(np.abs(smooth - before).mean())
-            held.append(_Held(time, frame, change, float(glimpse.mean())))
+            held.append(_Held(one.time, frame, change, float(glimpse.mean())))
             before = smooth
             yield glimpse
 

@@ -16,7 +16,7 @@ from pipelines.curation.tracking import Points
 
 Floats = NDArray[np.float32]
 
-_RATE = 8.0  # samples per second, about
+_RATE = 8.0  # samples per second
 _STEADY_S = 0.5  # standard deviation of the Gaussian that steadies the square
 _SIDE = 6.0  # of the square, in root mean square distances of the anchors from their centre
 _GRID = 32  # of the square, in samples
@@ -66,15 +66,21 @@ def signature_of(frames: Frame, keypoints: Points, fps: float) -> Signature:
     """frames: RGB (T, S, S, 3) of a clip. keypoints: (T, 88, 3) in shares of S."""
     centre, scale = _anchor(keypoints[:, _ANCHORS], fps)
     pictures = np.stack([_describe(*each) for each in zip(frames, centre, scale, strict=True)])
-    step = max(1, round(fps / _RATE))
-    pictures = _thinned(pictures, step)
-    return Signature(pictures / max(float(np.linalg.norm(pictures.mean(0))), 1e-9), fps / step)
+    pictures = _thinned(pictures, fps)
+    return Signature(pictures / max(float(np.linalg.norm(pictures.mean(0))), 1e-9), _RATE)
 
 
-def _thinned(values: Floats, step: int) -> Floats:
-    """Means of `step` neighbours, so that half a sample more or less makes little difference."""
-    count = max(1, len(values) // step)
-    thinned: Floats = values[: count * step].reshape(count, -1, *values.shape[1:]).mean(1, dtype=np.float32)
+def _thinned(values: Floats, fps: float) -> Floats:
+    """Means of what is shown in each part of a second, so that half a sample more or less makes little difference.
+
+    Clips of all rates are compared with each other: (T, n) values at `fps` come out at `_RATE`.
+    """
+    count = int(len(values) * _RATE / fps)
+    ends = np.arange(count + 1) * fps / _RATE if count else np.array([0.0, len(values)])
+    total = np.concatenate([np.zeros_like(values[:1], np.float64), np.cumsum(values, axis=0, dtype=np.float64)])
+    whole = ends.astype(int).clip(max=len(values) - 1)
+    at_ends = total[whole] + (ends - whole)[:, None] * values[whole]
+    thinned: Floats = (np.diff(at_ends, axis=0) / np.diff(ends)[:, None]).astype(np.float32)
     return thinned
 
 

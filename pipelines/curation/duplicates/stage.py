@@ -35,7 +35,7 @@ SCHEMA = schema_of(
     appearance=pa.string(),
     signatures_path=pa.string(),
 )
-_VERSION = 1
+_VERSION = 2
 _LEDGER = "ledger.npz"
 _OPEN_FILES = 256  # of signatures, kept in memory while pairs are compared
 _RANKED = ("person_px", "seconds", "sharpness")

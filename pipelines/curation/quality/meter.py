@@ -36,8 +36,10 @@ class Subject:
     def of(
         cls, window: Window, keypoints: Points, boxes: NDArray[np.float64], fps: float, frame_size: tuple[int, int]
     ) -> "Subject":
-        """fps: of the window's times. frame_size: (width, height), pixels."""
-        return cls(window, keypoints, boxes, track_scores(keypoints, boxes, len(boxes) / fps, frame_size))
+        """fps: of a single frame, which has no other length. frame_size: (width, height), pixels."""
+        times = window.times
+        step_s = float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1 / fps
+        return cls(window, keypoints, boxes, track_scores(keypoints, boxes, len(boxes) * step_s, frame_size))
 
 
 @dataclass(frozen=True)
@@ -56,33 +58,34 @@ class Look:
 
 @dataclass(frozen=True)
 class Measured:
-    """A clip that was cut. steps: of the camera between its frames that differ, (n - 1). sharpness: (T,) of its frames.
-    repeats: (T - 1,) whether each frame but the first repeats the one before."""
+    """The frames of a window. steps: of the camera between them, (T - 1). sharpness: (T,) of each.
+    repeats: (T - 1,) whether each but the first repeats the one before."""
 
     frame_size: tuple[int, int]
-    fps: float
     subject: Subject
     looks: Sequence[Look]
     steps: Sequence[Step | None]
     sharpness: NDArray[np.float64]
     repeats: NDArray[np.bool_]
 
-    def scores(self, part: Subject, first: int, after: int) -> Scores:
-        """All scores of the frames [first, after) of the clip, about which part is what the subject is about all."""
+    def scores(self, part: Subject, first: int, after: int, shown: Sequence[int], fps: float) -> Scores:
+        """All scores of the frames [first, after), about which part is what the subject is about all.
+
+        shown: of these frames, in the order of the clip, some perhaps more than once. fps: of the clip.
+        """
         whole = self.subject.window
-        shown = _shown(whole)
         low, high = whole.chosen[first], whole.chosen[after - 1]
         looks = [look for look in self.looks if low <= look.index <= high]
         looks = looks or [min(self.looks, key=lambda look: abs(look.index - (low + high) / 2))]
         corners = whole.corners[[look.index for look in looks]]
         inset = np.min([look.bars for look in self.looks], axis=0)
         borders = [picture.window_borders(inset, corner, whole.side, self.frame_size) for corner in corners]
-        inside = [k for k, index in enumerate(shown) if low <= index <= high]
-        steps = self.steps[inside[0] : inside[-1]]
-        chosen = [shown[k] for k in inside]
+        steps = self.steps[first : after - 1]
+        chosen = whole.chosen[first:after]
         times, boxes = whole.times[chosen], self.subject.boxes[chosen]
         points = self.subject.keypoints[chosen, : kp.FACE_SLICE.start]
-        flags = self.repeats[first : after - 1]
+        # A frame that is shown again repeats itself; one after a frame that is left out repeats what that repeats.
+        flags = np.array([self.repeats[first + a : first + b].all() for a, b in pairwise(shown)], np.bool_)
         exposure = [look.exposure for look in looks if look.exposure is not None]
         return replace(
             part.scores,
@@ -99,7 +102,7 @@ class Measured:
             beyond=float(np.mean([picture.share_beyond(one, whole.side, self.frame_size) for one in corners])),
             overlay=overlay([look.text for look in self.looks], corners, whole.side, self.frame_size),
             repeated=repeats.repeated(flags),
-            cadence=repeats.cadence(flags, self.fps),
+            cadence=repeats.cadence(flags, fps),
         )
 
 
@@ -147,27 +150,20 @@ class Meter:
             )
             self._looks[number].append(look)
 
-    def measured(self, number: int, frames: Sequence[Frame], fps: float) -> Measured:
-        """A clip when its last frame has been seen. frames: as they were cut, at `fps`."""
+    def measured(self, number: int, frames: Sequence[Frame]) -> Measured:
+        """A window when its last frame has been seen. frames: as they were cut, each once."""
         subject = self._subjects[number]
-        times = subject.window.times[_shown(subject.window)]
+        times = subject.window.times[list(subject.window.chosen)]
         steps = [self._camera.step(float(a), float(b)) for a, b in pairwise(times)]
         sharpness = np.array([picture.sharpness(picture.luma(frame)) for frame in frames])
-        # Where a clip shows one frame of a slow source twice, the source repeats nothing.
-        flags = repeats.repeats(frames) & (np.diff(subject.window.chosen) > 0)
-        return Measured(self._frame_size, fps, subject, self._looks.pop(number), steps, sharpness, flags)
-
-
-def _shown(window: Window) -> list[int]:
-    """The frames of a window that are shown, each once."""
-    return list(dict.fromkeys(window.chosen))
+        looks = self._looks.pop(number)
+        return Measured(self._frame_size, subject, looks, steps, sharpness, repeats.repeats(frames))
 
 
 def _spread(window: Window) -> list[int]:
     """The frames of a window that are looked at: `_LOOKS`, evenly spread, or all if there are fewer."""
-    shown = _shown(window)
-    places = np.linspace(0, len(shown) - 1, 2 * _LOOKS + 1)[1::2].round().astype(int)
-    return [shown[place] for place in dict.fromkeys(places.tolist())]
+    places = np.linspace(0, len(window.chosen) - 1, 2 * _LOOKS + 1)[1::2].round().astype(int)
+    return [window.chosen[place] for place in dict.fromkeys(places.tolist())]
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -1,12 +1,13 @@
 """A clip is cut up where faults come and go: every frame of the source lies in one piece, with what was seen there."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import keypoints as kp
 from pipelines.curation.clips import Candidate, ClipsConfig, Followed, _pieces
-from pipelines.curation.cut import Window, nearest_frames
+from pipelines.curation.cut import Window, frames_to_show, nearest_frames
 from pipelines.curation.interference import Interference
 from pipelines.curation.quality.meter import Look, Measured, Subject
 from pipelines.curation.quality.scores import Thresholds
@@ -29,8 +30,10 @@ def candidate_of(count: int, fps: float, before: int) -> Candidate:
     span = Span(before, before + count, None)
     inside = slice(span.first, span.after)
     times = track.times[inside]
-    window = Window(times, np.zeros((count, 2), np.int64), 300, nearest_frames(times, CONFIG.fps))
-    return Candidate(followed, span, Subject.of(window, keypoints[inside], boxes[inside], fps, SIZE))
+    looked_at = list(dict.fromkeys(nearest_frames(times, min(fps, CONFIG.fps))))
+    window = Window(times, np.zeros((count, 2), np.int64), 300, looked_at)
+    subject = Subject.of(window, keypoints[inside], boxes[inside], fps, SIZE)
+    return Candidate(followed, span, subject, min(fps, CONFIG.fps))
 
 
 def measured_of(candidate: Candidate, faulty: list[tuple[int, int]]) -> Measured:
@@ -41,7 +44,7 @@ def measured_of(candidate: Candidate, faulty: list[tuple[int, int]]) -> Measured
         sharpness[first:after] = 10.0
     look = Look(0, None, None, (0.5, 0.0), 1.0, None, np.zeros(4, np.int64), np.zeros((12, 16), np.bool_))
     steps = [np.eye(2, 3)] * (len(set(chosen)) - 1)
-    return Measured(SIZE, CONFIG.fps, candidate.subject, [look], steps, sharpness, np.zeros(len(chosen) - 1, np.bool_))
+    return Measured(SIZE, candidate.subject, [look], steps, sharpness, np.zeros(len(chosen) - 1, np.bool_))
 
 
 @given(
@@ -58,9 +61,11 @@ def test_every_frame_lies_in_one_piece(count: int, fps: float, before: int, faul
     pieces = list(_pieces(CONFIG, candidate, measured, frames))
     spans = [piece.span for piece, _, _ in pieces]
     assert [index for span in spans for index in range(span.first, span.after)] == list(range(before, before + count))
-    assert [int(frame[0, 0, 0]) for _, _, shown in pieces for frame in shown] == list(range(len(chosen)))
+    assert {int(frame[0, 0, 0]) for _, _, shown in pieces for frame in shown} == set(range(len(chosen)))
     for piece, scores, shown in pieces:
         window = piece.subject.window
+        if scores.seconds >= 1:
+            assert piece.fps == pytest.approx(min(fps, CONFIG.fps), rel=0.05), "content keeps its own rate"
         assert len(window.chosen) == len(shown)
         assert [window.times[index] for index in window.chosen] == [
             candidate.subject.window.times[chosen[int(frame[0, 0, 0])]] for frame in shown

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.curation.cut import Window, cut_windows, nearest_frames, resized
+from pipelines.curation.cut import Window, cut_windows, frames_to_show, nearest_frames, resized
 from tests.grey_video import shade, write_video
 
 
@@ -35,6 +35,18 @@ def test_frames_at_a_fixed_rate() -> None:
     # Frames of a 24 fps source that were sampled on the same grid are all taken, once.
     times = np.array([0, 1, 3, 4, 6, 7, 9]) / 24
     assert nearest_frames(times, 16.0) == list(range(7))
+
+
+def test_content_keeps_its_own_rate() -> None:
+    assert frames_to_show(np.arange(16) / 16, 16.0) == (list(range(16)), 16.0)
+    assert frames_to_show(np.arange(12) / 12, 16.0) == (list(range(12)), 12.0)
+    of_25 = np.array([5 * (k // 3) + (0, 2, 4)[k % 3] for k in range(30)]) / 25
+    assert frames_to_show(of_25, 16.0) == (list(range(30)), pytest.approx(15.0, abs=0.05))
+    assert frames_to_show(np.arange(9) / 32, 16.0) == ([0, 2, 4, 6, 8], 16.0)
+    assert frames_to_show(np.array([3.0]), 16.0) == ([0], 16.0)
+    # Where the rate changes, a clip keeps the speed of the motion.
+    slower = np.concatenate([np.arange(16) / 16, 1 + np.arange(8) / 8])
+    assert frames_to_show(slower, 16.0) == (nearest_frames(slower, 16.0), 16.0)
 
 
 @pytest.mark.parametrize("corner", [(-10, 20), (30, -15), (70, 60), (20, 20)])
