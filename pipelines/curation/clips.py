@@ -59,8 +59,8 @@ _ORIGIN = ("source", "licence", "consent")
 
 @dataclass(frozen=True)
 class ClipsConfig:
-    """fps, size (pixels): of the clips; content of a lower rate keeps its own. max_seconds: longer spans are cut into equal clips.
-    margin: around the person, in sizes of the window's content.
+    """fps, size (pixels): of the clips; content of a lower rate keeps its own.
+    max_seconds: longer spans are cut into equal clips. margin: around the person, in sizes of the window's content.
     max_gap_s: the person may be lost so long, and others may interfere so long.
     interference: how far other people may interfere. crf: H.264 quality (lower is better)."""
 

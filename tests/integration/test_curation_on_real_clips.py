@@ -106,6 +106,22 @@ def test_takes_of_one_signer_at_one_desk_are_told_apart(workspace: Workspace, cl
     assert found == pytest.approx(true, abs=2.01 / FPS)
 
 
+def test_padded_content_is_kept_at_its_own_rate_and_a_freeze_is_found(
+    workspace: Workspace, clips: Path, tmp_path: Path
+) -> None:
+    new = excerpt(clips / "asl" / "sister.mkv", 0.2, 2.7)[::2]
+    padded = [frame for frame in new for _ in range(2)]
+    ingest_videos(workspace, [write_video(tmp_path / "v.mp4", [*padded[:32], *[padded[31]] * 24, *padded[32:]])])
+    curate(workspace, Engine())
+    rows = sorted(manifests.read(workspace, f"clips/{BATCH}").rows(status=None), key=lambda row: float(row["start_s"]))
+    frozen = [row for row in rows if (row["reason"] or "").startswith("repeated_frames")]
+    kept = [row for row in rows if row["status"] == Status.KEPT]
+    assert [(row["start_s"], row["end_s"]) for row in frozen] == [pytest.approx((32 / FPS, 56 / FPS), abs=0.2)]
+    assert [row["fps"] for row in kept] == pytest.approx([FPS / 2] * len(kept), abs=0.1)
+    assert sum(row["seconds"] for row in kept) >= 2.0
+    assert all(len(DecordDecoder(workspace.local(row["path"]))) == row["frames"] for row in kept)
+
+
 def test_cuts_are_the_same_as_if_the_network_were_asked_everywhere(clips: Path) -> None:
     small = PyAvDecoder(size=(48, 27))
     parts = {"asl/again.mkv": 2.5, "football_juggle.mp4": 3.0, "asl/book.mkv": 3.5}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines import keypoints as kp
 from pipelines.curation.clips import Candidate, ClipsConfig, Followed, _pieces
-from pipelines.curation.cut import Window, frames_to_show, nearest_frames
+from pipelines.curation.cut import Window, nearest_frames
 from pipelines.curation.interference import Interference
 from pipelines.curation.quality.meter import Look, Measured, Subject
 from pipelines.curation.quality.scores import Thresholds

@@ -50,7 +50,8 @@ def first_of_each(shown: list[int]) -> list[int]:
 
 @pytest.mark.parametrize(
     ("content", "rate"),
-    [(15, 25), (15, 30), (15, 24), (12.5, 25), (12, 24), (12, 30), (10, 25), (10, 30), (20, 25), (24, 30), (24, 60), (30, 60)],
+    [(15, 25), (15, 30), (15, 24), (12.5, 25), (12, 24), (12, 30), (10, 25), (10, 30), (20, 25), (24, 30), (24, 60),
+     (30, 60)],
 )  # fmt: skip
 def test_padding_is_left_out(tmp_path: Path, content: float, rate: int) -> None:
     shown = padded(content, rate)
