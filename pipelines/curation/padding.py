@@ -50,7 +50,7 @@ class Pattern:
 
     def fits(self, changes: NDArray[np.float64], number: int) -> bool:
         """Whether frames from this number on repeat as they should. changes: (T,), as for `pattern_of`."""
-        repeats = np.array([self.repeated(number + ahead) for ahead in range(len(changes))])
+        repeats = np.take(self.repeats, np.arange(number, number + len(changes)), mode="wrap")
         pauses = (changes[~repeats] < self.change / _APART).sum()
         return not (changes[repeats] >= _NEW * self.change).any() and bool(pauses <= _PAUSES * len(changes))
 
@@ -97,9 +97,9 @@ def pattern_of(changes: NDArray[np.float64], number: int, step_s: float) -> Patt
         if count > len(changes):
             return None
         table = changes[:count].reshape(-1, period) + _NOISE
-        if np.isnan(table).all(0).any():
+        typical = np.sort(table, axis=0)[len(table) // 2]  # medians; what is not known counts as large
+        if np.isnan(typical).any():
             continue
-        typical = np.nanmedian(table, axis=0)
         ranked = np.sort(typical)
         ratios = ranked[1:] / ranked[:-1]
         split = int(ratios.argmax())
@@ -116,8 +116,10 @@ def pattern_of(changes: NDArray[np.float64], number: int, step_s: float) -> Patt
 
 def _breaks(pattern: Pattern, changes: NDArray[np.float64], is_key: bool, number: int) -> bool:
     """Whether the first of these frames should repeat the one before and does not."""
+    if not pattern.repeated(number):
+        return False
     new = [change for ahead, change in enumerate(changes) if not pattern.repeated(number + ahead)]
-    if not pattern.repeated(number) or not new:
+    if not new:
         return False
     least = (_CUT if is_key else _NEW) * (float(np.median(new)) + _NOISE)
     return bool(changes[0] + _NOISE >= max(_APART * _NOISE, least))
@@ -128,6 +130,8 @@ def _changes(pictures: Iterable[tuple[float, Picture]]) -> Iterator[tuple[float,
     before: NDArray[np.int16] | None = None
     for time, picture in pictures:
         glimpse = picture.glimpse().astype(np.int16)
-        same_size = before is not None and before.shape == glimpse.shape
-        yield time, picture, float(np.abs(glimpse - before).mean()) if same_size else np.inf
+        if before is None or before.shape != glimpse.shape:
+            yield time, picture, np.inf
+        else:
+            yield time, picture, float(np.abs(glimpse - before).mean())
         before = glimpse

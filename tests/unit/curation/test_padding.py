@@ -85,7 +85,7 @@ def test_an_irregular_stutter_stays(tmp_path: Path) -> None:
     shown = np.cumsum(~again).tolist()
     repeats = set(range(150)) - set(first_of_each(shown))
     found = repeats & set(kept(write(tmp_path / "video.mp4", shown, 25), 25))
-    assert len(found) >= 2 / 3 * len(repeats), "but for what looks regular by chance for a while"
+    assert len(found) > len(repeats) / 2, "but for what looks regular by chance for a while"
 
 
 def test_a_cut_within_padding_loses_nothing(tmp_path: Path) -> None:
