@@ -20,6 +20,7 @@ from pipelines.evaluation.baselines import COPY, TRUTH, baselines
 from pipelines.evaluation.gate import MODEL, SeenGateConfig, SeenVerdict, judge_seen
 from pipelines.evaluation.seen.judges import Judges, Measures, Sample
 from pipelines.evaluation.seen.lpips import Lpips
+from pipelines.evaluation.seen.movenet import MoveNet
 from pipelines.synthesis.groups import Recipe, render_group
 from pipelines.synthesis.people.person import Studio
 from pipelines.synthesis.scenes.engines import choose_engine
@@ -118,12 +119,18 @@ def verdict_on(judged: list[dict[str, Measures]], name: str) -> SeenVerdict:
     return judge_seen(rows, SeenGateConfig())
 
 
-def test_distances_are_those_of_lpips_authors(lpips: dict[str, Lpips]) -> None:
+def squares(height: int, width: int) -> tuple[Pictures, Pictures]:
+    """The pictures that the expectations are of."""
     sys.path.insert(0, str(AGREEMENT))
     try:
-        from make import squares
+        from make import squares as drawn
     finally:
         sys.path.remove(str(AGREEMENT))
+    pictures: tuple[Pictures, Pictures] = drawn(height, width)
+    return pictures
+
+
+def test_distances_are_those_of_lpips_authors(lpips: dict[str, Lpips]) -> None:
     rows = json.loads((AGREEMENT / "lpips.json").read_text())
     assert {row["net"] for row in rows} == set(lpips)
     for row in rows:
@@ -146,6 +153,14 @@ def test_heads_are_those_of_lpips_authors_bit_for_bit(lpips: dict[str, Lpips], n
         assert torch.equal(head, lpips[network].get_buffer(f"head_{number}"))
 
 
+def test_movenet_finds_what_tensorflow_does(kept: Workspace) -> None:
+    """But for how far its graph rounds the scale of its cells."""
+    movenet = MoveNet.open(kept)
+    rows = json.loads((AGREEMENT / "movenet.json").read_text())
+    for picture, row in zip(squares(192, 192)[0], rows, strict=True):
+        np.testing.assert_allclose(movenet.points(picture), row["points"], atol=3e-4)
+
+
 def test_judges_see_rendered_people(judged: list[dict[str, Measures]]) -> None:
     """The floor of the judges: what they say of the truth."""
     truth = [measures[TRUTH].figures for measures in judged]
@@ -160,6 +175,7 @@ def test_judges_see_rendered_people(judged: list[dict[str, Measures]]) -> None:
     assert len(measured("body_px")) == GROUPS
     assert np.mean(measured("body_px")) < 8
     assert set(measured("body_found")) == {1}
+    assert np.mean(measured("movenet_px")) < 8
     assert np.mean(measured("face_px")) < 5
     assert 0 < np.mean(measured("face_distance")) < 0.6
 

@@ -1,7 +1,9 @@
 """All judges of pictures, and what they say of the outputs for one test sample.
 
 No network here trains anything that it judges: LPIPS looks with networks that learned photographs,
-MediaPipe reads points and silhouettes, dlib knows faces. What each figure means:
+MediaPipe reads points and silhouettes, dlib knows faces. MediaPipe's points are also those of real
+clips, so that MoveNet, which trains nothing at all, reads the body's a second time. What each figure
+means:
 
 | figure | of | best |
 |---|---|---|
@@ -16,6 +18,7 @@ MediaPipe reads points and silhouettes, dlib knows faces. What each figure means
 | `body_px`, `body_median_px` | points that are read, and the true ones; pixels | 0 |
 | `body_found` | share of what can be read in truth that can be read | 1 |
 | `hands_…`, `face_…` | the same three, of both hands and of the face | |
+| `movenet_px`, `movenet_found` | the body's points as MoveNet reads them | 0, 1 |
 | `face_distance` | of the face to the reference's | 0 |
 | `face_read` | whether there is a face where the truth has one that can be told by | 1 |
 
@@ -23,8 +26,9 @@ A figure is None where the truth does not allow it to be measured; what is missi
 alone counts against it (except in `face_distance`, which needs a face: see `face_read`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -37,7 +41,8 @@ from pipelines.evaluation import metrics
 from pipelines.evaluation.seen import identity, picture
 from pipelines.evaluation.seen.identity import Face
 from pipelines.evaluation.seen.lpips import Lpips
-from pipelines.evaluation.seen.reading import Reader, Reading, point_figures, silhouette_iou
+from pipelines.evaluation.seen.movenet import MoveNet, second_figures
+from pipelines.evaluation.seen.reading import Reader, point_figures, silhouette_iou
 from pipelines.workspace import Workspace
 
 Pictures = NDArray[np.uint8]
@@ -76,8 +81,11 @@ class Measures:
 class Judges:
     """Loaded once per process."""
 
-    def __init__(self, lpips: Mapping[str, Lpips], reader: Reader, faces: FaceNetwork, device: str) -> None:
-        self._lpips, self._reader, self._faces, self._device = lpips, reader, faces, device
+    def __init__(
+        self, lpips: Mapping[str, Lpips], reader: Reader, movenet: MoveNet, faces: FaceNetwork, device: str
+    ) -> None:
+        self._lpips, self._reader, self._movenet = lpips, reader, movenet
+        self._faces, self._device = faces, device
 
     @classmethod
     def open(cls, workspace: Workspace, device: str = "cpu") -> "Judges":
@@ -86,14 +94,17 @@ class Judges:
         Raises: WorkError where a network's package cannot be had or is not the pinned one.
         """
         lpips = Lpips.open(workspace, device)
-        return cls(lpips, Reader.open(workspace), FaceNetwork(workspace), device)
+        reader, movenet = Reader.open(workspace), MoveNet.open(workspace)
+        return cls(lpips, reader, movenet, FaceNetwork(workspace), device)
 
     def measure(self, outputs: Mapping[str, Pictures], sample: Sample) -> dict[str, Measures]:
         """By method, what its pictures (T, S, S, 3) show. The truth is looked at once for all methods."""
-        readings = _Readings(self._reader)
+        readings, second = _Once(self._reader.read), _Once(self._movenet.points)
         of_truth = [readings.of(true_picture) for true_picture in sample.truth]
+        second_of_truth = [second.of(true_picture) for true_picture in sample.truth]
+        side = sample.truth.shape[1]
         distances = self._distances(outputs, sample)
-        frontal = identity.frontal_picture(of_truth, sample.truth.shape[1])
+        frontal = identity.frontal_picture(of_truth, side)
         reference_face = None
         if frontal is not None:
             of_reference = readings.of(sample.reference)
@@ -108,7 +119,8 @@ class Judges:
                 **distances[method],
                 **_pixel_figures(output, sample),
                 "silhouette_iou": silhouette_iou(read, of_truth, sample.mask),
-                **point_figures(read, of_truth, sample.keypoints, sample.truth.shape[1]),
+                **point_figures(read, of_truth, sample.keypoints, side),
+                **second_figures([second.of(one) for one in output], second_of_truth, sample.keypoints, side),
                 "face_distance": identity.face_distance(face, reference_face),
                 "face_read": None if frontal is None else float(face is not None),
             }
@@ -149,18 +161,21 @@ class Judges:
         return stacked.permute(0, 3, 1, 2).float() / 255
 
 
-class _Readings:
-    """Reads each picture once: copies of the reference are one picture, and the truth is a method, too."""
+_Seen = TypeVar("_Seen")
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._known: dict[bytes, Reading] = {}
 
-    def of(self, picture: Frame) -> Reading:
+class _Once(Generic[_Seen]):
+    """Looks at each picture once: copies of the reference are one picture, and the truth is a method, too."""
+
+    def __init__(self, look: Callable[[Frame], _Seen]) -> None:
+        self._look = look
+        self._seen: dict[bytes, _Seen] = {}
+
+    def of(self, picture: Frame) -> _Seen:
         content = picture.tobytes()
-        if content not in self._known:
-            self._known[content] = self._reader.read(np.ascontiguousarray(picture))
-        return self._known[content]
+        if content not in self._seen:
+            self._seen[content] = self._look(np.ascontiguousarray(picture))
+        return self._seen[content]
 
 
 def _pixel_figures(output: Pictures, sample: Sample) -> dict[str, float | None]:

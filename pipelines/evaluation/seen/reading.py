@@ -26,7 +26,7 @@ _LEAST_POINTS = 3  # of a part that are truly visible, for it to be judged
 _SURE = 0.5  # confidence from which a true point is visible
 # What is not found, or is farther away than this, counts as so far away, in shares of the picture:
 # nobody gains by not being found.
-_FARTHEST = 0.25
+FARTHEST = 0.25
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ def point_figures(
         for reading, truth_reading, truth in zip(readings, of_truth, keypoints, strict=True):
             for part in parts:
                 points = kp.PARTS[part]
-                visible = _visible(truth[points])
+                visible = visible_points(truth[points])
                 if not truth_reading.found(part) or visible.sum() < _LEAST_POINTS:
                     continue
                 found.append(reading.found(part))
-                away = np.full(int(visible.sum()), _FARTHEST)
+                away = np.full(int(visible.sum()), FARTHEST)
                 if found[-1]:
                     apart = reading.keypoints[points, :2] - truth[points, :2]
                     away = np.minimum(away, np.linalg.norm(apart[visible], axis=1))
@@ -104,7 +104,8 @@ def point_figures(
     return figures
 
 
-def _visible(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+def visible_points(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of true points (N, 3) are in the picture, and not hidden."""
     inside = ((points[:, :2] >= 0) & (points[:, :2] < 1)).all(1)
     visible: NDArray[np.bool_] = inside & (points[:, 2] > _SURE)
     return visible

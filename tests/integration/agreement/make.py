@@ -1,8 +1,8 @@
 """Make the expectations of this folder with the authors' own packages: see README.md for the environments.
 
 python make.py {hands_and_faces,persons,text} PICTURES, with PICTURES the folder that `save_pictures` of
-test_networks_agree.py filled, or python make.py lpips WEIGHTS, with WEIGHTS the folder `models` of a workspace that
-judged. Nothing of this repository is imported.
+test_networks_agree.py filled, or python make.py {lpips,movenet} WEIGHTS, with WEIGHTS the folder `models` of a
+workspace that judged. Nothing of this repository is imported.
 """
 
 import csv
@@ -185,11 +185,64 @@ def lpips(weights: Path) -> None:
     write("lpips.json", rows)
 
 
+def movenet(weights: Path) -> None:
+    """The whole graph, with the steps that follow its heads, run by TensorFlow."""
+    import base64
+
+    import tensorflow as tf
+    from google.protobuf import json_format
+
+    (graph_path,), (weights_path,) = weights.glob("movenet-*.json"), weights.glob("movenet-*.bin")
+    model, content, position = json.loads(graph_path.read_text()), weights_path.read_bytes(), 0
+    constants = {}
+    for about in model["weightsManifest"][0]["weights"]:
+        stored = np.dtype(about.get("quantization", about)["dtype"])
+        count = int(np.prod(about["shape"]))
+        values = np.frombuffer(content, stored, count, position).astype(about["dtype"])
+        constants[about["name"]] = values.reshape(about["shape"])
+        position += count * stored.itemsize
+    nodes = []
+    for node in model["modelTopology"]["node"]:
+        if node["op"] == "Const":
+            value = {"tensor": json_format.MessageToDict(tf.make_tensor_proto(constants[node["name"]]))}
+            kind = {"type": value["tensor"]["dtype"]}
+            nodes.append({"name": node["name"], "op": "Const", "attr": {"value": value, "dtype": kind}})
+            continue
+        attributes = node["attr"]
+        fused = [
+            base64.b64decode(name).decode() for name in attributes.pop("fused_ops", {}).get("list", {}).get("s", [])
+        ]
+        if not fused:
+            nodes.append(node)
+            continue
+        # TensorFlow has no fused depthwise convolution on its own.
+        kept = ("T", "strides", "padding", "dilations", "data_format")
+        plain = {key: attributes[key] for key in kept if key in attributes}
+        kind = "DepthwiseConv2dNative" if "Depthwise" in node["op"] else "Conv2D"
+        steps = [(kind, node["input"][:2], plain)]
+        steps += [(name, node["input"][2:] if name == "BiasAdd" else [], {"T": attributes["T"]}) for name in fused]
+        before: list[str] = []
+        for number, (name, operands, attr) in enumerate(steps):
+            own = node["name"] if number == len(steps) - 1 else f"{node['name']}/step{number}"
+            nodes.append({"name": own, "op": name, "input": [*before, *operands], "attr": attr})
+            before = [own]
+    graph = json_format.ParseDict({"node": nodes}, tf.compat.v1.GraphDef(), ignore_unknown_fields=True)
+    rows = []
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph, name="")
+        with tf.compat.v1.Session() as session:
+            for plain in squares(192, 192)[0]:
+                (points,) = session.run("Identity:0", {"input:0": plain[None].astype(np.int32)})[0]
+                rows.append({"points": [[round(float(value), 6) for value in (x, y, score)] for y, x, score in points]})
+    write("movenet.json", rows)
+
+
 if __name__ == "__main__":
     makers: dict[str, Callable[[Path], None]] = {
         "hands_and_faces": hands_and_faces,
         "persons": persons,
         "text": text,
         "lpips": lpips,
+        "movenet": movenet,
     }
     makers[sys.argv[1]](Path(sys.argv[2]))
