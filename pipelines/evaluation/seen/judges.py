@@ -98,7 +98,13 @@ class Judges:
         return cls(lpips, reader, movenet, FaceNetwork(workspace), device)
 
     def measure(self, outputs: Mapping[str, Pictures], sample: Sample) -> dict[str, Measures]:
-        """By method, what its pictures (T, S, S, 3) show. The truth is looked at once for all methods."""
+        """By method, what its pictures (T, S, S, 3) show. The truth is looked at once for all methods.
+
+        Raises: ValueError for pictures of another shape than the truth's.
+        """
+        for method, output in outputs.items():
+            if output.shape != sample.truth.shape:
+                raise ValueError(f"{method}: pictures {output.shape} are not as the truth's, {sample.truth.shape}")
         readings, second = _Once(self._reader.read), _Once(self._movenet.points)
         of_truth = [readings.of(true_picture) for true_picture in sample.truth]
         second_of_truth = [second.of(true_picture) for true_picture in sample.truth]
@@ -131,24 +137,25 @@ class Judges:
         """By method, LPIPS by each network."""
         squares = [picture.person_square(mask) for mask in sample.mask]
         shown = [number for number, square in enumerate(squares) if square is not None]
-        found: dict[str, dict[str, list[float]]] = {method: {name: [] for name in self._lpips} for method in outputs}
+        sums = {method: dict.fromkeys(self._lpips, 0.0) for method in outputs}
         for first in range(0, len(shown), _BATCH):
             batch = shown[first : first + _BATCH]
             true_cuts = self._cuts(sample.truth, squares, batch)
-            cuts = {method: self._cuts(output, squares, batch) for method, output in outputs.items()}
-            for name, network in self._lpips.items():
+            cuts = {name: self._cuts(output, squares, batch) for name, output in outputs.items()}
+            for network, lpips in self._lpips.items():
                 with torch.no_grad():
-                    features = network.features(true_cuts)
+                    features = lpips.features(true_cuts)
                     for method, cut in cuts.items():
                         # What is equal is at distance 0, without a look.
-                        apart = torch.zeros(len(cut))
                         if not torch.equal(cut, true_cuts):
-                            apart = network.between(network.features(cut), features)
-                        found[method][name] += apart.tolist()
-        return {
-            method: {f"lpips_{name}": float(np.mean(values)) if values else None for name, values in by_network.items()}
-            for method, by_network in found.items()
-        }
+                            apart = lpips.between(lpips.features(cut), features)
+                            sums[method][network] += float(apart.sum())
+        distances: dict[str, dict[str, float | None]] = {}
+        for method, by_network in sums.items():
+            distances[method] = {}
+            for network, total in by_network.items():
+                distances[method][f"lpips_{network}"] = total / len(shown) if shown else None
+        return distances
 
     def _cuts(self, pictures: Pictures, squares: list[tuple[slice, slice] | None], batch: list[int]) -> Tensor:
         """The person's squares in some of the pictures: (N, 3, SQUARE, SQUARE) in [0, 1]."""

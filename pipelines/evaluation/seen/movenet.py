@@ -9,6 +9,7 @@ from there, and each is looked for in its own heatmap nearby.
 """
 
 import base64
+import functools
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ def ensure_movenet(workspace: Workspace) -> dict[str, Path]:
         if not all(local.exists(name) for name in names.values()):
             contents = _download(local)
         return {
-            ending: build_model(local, name, _MEMBERS[ending], lambda ending=ending: contents[ending])
+            ending: build_model(local, name, _MEMBERS[ending], functools.partial(contents.__getitem__, ending))
             for ending, name in names.items()
         }
 

@@ -107,8 +107,8 @@ def flicker_figures(output: Pictures, truth: Pictures) -> dict[str, float | None
     flow_finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     changes, remains = [], []
     for number in range(len(truth) - 1):
-        grey = [cv2.cvtColor(truth[at], cv2.COLOR_RGB2GRAY) for at in (number + 1, number)]
-        flow = flow_finder.calc(*grey, None)
+        before, after = (cv2.cvtColor(truth[at], cv2.COLOR_RGB2GRAY) for at in (number, number + 1))
+        flow = flow_finder.calc(after, before, None)
         changes.append([_change(video[number], video[number + 1]) for video in (output, truth)])
         remains.append([_change(_moved(video[number], flow), video[number + 1]) for video in (output, truth)])
     if not changes or not np.sum(changes, axis=0)[1]:
