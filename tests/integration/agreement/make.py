@@ -1,7 +1,8 @@
 """Make the expectations of this folder with the authors' own packages: see README.md for the environments.
 
 python make.py {hands_and_faces,persons,text} PICTURES, with PICTURES the folder that `save_pictures` of
-test_networks_agree.py filled. Nothing of this repository is imported.
+test_networks_agree.py filled, or python make.py {lpips,movenet} WEIGHTS, with WEIGHTS the folder `models` of a
+workspace that judged. Nothing of this repository is imported.
 """
 
 import csv
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve().parent
 HAND = (0, 4, 8, 9, 12, 16, 20)  # of 21 points
@@ -151,6 +153,96 @@ def text(folder: Path) -> None:
     write("text.json", rows)
 
 
+def squares(height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Four pictures of 8 x 8 coloured squares, and the same with noise."""
+    random = np.random.default_rng([height, width])
+    cells = random.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
+    plain = cells.repeat(height // 8, 1).repeat(width // 8, 2)
+    noise = random.integers(-20, 21, plain.shape)
+    return plain, np.clip(plain + noise, 0, 255).astype(np.uint8)
+
+
+def lpips(weights: Path) -> None:
+    import torch
+    from lpips import LPIPS
+    from safetensors.torch import load_file
+
+    rows: list[dict[str, Any]] = []
+    for net in ("vgg", "alex"):
+        (path,) = weights.glob(f"lpips-{net}-*.safetensors")
+        kept = load_file(path)
+        theirs = LPIPS(net=net, pnet_rand=True, verbose=False)  # its own heads; the trunk is given
+        layers = [layer for layer in theirs.net.modules() if isinstance(layer, torch.nn.Conv2d)]
+        for number, layer in enumerate(layers):
+            layer.weight.data, layer.bias.data = kept[f"weight_{number}"], kept[f"bias_{number}"]
+        for height, width in ((64, 64), (128, 128), (96, 144)):
+            plain, noisy = squares(height, width)
+            for name, other in (("noise", noisy), ("others", noisy[::-1].copy())):
+                pair = (torch.from_numpy(one).permute(0, 3, 1, 2).float() / 255 for one in (plain, other))
+                with torch.no_grad():
+                    distances = theirs(*pair, normalize=True).flatten().tolist()
+                rows.append({"net": net, "height": height, "width": width, "against": name, "distances": distances})
+    write("lpips.json", rows)
+
+
+def movenet(weights: Path) -> None:
+    """The whole graph, with the steps that follow its heads, run by TensorFlow."""
+    import base64
+
+    import tensorflow as tf
+    from google.protobuf import json_format
+
+    (graph_path,), (weights_path,) = weights.glob("movenet-*.json"), weights.glob("movenet-*.bin")
+    model, content, position = json.loads(graph_path.read_text()), weights_path.read_bytes(), 0
+    constants = {}
+    for about in model["weightsManifest"][0]["weights"]:
+        stored = np.dtype(about.get("quantization", about)["dtype"])
+        count = int(np.prod(about["shape"]))
+        values = np.frombuffer(content, stored, count, position).astype(about["dtype"])
+        constants[about["name"]] = values.reshape(about["shape"])
+        position += count * stored.itemsize
+    nodes = []
+    for node in model["modelTopology"]["node"]:
+        if node["op"] == "Const":
+            value = {"tensor": json_format.MessageToDict(tf.make_tensor_proto(constants[node["name"]]))}
+            kind = {"type": value["tensor"]["dtype"]}
+            nodes.append({"name": node["name"], "op": "Const", "attr": {"value": value, "dtype": kind}})
+            continue
+        attributes = node["attr"]
+        fused = [
+            base64.b64decode(name).decode() for name in attributes.pop("fused_ops", {}).get("list", {}).get("s", [])
+        ]
+        if not fused:
+            nodes.append(node)
+            continue
+        # TensorFlow has no fused depthwise convolution on its own.
+        kept = ("T", "strides", "padding", "dilations", "data_format")
+        plain = {key: attributes[key] for key in kept if key in attributes}
+        kind = "DepthwiseConv2dNative" if "Depthwise" in node["op"] else "Conv2D"
+        steps = [(kind, node["input"][:2], plain)]
+        steps += [(name, node["input"][2:] if name == "BiasAdd" else [], {"T": attributes["T"]}) for name in fused]
+        before: list[str] = []
+        for number, (name, operands, attr) in enumerate(steps):
+            own = node["name"] if number == len(steps) - 1 else f"{node['name']}/step{number}"
+            nodes.append({"name": own, "op": name, "input": [*before, *operands], "attr": attr})
+            before = [own]
+    graph = json_format.ParseDict({"node": nodes}, tf.compat.v1.GraphDef(), ignore_unknown_fields=True)
+    rows = []
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph, name="")
+        with tf.compat.v1.Session() as session:
+            for plain in squares(192, 192)[0]:
+                (points,) = session.run("Identity:0", {"input:0": plain[None].astype(np.int32)})[0]
+                rows.append({"points": [[round(float(value), 6) for value in (x, y, score)] for y, x, score in points]})
+    write("movenet.json", rows)
+
+
 if __name__ == "__main__":
-    makers: dict[str, Callable[[Path], None]] = {"hands_and_faces": hands_and_faces, "persons": persons, "text": text}
+    makers: dict[str, Callable[[Path], None]] = {
+        "hands_and_faces": hands_and_faces,
+        "persons": persons,
+        "text": text,
+        "lpips": lpips,
+        "movenet": movenet,
+    }
     makers[sys.argv[1]](Path(sys.argv[2]))

@@ -8,6 +8,7 @@ import pytest
 from pipelines.curation.networks.pose import (
     BlazePose,
     Detection,
+    Outline,
     _anchors,
     _box_of_mask,
     _merged,
@@ -70,3 +71,16 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pose.task").write_text("nothing")
     with pytest.raises(UsageError, match="is no pose bundle of MediaPipe"):
         BlazePose(tmp_path / "pose.task", 0.5)
+
+
+def test_an_outline_lies_where_the_person_was_cut_out() -> None:
+    """The cut is turned by a quarter."""
+    frame = np.zeros((100, 200, 3), np.uint8)
+    cut = cut_region(frame, Region(np.array([160, 50], np.float32), 64.0, np.pi / 2), 256)
+    logits = np.full((256, 256), -5.0, np.float32)
+    logits[:128] = 5  # the upper half of the cut is the right half of the region
+    mask = Outline(logits, cut).mask(frame)
+    rows, columns = np.nonzero(mask)
+    assert mask.shape == (100, 200)
+    assert (rows.min(), rows.max()) == (pytest.approx(18, abs=1), pytest.approx(81, abs=1))
+    assert (columns.min(), columns.max()) == (pytest.approx(160, abs=1), pytest.approx(191, abs=1))
