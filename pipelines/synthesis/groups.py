@@ -39,6 +39,7 @@ _WIDER_SHARE = 0.3
 _FACING = 40.0  # degrees: the most that a recorded motion may be turned from the front, as procedural ones
 # How far behind the surface (metres) a point may lie and still count as visible: joints are inside the body.
 _DEPTH_SLACK = {"body": 0.16, "left_hand": 0.03, "right_hand": 0.03, "face": 0.012}
+_FAR_OFF = 16.0
 _IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM, _PROPS_STREAM, _DIRECTION_STREAM = range(6)
 
 
@@ -303,9 +304,14 @@ def pose_id(pose: Pose) -> str:
 
 
 def visible_keypoints(camera: Camera, points: Floats, drawn: Layers) -> Floats:
-    """World points (88, 3) in the keypoint schema; confidence 1 where a point is in the picture and unhidden."""
+    """World points (88, 3) in the keypoint schema; confidence 1 where a point is in the picture and unhidden.
+
+    The others are true, too, but for what is farther off than `_FAR_OFF` sides of the picture, or behind the camera:
+    it is put there.
+    """
     slack = np.zeros(len(points), np.float32)
     for part, rows in keypoints.PARTS.items():
         slack[rows] = _DEPTH_SLACK[part]
     pixels, seen = in_sight(camera, points, drawn.depth, slack)
-    return np.concatenate([pixels / camera.size, seen[:, None]], 1).astype(np.float32)
+    places = (pixels / camera.size).clip(-_FAR_OFF, 1 + _FAR_OFF)
+    return np.concatenate([places, seen[:, None]], 1).astype(np.float32)

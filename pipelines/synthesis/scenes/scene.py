@@ -28,6 +28,16 @@ PART_LABELS = (
     *("background", "face", "head", "neck", "torso"),
     *(f"{side}_{limb}" for side in ("left", "right") for limb in _SIDED),
 )
+_OTHER = {"left": "right", "right": "left"}
+
+
+def _mirrored(label: str) -> str:
+    side, _, limb = label.partition("_")
+    return f"{_OTHER[side]}_{limb}" if side in _OTHER else label
+
+
+# Which label each is in a mirror.
+MIRRORED_LABELS = tuple(PART_LABELS.index(_mirrored(label)) for label in PART_LABELS)
 
 
 @dataclass(frozen=True)

@@ -182,4 +182,5 @@ def test_hidden_and_outside_points_are_not_visible() -> None:
     assert (visible_keypoints(camera, points, drawn)[:, 2] == 1).all()
     assert (visible_keypoints(camera, points + 0.5 * forward, drawn)[:, 2] == 0).all()
     assert (visible_keypoints(camera, points + camera.rotation[0] * 5, drawn)[:, 2] == 0).all()
-    assert (visible_keypoints(camera, points - 4.0 * forward, drawn)[:, 2] == 0).all()
+    behind = visible_keypoints(camera, points - 4.0 * forward + camera.rotation[0], drawn)
+    assert np.allclose(behind[:, [0, 2]], [17, 0])
