@@ -14,7 +14,7 @@ _STEPS = 21845  # per side of the photo
 def pack(places: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Places (..., H, H, 2), x and y, as whole numbers (2, ..., H, H)."""
     numbers = np.rint((np.clip(places, _LOW, _HIGH) - _LOW) * _STEPS).astype(np.uint16)
-    return np.diff(np.moveaxis(numbers, -1, 0), axis=-1, prepend=np.uint16(0))
+    return np.asarray(np.diff(np.moveaxis(numbers, -1, 0), axis=-1, prepend=np.uint16(0)), np.uint16)
 
 
 def unpack(packed: NDArray[np.uint16]) -> NDArray[np.float32]:

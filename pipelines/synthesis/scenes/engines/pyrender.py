@@ -81,8 +81,7 @@ class PyrenderEngine:
         number = np.arange(1, len(surface.faces) + 1)[:, None] >> np.array([0, 8, 16]) & 255
         mesh = self._mesh(positions=surface.vertices[surface.faces.ravel()], color_0=np.repeat(number, 3, 0) / 255)
         colour, _ = self._draw(self._unlit(mesh), camera, flags.SKIP_CULL_FACES | flags.RGBA | flags.FLAT)
-        digits: NDArray[np.int32] = colour[..., :3].astype(np.int32)
-        return (digits << np.array([0, 8, 16], np.int32)).sum(-1, dtype=np.int32) - 1
+        return np.asarray(colour[..., :3].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32) - 1, np.int32)
 
     def _mesh(self, **look: Any) -> Any:
         return self._pyrender.Mesh([self._pyrender.Primitive(mode=4, **look)])
