@@ -16,6 +16,8 @@ from pipelines.shards import contents
 from pipelines.shards.index import write_index
 from pipelines.shards.stage import STAGE
 from pipelines.shards.write import write_shard
+from pipelines.synthesis.places import pack
+from pipelines.synthesis.scenes.scene import PART_LABELS
 from pipelines.workspace import Workspace
 
 _DRAWN = {"source": "procedural", "framing": "full", "fps": 6.0}
@@ -98,6 +100,21 @@ def _person(
     return keypoints, np.stack(frames), np.stack(masks)
 
 
+def _sources(keypoints: NDArray[np.float32], masks: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+    """As if nothing but the place changed from a frame to the photo, the last one; parts in strips."""
+    cells = masks[:, 1::2, 1::2] > 0
+    row, column = np.mgrid[: cells.shape[1], : cells.shape[2]]
+    centres = (np.stack([column, row], -1) + 0.5) / cells.shape[1]
+    source = centres + (keypoints[-1, 0, :2] - keypoints[:, 0, :2])[:, None, None]
+    x, y = np.moveaxis(np.floor(source * cells.shape[1]).astype(int).clip(0, cells.shape[1] - 1), -1, 0)
+    inside = ((source >= 0) & (source < 1)).all(-1)
+    return {
+        "source": pack((source * cells[..., None]).astype(np.float32)),
+        "source_seen": cells & inside & cells[-1][y, x],
+        "source_part": np.where(cells, 1 + column // 4 % (len(PART_LABELS) - 1), 0).astype(np.uint8),
+    }
+
+
 def pair_sample(seed: int, split: str, identities: int = 3, frames: int = 6, size: int = 96) -> dict[str, bytes]:
     rng = np.random.default_rng((seed, 0))
     motions, members = _motions(rng, frames), {}
@@ -117,6 +134,7 @@ def pair_sample(seed: int, split: str, identities: int = 3, frames: int = 6, siz
             part=(masks > 0).astype(np.uint8),
             depth=depth.astype(np.float16),
             normals=normals.astype(np.float16),
+            **_sources(keypoints, masks),
             intrinsics=np.eye(3, dtype=np.float32),
         )
         members[f"i{i}.npz"] = buffer.getvalue()

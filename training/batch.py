@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 
 from pipelines.keypoints import LEFT_HAND_SLICE, MIRRORED, RIGHT_HAND_SLICE
+from pipelines.synthesis.scenes.scene import MIRRORED_LABELS
 from training.fields import each
 from training.inputs import Driver
+
+_LABELS = torch.tensor(MIRRORED_LABELS, dtype=torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class Batch:
     of the target. known (B, T): 1 for a history frame that is given clean. real (B, T): 0 for the frames that only fill
     up a sample which is too short: nothing is taught there. shown (B, 4): the part x0, y0, x1, y1 of the target's
     picture that was filmed, in shares of it; around it pictures are filled, and nothing is taught.
+    exact (B,): 1 for rendered pairs, whose keypoints are true even where their confidence is 0, as they are hidden or
+    outside the frame; 0 for clips, of which next to nothing is known there.
+    reference_parts (B, P, P), parts (B, T, P, P) uint8 and source (B, T, 3, P, P) float16: see `Record`; where in the
+    reference the target's places are. All zeros for clips.
     latents (B, C, t, h, w) and reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where
     they are not kept.
     """
@@ -39,6 +46,10 @@ class Batch:
     known: Tensor
     real: Tensor
     shown: Tensor
+    exact: Tensor
+    reference_parts: Tensor
+    parts: Tensor
+    source: Tensor
     latents: Tensor | None
     reference_latents: Tensor | None
 
@@ -46,7 +57,7 @@ class Batch:
         """On a device; from pinned memory the copy goes on while the caller does other things."""
         return each(self, lambda value: value.to(device, non_blocking=True))
 
-    def parts(self, count: int) -> list["Batch"]:
+    def split(self, count: int) -> list["Batch"]:
         """The samples in so many equal parts, in order."""
         size = len(self.position) // count
         return [each(self, itemgetter(slice(i * size, (i + 1) * size))) for i in range(count)]
@@ -78,6 +89,9 @@ def mirrored(sample: Batch) -> Batch:
         normals=sample.normals.flip(-4),
         hand_boxes=_boxes(sample.hand_boxes.flip(-2)),
         shown=_boxes(sample.shown),
+        reference_parts=_relabelled(sample.reference_parts),
+        parts=_relabelled(sample.parts),
+        source=_sources(sample.source, sample.parts),
     )
 
 
@@ -99,6 +113,17 @@ def _swapped(points: Tensor) -> Tensor:
     turned = _turned(named)
     turned[..., hands, :] = named[..., hands, :]
     return turned
+
+
+def _relabelled(parts: Tensor) -> Tensor:
+    """Parts (..., P, P)."""
+    return _LABELS[parts.flip(-1).long()]
+
+
+def _sources(source: Tensor, parts: Tensor) -> Tensor:
+    """Places (..., 3, P, P) in the reference, which is mirrored, too; 0 where there is no part (..., P, P)."""
+    there = (parts > 0).to(source.dtype).unsqueeze(-3)
+    return torch.cat([(1 - source[..., :1, :, :]) * there, source[..., 1:, :, :]], -3).flip(-1)
 
 
 def _boxes(boxes: Tensor) -> Tensor:

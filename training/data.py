@@ -22,13 +22,14 @@ from training.config import Phase, Preset
 from training.fields import each, stack
 from training.inputs import places
 from training.latents import Latents
-from training.records import Records
+from training.records import CELL, Records
 from training.windows import frames_from, references, starts
 
 _AHEAD = 3  # batches that are prepared while the model works
 _HISTORY_SHARE = 0.5
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
 _UNKNOWN = torch.zeros(1, dtype=torch.uint8)
+_NOWHERE = torch.zeros(1, dtype=torch.float16)
 _cached_order = lru_cache(maxsize=8)(order)
 
 
@@ -96,7 +97,7 @@ class Plan:
             driver, target = (int(i) for i in rng.permutation(count)[[0, -1]])
             if not self._preset.data.cross_identity:
                 driver = target
-        stills = references(ref, int(frames[0]), few)
+        stills = references(ref, few)
         others = np.setdiff1d(stills, frames)
         reference = int(rng.choice(others)) if len(others) else int(stills[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0
@@ -162,6 +163,10 @@ class Stream:
         place = places(heads[frames], heads[choice.reference], driver.persons[:count].numpy())
         model = self._preset.model
         mask = _UNKNOWN.expand(count, model.size, model.size) if target.mask is None else target.mask[:count]
+        cells = model.size // CELL
+        parts, source = _UNKNOWN.expand(count + 1, cells, cells), _NOWHERE.expand(count + 1, 3, cells, cells)
+        if target.parts is not None and target.source is not None:
+            parts, source = target.parts, target.source
         normals = _UNKNOWN.expand(count, 2, 4, model.normal_size, model.normal_size)
         if choice.ref.kind == "pair" and phase.retarget:  # perception has no use for them, and they are slow
             normals = self._records.normals(choice.ref, choice.target, frames)
@@ -185,6 +190,10 @@ class Stream:
             (torch.arange(count) < choice.history).float(),
             real,
             torch.tensor(choice.ref.meta.get("shown") or _WHOLE, dtype=torch.float32),
+            torch.tensor(float(choice.ref.kind == "pair")),
+            parts[count],
+            parts[:count],
+            source[:count],
             latents,
             still,
         )

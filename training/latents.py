@@ -33,7 +33,7 @@ from training.parallel import autocast, uses_bf16
 from training.records import Records
 from training.windows import frames_from, references, starts
 
-_VERSION = 2  # of how windows are encoded; another one leaves the files of earlier ones alone
+_VERSION = 3  # of how windows are encoded; another one leaves the files of earlier ones alone
 _SUMS = "crc32"
 _POLL = 1.0  # seconds between two looks for what other workers make
 
@@ -127,8 +127,7 @@ class Latents:
         """Starts of all windows by their number of frames; references are windows of one."""
         data = self._preset.data
         found = {count: starts(ref, data.clip_stride, count, data.latents) for count in self._counts}
-        every = {int(start) for first in found.values() for start in first}
-        found[1] = np.concatenate([found.get(1, []), *(references(ref, start, data.latents) for start in every)])
+        found[1] = np.concatenate([found.get(1, []), references(ref, data.latents)])
         return {count: np.unique(first).astype(int).tolist() for count, first in found.items()}
 
     @torch.no_grad()

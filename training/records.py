@@ -1,9 +1,10 @@
 """Prepared samples: everything that training or evaluation needs of one video, at the model's sizes."""
 
 import io
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from threading import Lock
 from typing import Any, TypeVar
@@ -17,10 +18,13 @@ from pipelines.curation.decode import DecordDecoder
 from pipelines.errors import DataError
 from pipelines.keypoints import COUNT, PARTS, part_box
 from pipelines.shards.read import Reader, SampleRef
+from pipelines.synthesis.places import unpack
 from training.config import ModelConfig
 from training.fields import each, stack, tensors
 from training.inputs import HANDS, Driver, crop, driver_of, head_path, local_points, person_box, places
 
+CELL = 2  # pixels per side of a cell
+_STEPS = 1024  # float16 has 1 - x for any x in [-1, 2] that is a whole number of these
 _HAND_DEPTH = 0.12  # metres from the hand's points within which a surface counts as the hand
 
 
@@ -32,7 +36,11 @@ class Record:
     heads (T, F, 2), of all F frames of the sample in each, and persons (T, 4): from which its place for another
     reference follows, see `places`.
     keypoints (T, 88, 3) in the frame. points (T, 88, 3) in the driving crops, see `local_points`. hand_boxes (T, 2, 4).
-    mask (T, S, S) uint8, None for clips.
+    mask (T, S, S) uint8, parts (T, P, P) uint8 and source (T, 3, P, P) float16, P = S / 2 cells: None for clips. parts:
+    index into `scene.PART_LABELS`. source: what is at a cell's centre, where in the photo it is, x and y in shares of
+    its sides (-1 to 2, in steps of 1 / 1024, which a mirror keeps), then 1 where it is visible there; 0 where nobody
+    is. At other sizes than the shards', parts and visibility are those of the stored cell that is nearest, and places
+    the mean over the cells of that part around.
     """
 
     frames: Tensor
@@ -43,6 +51,8 @@ class Record:
     points: Tensor
     hand_boxes: Tensor
     mask: Tensor | None
+    parts: Tensor | None
+    source: Tensor | None
 
 
 _Key = tuple[str, str, int, int]
@@ -124,10 +134,16 @@ class Records:
         images = np.stack([simplejpeg.decode_jpeg(members[name], colorspace="RGB") for name in names])
         with np.load(io.BytesIO(members[f"i{identity}.npz"]), allow_pickle=False) as arrays:
             keypoints = checked_keypoints(arrays["keypoints"])
+            part, seen = arrays["source_part"][frames], arrays["source_seen"][frames]
+            places_in_photo = unpack(arrays["source"][:, frames])
             masks = (arrays["mask"][frames] > 0).astype(np.uint8) * 255
             if masks.shape != images.shape[:3]:
                 raise ValueError(f"masks {masks.shape} do not fit frames {images.shape}")
-        return self._record(images, keypoints, frames, int(ref.meta["motion_frames"]), masks)
+            if places_in_photo.shape != (*part.shape, 2) or seen.shape != part.shape:
+                raise ValueError(f"places {places_in_photo.shape} do not fit parts {part.shape} and {seen.shape}")
+        record = self._record(images, keypoints, frames, int(ref.meta["motion_frames"]), masks)
+        parts, source = cells_of(part, places_in_photo, seen, self._config.size // CELL)
+        return replace(record, parts=parts, source=source)
 
     def _normals(self, ref: SampleRef, identity: int, frames: list[int]) -> Tensor:
         name = f"i{identity}.npz"
@@ -168,6 +184,8 @@ class Records:
             torch.from_numpy(np.stack([local_points(p, box, aspect) for p, box in zip(own, persons, strict=True)])),
             torch.from_numpy(np.stack([_hand_boxes(points, aspect) for points in own])),
             None if masks is None else torch.from_numpy(np.stack([crop(mask, whole, size) for mask in masks])),
+            None,
+            None,
         )
 
 
@@ -185,6 +203,32 @@ def decode_video(content: bytes) -> NDArray[np.uint8]:
     """All frames (T, H, W, 3) of a video. Raises: DataError where it cannot be decoded."""
     decoder = DecordDecoder(content)
     return decoder.get_batch(range(len(decoder)))
+
+
+def cells_of(
+    part: NDArray[np.uint8], source: NDArray[np.float32], seen: NDArray[np.bool_], count: int
+) -> tuple[Tensor, Tensor]:
+    """Parts (T, count, count) and source (T, 3, count, count) of a `Record`.
+
+    part, seen: (T, H, H). source: (T, H, H, 2).
+    """
+    stored = part.shape[1]
+    middle = (np.arange(count) + 0.5) * stored / count - 0.5
+    low = np.floor(middle).astype(int)
+    share = (middle - low).astype(np.float32)
+    nearest = np.floor(middle + 0.5).astype(int)
+    own = part[:, nearest][:, :, nearest]
+    # A mean over those of the four cells around that are of the same part, by how near they are.
+    total, weight = np.zeros((*own.shape, 2), np.float32), np.zeros((*own.shape, 1), np.float32)
+    for below, right in itertools.product((0, 1), (0, 1)):
+        rows, columns = (np.clip(low + step, 0, stored - 1) for step in (below, right))
+        near = np.outer(*(share if step else 1 - share for step in (below, right)))
+        counts = (near * (part[:, rows][:, :, columns] == own))[..., None]
+        total += counts * source[:, rows][:, :, columns]
+        weight += counts
+    places = np.round(total / weight * _STEPS) / _STEPS
+    whole = np.concatenate([places, seen[:, nearest][:, :, nearest, None]], -1) * (own > 0)[..., None]
+    return torch.from_numpy(own), torch.from_numpy(np.moveaxis(whole, -1, 1).astype(np.float16))
 
 
 def _hand_boxes(keypoints: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:

@@ -70,7 +70,7 @@ def train_step(objective: nn.Module, learner: Learner, batch: Batch, preset: Pre
 
 def _backward(objective: nn.Module, batch: Batch, phase: Phase, preset: Preset) -> dict[str, float]:
     """Gradients of the batch in as many passes as the engine is told, and the means of its losses."""
-    parts = batch.parts(preset.engine.accumulate)
+    parts = batch.split(preset.engine.accumulate)
     sums: dict[str, float] = {}
     for number, part in enumerate(parts):
         with deferred(objective) if number + 1 < len(parts) else nullcontext():

@@ -190,7 +190,7 @@ STAGE = Stage(
     ),
     run=_run,
     needs=("shards",),
-    version=3,
+    version=4,
     outside=_outside,
     beside=(RUN, "{fingerprint}/export/config.json", f"{{fingerprint}}/export/{contents.NAME}"),
 )

@@ -60,7 +60,7 @@ class Validation:
         with _means_in_place(learner), autocast(self.preset.engine, device):
             for _, batch in self.stream.batches(steps):
                 if not losses:
-                    shown = batch.parts(max(1, len(batch.position) // _SHOWN))[0].to(device)
+                    shown = batch.split(max(1, len(batch.position) // _SHOWN))[0].to(device)
                 losses.append(float(objective(batch.to(device), last).total))
             made = _bare(objective).sample(shown)
         # A pass without gradients leaves the running means gathered.

@@ -17,11 +17,11 @@ from pipelines.synthesis.scenes.engines import choose_engine
 from pipelines.workspace import Workspace
 
 _PER_SHARD, _PROCESSES = 16, 2
-_RECIPE = Recipe(3, 4, 1.5, 128)
+_RECIPE = Recipe(3, 4, 1.5, 256)
 
 
 def write_groups(workspace: Workspace, counts: Mapping[str, int]) -> None:
-    """Groups of three identities, three frames and a photo at 128 px, so many of each split, and their manifest."""
+    """Groups of three identities, three frames and a photo at 256 px, so many of each split, and their manifest."""
     jobs = [
         (split, first, min(first + _PER_SHARD, count))
         for split, count in counts.items()

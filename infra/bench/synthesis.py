@@ -258,7 +258,7 @@ def _groups() -> Callable[[int, int], None]:
     from pipelines.synthesis.scenes.engines import choose_engine
 
     studio, (engine, _) = Studio.open(256), choose_engine("auto")
-    recipe = Recipe(identities=3, frames=4, fps=3.0, size=128)
+    recipe = Recipe(identities=3, frames=4, fps=1.5, size=256)
 
     def make(first: int, count: int) -> None:
         for index in range(first, first + count):

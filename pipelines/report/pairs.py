@@ -13,6 +13,7 @@ from pipelines.manifest import Row
 from pipelines.report.charts import Bars, histogram, shares
 from pipelines.report.gallery import Image, Tile, data_uri, grey, nearness, normal_colours, with_landmarks
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
+from pipelines.synthesis.places import unpack
 from pipelines.workspace import Workspace
 
 _FRAMES = 4
@@ -89,14 +90,24 @@ def _identity_row(film: NDArray[np.uint8], content: bytes, identity: int, moving
             "keypoints": with_landmarks(film[t], arrays["keypoints"][t]),
             "mask": grey(arrays["mask"][t] > 0),
             "parts": part_colours(arrays["part"][t]),
-            "depth": grey(nearness(arrays["depth"][t])),
-            "normals": normal_colours(arrays["normals"][t]),
+            "photo, moved": from_photo(film[-1], arrays["source"][:, t], arrays["source_seen"][t]),
+            "hands' depth": grey(nearness(arrays["depth"][t])),
+            "hands' normals": normal_colours(arrays["normals"][t]),
         }
     who = f"identity {identity + 1}"
     called = {at: f"frame {at}" if at < moving else "photo" for at in shown}
     tiles = [Tile(data_uri(film[at]), f"{who}, {called[at]}", called[at]) for at in shown]
     tiles += [Tile(data_uri(layer), f"{who}, frame {t}: {name}", name) for name, layer in layers.items()]
     return tuple(tiles)
+
+
+def from_photo(photo: Image, source: NDArray[np.uint16], seen: NDArray[np.bool_]) -> Image:
+    """The photo's colours (H, H, 3) in the places that a frame's cells have in it, see `places`; else black."""
+    at = unpack(source)[seen] * [photo.shape[1], photo.shape[0]]
+    moved = np.zeros((*seen.shape, 3), np.uint8)
+    column, row = np.minimum(at, [photo.shape[1] - 1, photo.shape[0] - 1]).astype(int).T
+    moved[seen] = photo[row, column]
+    return moved
 
 
 def part_colours(part: NDArray[np.uint8]) -> Image:

@@ -27,6 +27,7 @@ from pipelines.synthesis.scenes.lights import sample_light
 from pipelines.synthesis.scenes.pictures import Image, Pictures
 from pipelines.synthesis.scenes.scene import Camera, Floats, Layers, Light, Scene
 from pipelines.synthesis.scenes.shadow import cast
+from pipelines.synthesis.scenes.sight import Cells, in_sight
 
 SPLITS = ("train", "validation", "test")
 PROCEDURAL = "procedural"
@@ -38,6 +39,7 @@ _WIDER_SHARE = 0.3
 _FACING = 40.0  # degrees: the most that a recorded motion may be turned from the front, as procedural ones
 # How far behind the surface (metres) a point may lie and still count as visible: joints are inside the body.
 _DEPTH_SLACK = {"body": 0.16, "left_hand": 0.03, "right_hand": 0.03, "face": 0.012}
+_FAR_OFF = 16.0
 _IDENTITY_STREAM, _MOTION_STREAM, _SCENE_STREAM, _NOISE_STREAM, _PROPS_STREAM, _DIRECTION_STREAM = range(6)
 
 
@@ -70,8 +72,13 @@ class Props:
 
 @dataclass(frozen=True)
 class View:
-    """One identity of a group over T frames. layers: T; keypoints (T, 88, 3) in the project's schema,
-    confidence 1 where a point is visible; keypoints3d (T, 88, 3) metres in camera space."""
+    """One identity of a group over T frames, S pixels per side.
+
+    layers: T. keypoints (T, 88, 3) in the project's schema, confidence 1 where a point is visible; keypoints3d
+    (T, 88, 3) metres in camera space. source (T, H, H, 3), H = S / 2 cells: what is at each cell's centre, where in the
+    photo (the last frame) it is and whether it is visible there, see `Cells.in_photo`; source_part (T, H, H) uint8: the
+    part of the body that it belongs to.
+    """
 
     who: Identity
     shot: Shot
@@ -81,6 +88,8 @@ class View:
     layers: list[Layers]
     keypoints: Floats
     keypoints3d: Floats
+    source: Floats
+    source_part: NDArray[np.uint8]
 
     @property
     def identity(self) -> str:
@@ -236,13 +245,15 @@ def _view(
     posed = Posed(*(np.concatenate([getattr(body, name) for body in bodies]) for name in ("vertices", "points")))
     shot = sample_shot(rng, posed.points, shown, recipe.size, direction, recipe.fps)
     effects = sample_effects(rng, recipe.clean)
-    layers, plate = [], None
+    layers, cells, plate = [], [], None
     for camera, vertices in zip(shot.cameras, posed.vertices, strict=True):
         surface = person.surface(vertices)
         if plate is None or shot.move != "tripod":
             plate = draw_backdrop(backdrop, camera, light, picture, shot.cameras[0])
         behind = plate.shaded(cast(surface, light))
         layers.append(engine.render(Scene(surface, camera, light, behind)))
+        cells.append(Cells.of(engine, surface, camera))
+    photo = (surface.vertices, camera, layers[-1].depth)
     seen = [visible_keypoints(c, p, drawn) for c, p, drawn in zip(shot.cameras, posed.points, layers, strict=True)]
     keypoints2d = np.stack(seen)
     # Each take by itself: nothing moves from the motion to the photo.
@@ -262,7 +273,18 @@ def _view(
     )
     layers = [dataclasses.replace(drawn, rgb=rgb) for drawn, rgb in zip(layers, filmed, strict=True)]
     keypoints3d = np.stack([camera.to_camera(p) for camera, p in zip(shot.cameras, posed.points, strict=True)])
-    return View(person.identity, shot, light, backdrop, effects, layers, keypoints2d, keypoints3d)
+    return View(
+        person.identity,
+        shot,
+        light,
+        backdrop,
+        effects,
+        layers,
+        keypoints2d,
+        keypoints3d,
+        source=np.stack([seen.in_photo(*photo) for seen in cells]),
+        source_part=np.stack([seen.part for seen in cells]),
+    )
 
 
 def _where_it_moves(photo: Posed, motion: Posed, shown: str) -> Posed:
@@ -282,20 +304,14 @@ def pose_id(pose: Pose) -> str:
 
 
 def visible_keypoints(camera: Camera, points: Floats, drawn: Layers) -> Floats:
-    """World points (88, 3) in the keypoint schema; confidence 1 where a point is in the picture and unhidden."""
-    pixels, depth = camera.project(points), camera.to_camera(points)[:, 2]
-    cell = np.floor(pixels).astype(int)
-    inside = (depth > 0) & (cell >= 0).all(1) & (cell < camera.size).all(1)
-    column, row = np.clip(cell, 0, camera.size - 1).T
-    surface = _deepest_near(drawn.depth, row, column)
+    """World points (88, 3) in the keypoint schema; confidence 1 where a point is in the picture and unhidden.
+
+    The others are true, too, but for what is farther off than `_FAR_OFF` sides of the picture, or behind the camera:
+    it is put there.
+    """
     slack = np.zeros(len(points), np.float32)
     for part, rows in keypoints.PARTS.items():
         slack[rows] = _DEPTH_SLACK[part]
-    seen = inside & (surface > 0) & (depth < surface + slack)
-    return np.concatenate([pixels / camera.size, seen[:, None]], 1).astype(np.float32)
-
-
-def _deepest_near(depth: Floats, row: NDArray[np.int64], column: NDArray[np.int64]) -> Floats:
-    """The largest depth in the 3 x 3 pixels around each place: a point on a silhouette lies between pixels."""
-    padded = np.pad(depth, 1)
-    return np.asarray(np.max([padded[row + i, column + j] for i in range(3) for j in range(3)], axis=0))
+    pixels, seen = in_sight(camera, points, drawn.depth, slack)
+    places = (pixels / camera.size).clip(-_FAR_OFF, 1 + _FAR_OFF)
+    return np.concatenate([places, seen[:, None]], 1).astype(np.float32)

@@ -49,7 +49,7 @@ class PairsConfig:
     identities: int = 3
     frames: int = 4
     fps: float = 1.5
-    size: int = 128
+    size: int = 256
     groups_per_shard: int = 16
     seed: int = 0
     engine: str = "auto"
@@ -237,5 +237,5 @@ STAGE = Stage(
     run=run,
     needs=("videos", "people", "motions"),
     outside=lambda config: [pictures.contents(config.backgrounds), body_content(config)],
-    version=6,
+    version=7,
 )

@@ -5,12 +5,14 @@
                (see `body.model.Pose`), translation (M, 3) metres, actions (A,), values (A, M) in [0, 1].
 `photo.npz`    likewise the pose of the last frame, which is not of the motion; missing where there is one frame only.
 `i<N>.json`    identity N: phenotypes, look, camera, light, place and camera effects, as they were drawn.
-`i<N>.npz`     its labels, S pixels per side:
+`i<N>.npz`     its labels, S pixels and H = S / 2 cells per side:
     keypoints (T, 88, 3), keypoints3d (T, 88, 3) metres in camera space, mask (T, S, S) bool,
     part (T, S, S) uint8, index into `scene.PART_LABELS`,
-    depth (T, S, S) float16 metres: steps of 1 mm from 1 to 2 m, 2 mm to 4 m, 4 mm to 8 m, 8 mm to 16 m,
-    normals (T, S, S, 3) float16 in camera space, boxes (T, 3, 4): left hand, right hand, face as
-    `keypoints.part_box` gives them, NaN where not visible,
+    source (2, T, H, H) uint16: where in the photo it is what is at a cell's centre, see `places`; source_seen
+    (T, H, H) bool: whether it is visible there; source_part (T, H, H) uint8: its part, 0 where there is no surface,
+    boxes (T, 3, 4): left hand, right hand, face as `keypoints.part_box` gives them, NaN where not visible,
+    depth (T, S, S) float16 metres, in the boxes of the hands only, 0 elsewhere: steps of 1 mm from 1 to 2 m, 2 mm to
+    4 m, 4 mm to 8 m, 8 mm to 16 m, normals (T, S, S, 3) float16 in camera space, likewise,
     intrinsics (3, 3) pixels, extrinsics (T, 4, 4) world to camera.
 `i<N>.t<K>.jpg`  its picture K. Crops of hands and face are not stored: `training.records` cuts them by the boxes.
 
@@ -28,6 +30,7 @@ import pyarrow as pa
 
 from pipelines import keypoints
 from pipelines.manifest import Row
+from pipelines.synthesis import places
 from pipelines.synthesis.people.identity import stature
 
 if TYPE_CHECKING:
@@ -160,14 +163,20 @@ def _motion(pose: "Pose") -> bytes:
 
 
 def _arrays(view: "View") -> bytes:
+    boxes = np.stack([_boxes(points) for points in view.keypoints])
+    hands = np.stack([_inside(of[:2], drawn.depth.shape[0]) for of, drawn in zip(boxes, view.layers, strict=True)])
+    depth, normals = (np.stack([getattr(drawn, name) for drawn in view.layers]) for name in ("depth", "normals"))
     return _npz(
         keypoints=view.keypoints,
         keypoints3d=view.keypoints3d,
         mask=np.stack([drawn.mask for drawn in view.layers]),
         part=np.stack([drawn.part for drawn in view.layers]),
-        depth=np.stack([drawn.depth for drawn in view.layers]).astype(np.float16),
-        normals=np.stack([drawn.normals for drawn in view.layers]).astype(np.float16),
-        boxes=np.stack([_boxes(points) for points in view.keypoints]),
+        source=places.pack(view.source[..., :2]),
+        source_seen=view.source[..., 2] > 0,
+        source_part=view.source_part,
+        depth=(depth * hands).astype(np.float16),
+        normals=(normals * hands[..., None]).astype(np.float16),
+        boxes=boxes,
         intrinsics=view.intrinsics,
         extrinsics=view.extrinsics,
     )
@@ -176,6 +185,15 @@ def _arrays(view: "View") -> bytes:
 def _boxes(points: "np.typing.NDArray[np.float32]") -> "np.typing.NDArray[np.float32]":
     found = (keypoints.part_box(points, part) for part in BOXES)
     return np.stack([np.full(4, np.nan, np.float32) if box is None else box for box in found])
+
+
+def _inside(boxes: "np.typing.NDArray[np.float32]", size: int) -> "np.typing.NDArray[np.bool_]":
+    """The pixels (S, S) that some boxes (N, 4) touch, and those beside them, as crops are interpolated."""
+    inside = np.zeros((size, size), bool)
+    for left, top, right, bottom in boxes[~np.isnan(boxes).any(1)] * size:
+        rows = slice(max(0, int(np.floor(top)) - 1), max(0, int(np.ceil(bottom)) + 1))
+        inside[rows, max(0, int(np.floor(left)) - 1) : max(0, int(np.ceil(right)) + 1)] = True
+    return inside
 
 
 def _npz(**arrays: "np.typing.NDArray[Any]") -> bytes:

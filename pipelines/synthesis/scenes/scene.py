@@ -28,6 +28,16 @@ PART_LABELS = (
     *("background", "face", "head", "neck", "torso"),
     *(f"{side}_{limb}" for side in ("left", "right") for limb in _SIDED),
 )
+_OTHER = {"left": "right", "right": "left"}
+
+
+def _mirrored(label: str) -> str:
+    side, _, limb = label.partition("_")
+    return f"{_OTHER[side]}_{limb}" if side in _OTHER else label
+
+
+# Which label each is in a mirror.
+MIRRORED_LABELS = tuple(PART_LABELS.index(_mirrored(label)) for label in PART_LABELS)
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,10 @@ class Camera:
         projected = self.to_camera(points) @ self.intrinsics.T
         return np.asarray(projected[..., :2] / np.maximum(projected[..., 2:], 1e-6), np.float32)
 
-    def scaled(self, factor: int) -> "Camera":
-        """The same view with `factor` times as many pixels per side."""
+    def scaled(self, factor: float) -> "Camera":
+        """The same view with `factor` times as many pixels per side, which must be a whole number."""
         intrinsics = self.intrinsics * np.array([[factor], [factor], [1]], np.float32)
-        return Camera(self.rotation, self.translation, intrinsics, self.size * factor)
+        return Camera(self.rotation, self.translation, intrinsics, round(self.size * factor))
 
     def clip_matrix(self) -> Floats:
         """World to OpenGL clip space with row 0 of the frame buffer as the image's top row, (4, 4)."""

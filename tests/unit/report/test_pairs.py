@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from pipelines.report.charts import WIDTH, histogram, shares
-from pipelines.report.pairs import distributions, moving_uri, part_colours
+from pipelines.report.pairs import distributions, from_photo, moving_uri, part_colours
+from pipelines.synthesis.places import pack
 from pipelines.synthesis.scenes.scene import PART_LABELS
 
 
@@ -76,6 +77,16 @@ def test_identities_are_counted_once_and_views_each() -> None:
     assert charts["Source of the motion"].summary == "drawn 50%, recorded 50%"
     assert charts["Facing (degrees from the front)"].total == 4
     assert distributions([]) == ()
+
+
+def test_colours_come_from_their_places_in_the_photo() -> None:
+    photo = np.random.default_rng(0).integers(1, 255, (8, 8, 3), np.uint8)
+    row, column = np.mgrid[:4, :4]
+    mirrored = np.stack([1 - (column + 0.5) / 4 + 0.01, (row + 0.5) / 4 + 0.01], -1).astype(np.float32)
+    seen = column > 0
+    moved = from_photo(photo, pack(mirrored), seen)
+    assert (moved[:, 1:] == photo[1::2, 1::2][:, 2::-1]).all()
+    assert (moved[:, 0] == 0).all()
 
 
 def test_every_part_has_a_colour_of_its_own() -> None:

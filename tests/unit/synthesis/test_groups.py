@@ -28,6 +28,8 @@ def test_group_has_what_was_asked_for(groups: list[Group]) -> None:
         for view in group.views:
             assert view.keypoints.shape == (3, keypoints.COUNT, 3)
             assert view.keypoints3d.shape == (3, keypoints.COUNT, 3)
+            assert view.source.shape == (3, 32, 32, 3)
+            assert view.source_part.shape == (3, 32, 32)
             assert len(view.layers) == len(view.shot.cameras) == len(view.extrinsics) == 3
             for drawn in view.layers:
                 assert drawn.rgb.shape == (64, 64, 3)
@@ -50,6 +52,21 @@ def test_visible_points_lie_on_the_person(groups: list[Group]) -> None:
             column, row = np.floor(seen[:, :2] * 64).astype(int).T
             near = np.max([grown[row + i, column + j] for i in range(3) for j in range(3)], axis=0)
             assert near.all()
+
+
+def test_cells_of_the_motion_show_in_the_photo_what_they_show(groups: list[Group]) -> None:
+    """The photo lies at rest on itself; elsewhere the places have the part that the cells have."""
+    for view in (view for group in groups for view in group.views):
+        row, column = np.nonzero(view.source_part[-1])
+        centres = np.stack([column + 0.5, row + 0.5], 1) / 32
+        assert np.abs(view.source[-1, row, column, :2] - centres).max() < 1e-3
+        assert ((view.source_part > 0) == (view.source[..., :2] != 0).any(-1)).all()
+        for part, place in zip(view.source_part[:-1], view.source[:-1], strict=True):
+            seen = place[..., 2] > 0
+            column, row = np.floor(place[seen][:, :2] * 64).astype(int).T
+            near = np.pad(view.layers[-1].part, 1)
+            around = np.stack([near[row + i, column + j] for i in range(3) for j in range(3)])
+            assert (around == part[seen]).any(0).mean() > 0.97
 
 
 def test_members_move_alike_but_differ(groups: list[Group]) -> None:
@@ -165,4 +182,5 @@ def test_hidden_and_outside_points_are_not_visible() -> None:
     assert (visible_keypoints(camera, points, drawn)[:, 2] == 1).all()
     assert (visible_keypoints(camera, points + 0.5 * forward, drawn)[:, 2] == 0).all()
     assert (visible_keypoints(camera, points + camera.rotation[0] * 5, drawn)[:, 2] == 0).all()
-    assert (visible_keypoints(camera, points - 4.0 * forward, drawn)[:, 2] == 0).all()
+    behind = visible_keypoints(camera, points - 4.0 * forward + camera.rotation[0], drawn)
+    assert np.allclose(behind[:, [0, 2]], [17, 0])

@@ -5,22 +5,30 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from tiny_training import make_stream, only
 
 from pipelines.keypoints import MIRRORED, NAMES
 from pipelines.shards.read import Reader, ShardIndex
+from pipelines.synthesis.scenes.scene import MIRRORED_LABELS, PART_LABELS
 from pipelines.workspace import Workspace
-from training.batch import mirrored
+from training.batch import _relabelled, _sources, mirrored
 from training.config import Preset
 from training.data import Plan
 from training.fields import tensors
-from training.records import Record, Records
+from training.records import Record, Records, cells_of
 
 
 def test_every_point_has_one_opposite() -> None:
     assert [MIRRORED[i] for i in MIRRORED] == list(range(len(NAMES)))
     assert NAMES[MIRRORED[NAMES.index("hand.left_thumb_2")]] == "hand.right_thumb_2"
     assert NAMES[MIRRORED[NAMES.index("face.chin")]] == "face.chin"
+    assert [MIRRORED_LABELS[i] for i in MIRRORED_LABELS] == list(range(len(PART_LABELS)))
+    assert PART_LABELS[MIRRORED_LABELS[PART_LABELS.index("right_foot")]] == "left_foot"
+    assert PART_LABELS[MIRRORED_LABELS[PART_LABELS.index("torso")]] == "torso"
 
 
 @pytest.mark.parametrize("pairs", [0, 1])
@@ -31,6 +39,27 @@ def test_twice_mirrored_is_as_it_was(shards: Workspace, tiny: Preset, pairs: int
         assert not torch.equal(seen.target, batch.target)
         for a, b in zip(tensors(mirrored(seen)), tensors(batch), strict=True):
             assert torch.allclose(a, b, atol=1e-6)
+
+
+@given(arrays(np.uint8, (2, 5, 5), elements=st.integers(0, 16)), st.integers(0, 10**6))
+def test_parts_and_places_come_back_from_a_mirror_to_the_bit(parts: NDArray[np.uint8], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    source, seen = rng.uniform(-1, 2, (2, 5, 5, 2)).astype(np.float32), rng.random((2, 5, 5)) < 0.5
+    kept, places = cells_of(parts, source, seen, 5)
+    assert (np.abs(places.movedim(1, -1)[..., :2].numpy() - source)[parts > 0] < 1 / 1024).all()
+    again_parts, again = kept, places
+    for _ in range(2):
+        again_parts, again = _relabelled(again_parts), _sources(again, again_parts)
+    assert torch.equal(again_parts, kept)
+    assert torch.equal(again, places)
+    other, mirror = _relabelled(kept), _sources(places, kept)
+    assert not mirror.movedim(1, -1)[other == 0].any()
+    # Left becomes right, and the place on the left of the photo lies on its right.
+    left, right = (PART_LABELS.index(f"{side}_hand") for side in ("left", "right"))
+    assert torch.equal(other.flip(-1) == right, kept == left)
+    there = kept > 0
+    assert torch.equal(mirror.flip(-1)[:, 0][there], 1 - places[:, 0][there])
+    assert torch.equal(mirror.flip(-1)[:, 1:], places[:, 1:])
 
 
 def test_it_is_the_sample_of_the_mirrored_video(shards: Workspace, tiny: Preset) -> None:

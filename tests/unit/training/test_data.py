@@ -7,12 +7,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import toy_shards
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tiny_training import TINY, make_stream, only
+from torch.nn import functional
+from toy_shards import keypoints_of
 
+from pipelines import manifest
 from pipelines.errors import DataError, UsageError, WorkError
+from pipelines.keypoints import MIRRORED, NAMES
+from pipelines.shards.index import write_index
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
+from pipelines.shards.stage import STAGE
+from pipelines.shards.write import Sample, write_shard
+from pipelines.synthesis.groups import Recipe, render_group
+from pipelines.synthesis.people.person import Studio
+from pipelines.synthesis.sample import members
+from pipelines.synthesis.scenes.engines.raster import RasterEngine
 from pipelines.workspace import Workspace
 from training.batch import Batch
 from training.config import Phase, Preset
@@ -20,6 +33,16 @@ from training.data import Plan, Stream
 from training.fields import each, stack, tensors
 from training.inputs import head_path
 from training.records import Records
+
+HIDDEN = NAMES.index("left_toe")
+
+
+@pytest.fixture(scope="module")
+def rendered() -> Sample:
+    """A group at 128 px without camera effects."""
+    recipe = Recipe(identities=2, frames=4, fps=1.5, size=128, clean=1.0)
+    group = render_group(Studio.open(128), RasterEngine(), 0, "train", 5, recipe)
+    return group.id, dict(members(group))
 
 
 def equal(a: Batch, b: Batch) -> bool:
@@ -126,46 +149,103 @@ def test_kinds_mix_in_their_share_and_every_sample_is_seen_once_an_epoch(
 
 
 @given(position=st.integers(0, 10**6), phase=st.integers(0, 3))
-def test_a_pair_is_driven_by_another_identity_and_refers_to_the_other_take(position: int, phase: int) -> None:
+def test_a_pair_is_driven_by_another_identity_and_refers_to_the_photo(position: int, phase: int) -> None:
     choice = Plan(fake_index(4, 0), TINY, 0).choose(TINY.phases[phase], position)
     assert choice.driver != choice.target
     assert choice.reference not in choice.frames
-    assert (choice.frames >= 0).all()
-    # Four frames move, the fifth is the photo: one is the reference of the other.
-    assert ((choice.frames < 4) == (choice.reference == 4)).all()
-    assert choice.reference < 5
-    assert len(choice.frames) == 1 or (choice.frames < 4).all()
+    # Four frames move, the fifth is the photo.
+    assert choice.reference == 4
+    assert ((choice.frames >= 0) & (choice.frames < 4)).all()
     assert (np.diff(choice.frames) == 1).all()
     assert choice.history in {0, TINY.phases[phase].history}
 
 
 def test_a_place_is_told_from_the_reference(shards: Workspace, tiny: Preset) -> None:
-    """Whichever frame of whichever take it is: the driver was there when the reference was taken."""
-    stream = make_stream(shards, only(tiny, pairs=1, mirror=0))
+    """A photo is taken where the motion has its middle, a frame of a clip where the person is in it."""
+    stream = make_stream(shards, only(tiny, pairs=0.5, mirror=0))
     records = Records(Reader(shards), tiny.model, 0)
     kinds = set()
     for position in range(40):
         choice = stream._plan.choose(tiny.phases[0], position)
         place = stream._sample(tiny.phases[0], position).driver.place
-        moving = int(choice.ref.meta["motion_frames"])
+        moving = int(choice.ref.meta["motion_frames" if choice.ref.kind == "pair" else "frames"])
         driver = records.get(choice.ref, choice.driver, range(int(choice.ref.meta["frames"])))
         heads = head_path(driver.keypoints.numpy())
         heads[moving:] = heads[:moving].mean(0)
+        assert choice.ref.kind == "clip" or choice.reference == moving
         sides = (driver.persons[choice.frames, 2:] - driver.persons[choice.frames, :2]).numpy()
         assert np.allclose(place, 2 * (heads[choice.frames] - heads[choice.reference]) / sides, atol=1e-5)
-        kinds.add(choice.reference == moving)
-    assert kinds == {False, True}
+        kinds.add(choice.ref.kind)
+    assert kinds == {"clip", "pair"}
 
 
-def test_a_photo_is_a_target_too() -> None:
-    plan = Plan(fake_index(4, 0), TINY, 0)
-    assert {int(plan.choose(TINY.phases[0], position).frames[0]) for position in range(100)} == set(range(5))
+def test_all_frames_of_a_motion_are_targets_and_those_of_a_clip_references_too() -> None:
+    plan = Plan(fake_index(4, 4), only(TINY, pairs=0.5), 0)
+    choices = [plan.choose(TINY.phases[0], position) for position in range(200)]
+    pairs, clips = ([c for c in choices if c.ref.kind == kind] for kind in ("pair", "clip"))
+    assert {int(c.frames[0]) for c in pairs} == set(range(4))
+    assert {int(c.frames[0]) for c in clips} == {c.reference for c in clips} == set(range(5))
+
+
+def test_keypoints_of_pairs_are_true_where_they_are_hidden(
+    workspace: Workspace, tiny: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off the frame, too, and whatever is augmented, cut and mirrored on the way; the confidence stays 0."""
+
+    def hidden(motion: NDArray[np.float64], build: NDArray[np.float64]) -> NDArray[np.float32]:
+        points = keypoints_of(motion, build)
+        points[HIDDEN] = [1.75, -0.5, 0]
+        return points
+
+    monkeypatch.setattr(toy_shards, "keypoints_of", hidden)
+    toy_shards.write_toy_shards(workspace)
+    for mirror, x in ((0, 1.75), (1, -0.75)):
+        for step in (0, 5):
+            batch = make_stream(workspace, only(tiny, pairs=1, mirror=mirror)).batch(step)
+            where = MIRRORED[HIDDEN] if mirror else HIDDEN
+            for points in (batch.keypoints, batch.reference_keypoints, batch.driver.keypoints):
+                assert (points[..., where, :] == torch.tensor([x, -0.5, 0])).all()
+
+
+@pytest.mark.parametrize("size", [128, 64, 256])
+def test_the_reference_moved_to_its_places_is_the_target(
+    workspace: Workspace, tiny: Preset, rendered: Sample, size: int
+) -> None:
+    """Of rendered people at 128 px, at that size, at half of it and at twice it, mirrored or not."""
+    record = write_shard(workspace, "shards/pairs/train.tar", [rendered])
+    row = {"id": "a", "status": "kept", "kind": "pair", "split": "train", "index_path": write_index(workspace, record)}
+    row |= {"path": record.path, "sha256": record.sha256, "bytes": record.bytes, "samples": 1}
+    manifest.write(workspace, "shards", manifest.build([row], STAGE.schema), "rendered", 0)
+    model = replace(tiny.model, size=size, body_size=64, heatmap_size=size // tiny.model.patch)
+    for mirror in (0, 1):
+        batch = make_stream(workspace, only(replace(tiny, model=model), pairs=1, mirror=mirror)).batch(0)
+        cells = size // 2
+        assert batch.source.shape[-3:] == (3, cells, cells)
+        assert batch.parts.shape[-2:] == batch.reference_parts.shape[-2:] == (cells, cells)
+        assert batch.exact.tolist() == [1] * len(batch.position)
+        assert not batch.source.movedim(2, -1)[batch.parts == 0].any()
+        seen = batch.source[:, :, 2] > 0
+        assert 0.3 < seen.sum() / (batch.parts > 0).sum() < 1
+        count = batch.source.shape[1]
+        grid = batch.source[:, :, :2].float().flatten(0, 1).movedim(1, -1) * 2 - 1
+        # Cells are two pixels, and what a cell tells is of its middle.
+        small = [functional.avg_pool2d(image.float().flatten(0, -4), 2) for image in (batch.target, batch.reference)]
+        photo = small[1].repeat_interleave(count, 0)
+        moved = functional.grid_sample(photo, grid, align_corners=False, padding_mode="border")
+        there = seen.flatten(0, 1)[:, None].expand_as(moved)
+        off = [float((image - small[0])[there].abs().mean()) for image in (moved, photo)]
+        assert off[0] < 0.5 * off[1]
+        # What is at a place in the photo has the part there; between cells it may be the one beside.
+        labels = batch.reference_parts.float()[:, None].repeat_interleave(count, 0)
+        at = functional.grid_sample(labels, grid, mode="nearest", align_corners=False)[:, 0]
+        assert (at == batch.parts.flatten(0, 1))[seen.flatten(0, 1)].float().mean() > 0.8
 
 
 def test_what_a_sample_holds(shards: Workspace, tiny: Preset) -> None:
-    """Clips have no truth but pseudo-labels; pairs have masks and, where D learns, normals."""
+    """Clips have no truth but pseudo-labels; pairs have masks, parts and places and, where D learns, normals."""
     clips = make_stream(shards, only(tiny, pairs=0)).batch(1)
     assert not clips.mask.any()
+    assert not any(labels.any() for labels in (clips.exact, clips.reference_parts, clips.parts, clips.source))
     assert not clips.normals.any()
     # Nothing is known of a clip's background but what lies beyond the frame.
     assert (clips.driver.body[:, :, 3, 8:24, 8:24] == 255).all()
@@ -173,6 +253,10 @@ def test_what_a_sample_holds(shards: Workspace, tiny: Preset) -> None:
     assert not pairs.batch(0).normals.any()
     pairs = pairs.batch(1)
     assert pairs.mask.any()
+    for name in ("exact", "reference_parts", "parts", "source"):
+        assert getattr(pairs, name).any()
+        assert getattr(pairs, name).shape == getattr(clips, name).shape
+        assert getattr(pairs, name).dtype == getattr(clips, name).dtype
     known = pairs.normals[:, :, :, 3] > 127
     assert known.any()
     right = pairs.normals[:, :, 1].float().movedim(2, -1)[known[:, :, 1]] / 127.5 - 1

@@ -67,7 +67,7 @@ def test_equal_normals_cost_nothing() -> None:
 def test_shares_of_a_batch_average_to_the_whole(objective: Objective, stream: Stream, tiny: Preset) -> None:
     batch, phase = stream.batch(4), tiny.phases[2]
     whole = objective(batch, phase)
-    halves = [objective(half, phase) for half in batch.parts(2)]
+    halves = [objective(half, phase) for half in batch.split(2)]
     for name, term in whole.terms.items():
         assert torch.isclose(term, torch.stack([half.terms[name] for half in halves]).mean(), rtol=1e-4), name
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import UsageError
-from pipelines.synthesis.scenes.scene import Camera, Floats, Layers, Scene
+from pipelines.synthesis.scenes.scene import Camera, Floats, Layers, Scene, Surface
 
 NAMES = ("gl", "raster", "pyrender")
 
@@ -21,6 +21,10 @@ class RenderEngine(Protocol):
 
     def silhouette(self, vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Floats:
         """The share of each pixel that a mesh covers, (S, S) in [0, 1]. vertices (V, 3) in the world, faces (F, 3)."""
+        ...
+
+    def faces(self, surface: Surface, camera: Camera) -> NDArray[np.int32]:
+        """Which face of a surface is the nearest at each pixel's centre, (S, S); -1 where there is none."""
         ...
 
 

@@ -30,25 +30,27 @@ from pipelines.synthesis.scenes.scene import (
 @dataclass(frozen=True)
 class _Targets:
     """Frame buffers of one picture size, and the textures they draw on. outline: `samples` without the geometry, which
-    need not be cleared, as nothing reads it where there is no colour."""
+    need not be cleared, as nothing reads it where there is no colour. faces: a number per pixel."""
 
     samples: Any
     outline: Any
     sample_colour: Any
     sample_geometry: Any
     pixels: Any
+    faces: Any
     background: Any
 
 
 @dataclass(frozen=True)
 class _Mesh:
     """A person with the driver. surface: whose vertices and normals change from frame to frame, and nothing else; rows:
-    the vertices that are drawn, once for each part that they belong to."""
+    the vertices that are drawn, once for each part that they belong to; array, numbered: for colours, for faces."""
 
     surface: Surface
     rows: NDArray[np.int64]
     vertices: Any
     array: Any
+    numbered: Any
     image: Any
     buffers: tuple[Any, ...]
 
@@ -62,7 +64,7 @@ class _Mesh:
         )
 
     def release(self) -> None:
-        for resource in (self.array, self.image, *self.buffers):
+        for resource in (self.array, self.numbered, self.image, *self.buffers):
             resource.release()
 
 
@@ -85,6 +87,7 @@ class GlEngine:
         self._pixels = make(vertex_shader=glsl.CORNERS, fragment_shader=glsl.PIXELS)
         self._outline = make(vertex_shader=glsl.OUTLINE, fragment_shader=glsl.FILL)
         self._coverage = make(vertex_shader=glsl.CORNERS, fragment_shader=glsl.COVERAGE)
+        self._faces = make(vertex_shader=glsl.OUTLINE, fragment_shader=glsl.FACES)
         _units(self._samples, image=0)
         _units(self._pixels, samples=0, shapes=1, background=2)
         _units(self._coverage, samples=0)
@@ -95,6 +98,7 @@ class GlEngine:
         }
         self._targets: dict[int, _Targets] = {}
         self._mesh: _Mesh | None = None
+        self._shown: Surface | None = None
 
     def render(self, scene: Scene) -> Layers:
         with self._context:  # another engine's context may be the current one
@@ -118,9 +122,7 @@ class GlEngine:
     def _render(self, scene: Scene) -> Layers:
         surface, camera, light, size = scene.surface, scene.camera, scene.light, scene.camera.size
         box, targets = Box.of(surface.vertices, camera), self._target(size)
-        mesh = self._hold(surface)
-        moving = np.concatenate([surface.vertices, surface.normals], 1)[mesh.rows]
-        mesh.vertices.write(moving.astype(np.float32, copy=False))
+        mesh = self._show(surface)
         rotation, view = camera.rotation, np.eye(4)
         view[:3, :3], view[:3, 3] = rotation, camera.translation
         halfway = light.direction - rotation[2]
@@ -150,6 +152,23 @@ class GlEngine:
         depth[box.rows_columns] = geometry.reshape(shape)[..., 3]
         return Layers(rgb, depth > 0, depth, normals, part)
 
+    def faces(self, surface: Surface, camera: Camera) -> NDArray[np.int32]:
+        nearest = np.full((camera.size, camera.size), -1, np.int32)
+        with self._context:
+            box, target = Box.of(surface.vertices, camera), self._target(camera.size).faces
+            mesh = self._show(surface)
+            _write(self._faces, clip=camera.clip_matrix().T)
+            target.use()
+            target.scissor = (0, 0, box.width, box.height)
+            target.clear()
+            self._context.viewport = (-box.left, -box.top, camera.size, camera.size)
+            self._context.enable_only(self._moderngl.DEPTH_TEST)
+            mesh.numbered.render()
+            found = target.read((0, 0, box.width, box.height), components=1, dtype="f4")
+        numbers = np.frombuffer(found, np.float32).reshape(box.height, box.width)
+        nearest[box.rows_columns] = numbers.astype(np.int32) - 1
+        return nearest
+
     def _draw(self, program: Any, array: Any, camera: Camera, box: Box) -> None:
         """Draw the samples of the pixels in the box."""
         targets, at = self._target(camera.size), box.samples(camera.size)
@@ -175,6 +194,15 @@ class GlEngine:
         targets.pixels.scissor = (0, 0, box.width, box.height)
         self._context.enable_only(self._moderngl.NOTHING)
         self._whole[program].render(self._moderngl.TRIANGLE_STRIP)
+
+    def _show(self, surface: Surface) -> _Mesh:
+        """The surface's buffers with its vertices in place."""
+        mesh = self._hold(surface)
+        if self._shown is not surface:
+            moving = np.concatenate([surface.vertices, surface.normals], 1)[mesh.rows]
+            mesh.vertices.write(moving.astype(np.float32, copy=False))
+            self._shown = surface
+        return mesh
 
     def _hold(self, surface: Surface) -> _Mesh:
         """The surface's buffers, made again where another person comes."""
@@ -202,6 +230,7 @@ class GlEngine:
             rows=rows,
             vertices=vertices,
             array=context.vertex_array(self._samples, content, index),
+            numbered=context.vertex_array(self._faces, [(vertices, "3f 12x", "in_position")], index),
             image=image,
             buffers=(vertices, uv, index),
         )
@@ -228,6 +257,7 @@ class GlEngine:
             sample_colour=colour,
             sample_geometry=geometry,
             pixels=context.framebuffer([context.renderbuffer(whole, 4), context.renderbuffer(whole, 4, dtype="f4")]),
+            faces=context.framebuffer([context.renderbuffer(whole, 1, dtype="f4")], context.depth_renderbuffer(whole)),
             background=context.texture(whole, 3, alignment=1),
         )
 

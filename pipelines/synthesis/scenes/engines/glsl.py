@@ -1,4 +1,5 @@
-"""The programs that engine `gl` runs: one draws samples, one makes pixels of them, one fills outlines.
+"""The programs that engine `gl` runs: one draws samples, one makes pixels of them, one fills outlines, one numbers
+faces.
 
 Samples lie as `scene.sampling` says, the pixel centre among them.
 """
@@ -90,6 +91,13 @@ FILL = """
 #version 330
 out vec4 colour;
 void main() { colour = vec4(1.0); }
+"""
+
+# Plus one, as 0 is none; a float holds numbers up to 2^24.
+FACES = """
+#version 330
+out float face;
+void main() { face = float(gl_PrimitiveID + 1); }
 """
 
 COVERAGE = (

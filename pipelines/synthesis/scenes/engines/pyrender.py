@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.synthesis.scenes.scene import FAR, NEAR, Camera, Floats, Layers, Scene
+from pipelines.synthesis.scenes.scene import FAR, NEAR, Camera, Floats, Layers, Scene, Surface
 
 # pyrender looks along -z with y up.
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -74,6 +74,14 @@ class PyrenderEngine:
         mesh = self._mesh(positions=vertices, indices=faces)
         _, depth = self._draw(self._unlit(mesh), camera.scaled(2), flags.SKIP_CULL_FACES | flags.RGBA | flags.FLAT)
         return _coverage((depth > 0).astype(np.float32))
+
+    def faces(self, surface: Surface, camera: Camera) -> NDArray[np.int32]:
+        flags = self._pyrender.RenderFlags
+        # The number of a face, plus one, in the 24 bits of its colour.
+        number = np.arange(1, len(surface.faces) + 1)[:, None] >> np.array([0, 8, 16]) & 255
+        mesh = self._mesh(positions=surface.vertices[surface.faces.ravel()], color_0=np.repeat(number, 3, 0) / 255)
+        colour, _ = self._draw(self._unlit(mesh), camera, flags.SKIP_CULL_FACES | flags.RGBA | flags.FLAT)
+        return np.asarray(colour[..., :3].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32) - 1, np.int32)
 
     def _mesh(self, **look: Any) -> Any:
         return self._pyrender.Mesh([self._pyrender.Primitive(mode=4, **look)])

@@ -17,6 +17,7 @@ from pipelines.synthesis.scenes.scene import (
     Layers,
     Light,
     Scene,
+    Surface,
     sample_places,
     sampling,
 )
@@ -115,6 +116,12 @@ class RasterEngine:
         which = _which(rasterise(vertices, faces, fine), fine.size, camera.size, box)
         share[box.rows_columns] = (which >= 0).mean(0)
         return share
+
+    def faces(self, surface: Surface, camera: Camera) -> NDArray[np.int32]:
+        found = rasterise(surface.vertices, surface.faces, camera)
+        nearest = np.full(camera.size**2, -1, np.int32)
+        nearest[found.pixels.numpy()] = found.faces.numpy()
+        return nearest.reshape(camera.size, camera.size)
 
 
 def _which(found: Fragments, side: int, size: int, box: Box) -> NDArray[np.int32]:

@@ -117,6 +117,9 @@ for size in (96, 128):
     expected = RasterEngine().silhouette(scene.surface.vertices, scene.surface.faces, scene.camera)
     assert abs(outline - expected).mean() < 5e-3  # four samples there, five here
     assert abs(outline.sum() / expected.sum() - 1) < 0.005
+    numbers = [one.faces(scene.surface, scene.camera) for one in (engine, RasterEngine())]
+    assert (numbers[0] == numbers[1]).mean() > 0.995, (numbers[0] == numbers[1]).mean()
+    assert numbers[0].max() > 2**12
 """
 
 
