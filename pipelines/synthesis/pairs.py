@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from pipelines.synthesis.groups import Props, Recipe
 
 
+_COUNTS = ("train_groups", "validation_groups", "test_groups")
+# What says which groups and props there are, and nothing of how any of them is drawn: more groups leave the first ones
+# as they are.
+_CHOOSING = (*_COUNTS, "groups_per_shard", "backgrounds", "corpus_backgrounds")
+
+
 @dataclass(frozen=True)
 class PairsConfig:
     """How many groups of each split, their make-up, and how they are drawn.
@@ -62,7 +68,7 @@ class PairsConfig:
     body: str = DEFAULT
 
     def __post_init__(self) -> None:
-        for name in ("train_groups", "validation_groups", "test_groups", "corpus_backgrounds", "seed"):
+        for name in (*_COUNTS, "corpus_backgrounds", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)} is negative; give 0 or more")
         for name, least in (("identities", 2), ("frames", 1), ("groups_per_shard", 1), ("texture", 16)):
@@ -92,7 +98,9 @@ def run(context: Context) -> list[Row]:
         props.append({**about, "origin": origins.of_motion(motion)})
     payloads = list(_shards(workspace, config, folder, props))
     make_worker = functools.partial(_make_worker, workspace, config)
-    rows = context.map(make_worker, [(None, payload["path"], payload) for payload in payloads])
+    # A shard's name tells all that its content depends on.
+    items = [(None, payload["path"], payload) for payload in payloads]
+    rows = context.map(make_worker, items, uses_config=False)
     wanted = {payload["path"] for payload in payloads} | {picture["path"] for picture in behind}
     for place in (folder, f"{context.folder}/backgrounds"):
         for name in workspace.children(place):
@@ -153,6 +161,7 @@ def _shards(workspace: Workspace, config: PairsConfig, folder: str, props: list[
     recipe, library, by_id = _recipe(config), _library(workspace, props), {prop["id"]: prop for prop in props}
     counts = {"train": config.train_groups, "validation": config.validation_groups, "test": config.test_groups}
     body = body_content(config)
+    drawn = {name: value for name, value in dataclasses.asdict(config).items() if name not in _CHOOSING}
     for split, count in counts.items():
         for shard, first in enumerate(range(0, count, config.groups_per_shard)):
             last = min(first + config.groups_per_shard, count)
@@ -161,7 +170,7 @@ def _shards(workspace: Workspace, config: PairsConfig, folder: str, props: list[
                 chosen = choose(config.seed, split, index, recipe, library)
                 used |= {*chosen.pictures, chosen.motion.id if chosen.motion else ""} - {""}
             held = [by_id[name] for name in sorted(used)]
-            name = digest_of(dataclasses.asdict(config), body, held, first, last)[:12]
+            name = digest_of(drawn, body, held, first, last)[:12]
             path = f"{folder}/{split}-{shard:05d}-{name}.tar"
             yield {"split": split, "path": path, "first": first, "last": last, "props": held}
 
