@@ -344,13 +344,33 @@ def one_stage(session: Session, name: str, batch: str | None) -> None:
 
 @main.command()
 @click.option("--reference", type=click.Path(path_type=Path), required=True, help="Photo of the person to animate.")
-@click.option("--driving", type=click.Path(path_type=Path), required=True, help="Video of the person who moves.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The generated mp4.")
-@click.option("--overwrite", is_flag=True, help="Replace --out and its side-by-side where they exist; never an input.")
+@click.option("--driving", type=click.Path(path_type=Path), required=True, help="Video (or photo) of who moves.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The mp4; .png or .jpg if a photo drives.")
+@click.option("--overwrite", is_flag=True, help="Replace --out and what is beside it where they exist; never an input.")
 @click.option("--model", help="models:/x-unimotion@champion, models:/x-unimotion/3 or a folder; default: the champion.")
+@click.option("--crop", is_flag=True, help="Only the square around the person instead of the whole photo.")
+@click.option("--reference-person", type=click.IntRange(1), help="Who of several in the photo; default: the largest.")
+@click.option("--driving-person", type=click.IntRange(1), help="Who of several in the video; default: the largest.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise that it begins with.")
+@click.option(
+    "--steps", type=click.IntRange(1), help="Of the sampler, each as long as the first; default: the model's."
+)
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 20),
+    default=1.0,
+    show_default=True,
+    help="Scale of classifier-free guidance: above 1 the motion is followed more than the model itself would and may "
+    "look forced, below 1 less, down to the photo's own pose at 0. Any but 1 takes twice the time.",
+)
 @common_options
-def animate(session: Session, reference: Path, driving: Path, out: Path, overwrite: bool, model: str | None) -> None:
+def animate(
+    session: Session, reference: Path, driving: Path, out: Path, overwrite: bool, model: str | None, **wish: Any
+) -> None:
     """Animate the person in a photo with the motion of a person in a video; a side-by-side is written next to it.
+
+    The output is as large as the photo, and has the frames and the sound of the video. People are numbered from left to
+    right; where there are several, OUT.people.png shows their numbers. A killed command goes on where it was.
 
     \b
     Example: unimotion animate --reference photo.png --driving clip.mp4 --out out.mp4
@@ -358,14 +378,16 @@ def animate(session: Session, reference: Path, driving: Path, out: Path, overwri
     from pipelines.curation.clips import ClipsConfig
     from pipelines.curation.people import PeopleConfig
     from training.animate import animate as generate
+    from training.reel import Wish
 
     people, clips = session.params.section("people", PeopleConfig), session.params.section("clips", ClipsConfig)
+    asked, quiet = Wish(**wish), session.as_json
     session.workspace.prepare()
-    written = generate(session.workspace, reference, driving, out, model, people, clips, overwrite)
+    written = generate(session.workspace, reference, driving, out, model, people, clips, overwrite, asked, quiet)
     if session.as_json:
-        click.echo(
-            json.dumps({"video": str(written.video), "side_by_side": str(written.side_by_side), "model": written.model})
-        )
+        paths = {"video": written.video, "side_by_side": written.side_by_side, "people": written.people}
+        found = {name: path and str(path) for name, path in paths.items()}
+        click.echo(json.dumps({**found, "model": written.model, "frames": written.frames}))
     session.say(f"{written.video}\n{written.side_by_side}\nmade by {written.model}, {written.frames} frames")
 
 

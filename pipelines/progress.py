@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pipelines.errors import one_line
 
 Advance = Callable[[str, str | None], None]
+_EVERY_S = 10.0  # between two lines about one long work
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,47 @@ class Progress:
             self.say(f"{done}/{total} {label}: {outcome}")
 
         yield print_line
+
+    @contextmanager
+    def amount(self, what: str, total: float, unit: str) -> Iterator[Callable[[float], None]]:
+        """Give a function that is told how much of one long work is done; what is done at first counts as old.
+
+        On a terminal a bar, elsewhere a line every ten seconds; both tell how much time is left.
+        """
+        if self.quiet:
+            yield lambda _: None
+            return
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            form = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}, {remaining} left]"
+            with tqdm(total=total, desc=f"{self.name:<12} {what}", unit=unit, bar_format=form) as bar:
+
+                def move(done: float) -> None:
+                    if not bar.n:
+                        bar.initial = done
+                    bar.update(done - bar.n)
+
+                yield move
+            return
+        started = told = time.monotonic()
+        first: float | None = None
+
+        def print_line(done: float) -> None:
+            nonlocal told, first
+            now = time.monotonic()
+            first = done if first is None else first
+            if now - told >= _EVERY_S and done > first:
+                told = now
+                left = (now - started) * (total - done) / (done - first)
+                self.say(f"{what}: {done:.0f} of {total:.0f} {unit}, about {spoken(left)} left")
+
+        yield print_line
+
+
+def spoken(seconds: float) -> str:
+    """A time to wait: 40 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

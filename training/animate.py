@@ -1,27 +1,34 @@
 """`unimotion animate`: the person of a photo moves as the person of a video does."""
 
-import uuid
-from dataclasses import dataclass
+import json
+import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from pipelines.curation.clips import ClipsConfig
 from pipelines.curation.people import PeopleConfig
 from pipelines.errors import DataError, UsageError
-from pipelines.video import encode_mp4
-from pipelines.workspace import Workspace
+from pipelines.manifest import digest_of
+from pipelines.progress import Progress
+from pipelines.workspace import Workspace, file_sha256
 
-_PANEL = 256
+if TYPE_CHECKING:
+    from pipelines.curation.watch import Watcher
+    from training.painter import Painter
+    from training.reel import Outputs, Wish
+
+_VERSION = 1  # of what is made: only the same takes up what a killed command left
 
 
 @dataclass(frozen=True)
 class Written:
-    """model: where the weights came from."""
+    """model: where the weights came from. people: a picture of everybody with their numbers, where it was not said who
+    of several is meant. frames: of the video."""
 
     video: Path
     side_by_side: Path
+    people: Path | None
     model: str
     frames: int
 
@@ -35,61 +42,86 @@ def animate(
     people: PeopleConfig,
     clips: ClipsConfig,
     overwrite: bool = False,
+    wish: "Wish | None" = None,
+    quiet: bool = True,
 ) -> Written:
-    """Find both people, encode four tokens per driving frame, generate, and write the result and a side-by-side.
+    """Write the photo with its person moving as the driver does, and a side-by-side.
+
+    A killed one goes on where it was when it is called again with the same arguments.
 
     model: a registry URI or a folder; None for the champion, or the newest version while there is none.
     people, clips: how people were found and cut in the data. overwrite: whether outputs may replace other files.
     Raises: DataError where a file shows nobody, WorkError where there is no model, UsageError for a bad `out`.
     """
-    from pipelines.curation.watch import Watcher
+    from pipelines.curation.watch import Watcher, is_photo
     from training import tracking
-    from training.serving import Server
+    from training.export import load_animator
+    from training.painter import Painter
+    from training.reel import STILLS, Outputs, Wish
 
-    if out.suffix.lower() != ".mp4":
-        raise UsageError(f"--out {out}: must end in .mp4")
+    outputs, wish, progress = Outputs(out), wish or Wish(), Progress("animate", quiet)
+    if out.suffix.lower() != ".mp4" and not outputs.is_still:
+        raise UsageError(f"--out {out}: must end in .mp4, or where a photo drives in {', '.join(STILLS)}")
     for path in (reference, driving):
         if not path.is_file():
             raise DataError(f"{path}: no such file; correct the path")
-    beside = out.with_name(f"{out.stem}.side-by-side.mp4")
-    for path in (out, beside):
-        _check_output(path, (reference, driving), overwrite)
+    _check_outputs(outputs, (reference, driving), overwrite)
+    if outputs.is_still and not is_photo(driving):
+        raise UsageError(f"--out {out}: must end in .mp4, since a video drives")
     source = model or tracking.best_version(workspace)
     folder = Path(source) if Path(source).is_dir() else tracking.model_folder(workspace, source)
-    server = Server(folder)
+    painter = Painter(load_animator(folder))
     watcher = Watcher(workspace, people, clips)
-    still, moving = watcher.photo(reference), watcher.video(driving)
-    made = server.generate(still.frames[0], still.keypoints, moving.frames, moving.keypoints)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for path, frames in ((out, made), (beside, _side_by_side(still.frames[0], moving.frames, made))):
-        partial = path.with_name(f".part-{uuid.uuid4().hex}.mp4")
-        partial.write_bytes(encode_mp4(frames, moving.fps))
-        partial.replace(path)
-    return Written(out, beside, source, len(made))
+    beside = Workspace(str(out.parent))
+    frames = 0
+    with beside.exclusive(outputs.parts.name, lambda: progress.say(f"{out}: another command makes it; waiting")):
+        try:
+            _check_outputs(outputs, (reference, driving), overwrite)
+            weights = [file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()]
+            about = [weights, asdict(people), asdict(clips)]
+            frames = make(painter, watcher, reference, driving, outputs, wish, about, progress)
+        finally:
+            # What was stopped stays where there is something to go on from.
+            if frames or not any(path.is_file() for path in outputs.parts.glob("*/*")):
+                shutil.rmtree(outputs.parts, ignore_errors=True)
+    numbers = outputs.people if outputs.people.exists() else None
+    return Written(out, outputs.side_by_side, numbers, source, frames)
 
 
-def _check_output(path: Path, inputs: tuple[Path, ...], overwrite: bool) -> None:
+def make(
+    painter: "Painter",
+    watcher: "Watcher",
+    reference: Path,
+    driving: Path,
+    outputs: "Outputs",
+    wish: "Wish",
+    about: object,
+    progress: Progress,
+) -> int:
+    """What `animate` does when all is checked; gives the number of frames. about: JSON of what else decides on the
+    result."""
+    from training.reel import Reel
+
+    inputs = [file_sha256(reference), file_sha256(driving), outputs.video.suffix.lower()]
+    digest = digest_of(str(_VERSION), json.dumps([inputs, asdict(wish), about], sort_keys=True))
+    for other in outputs.parts.glob("*"):
+        if other.is_dir() and other.name != digest:
+            shutil.rmtree(other, ignore_errors=True)
+    parts = Workspace(str(outputs.parts / digest))
+    return Reel(painter, watcher, outputs, parts, wish, progress).make(reference, driving)
+
+
+def _check_outputs(outputs: "Outputs", inputs: tuple[Path, ...], overwrite: bool) -> None:
     """Raises: UsageError where something would be lost."""
-    if not path.exists():
-        return
-    for given in inputs:
-        if path.samefile(given):
-            raise UsageError(f"--out {path}: is the same file as {given}; choose another name")
-    if path.is_dir():
-        raise UsageError(f"--out {path}: is a folder; choose another name")
-    if not overwrite:
-        raise UsageError(f"--out {path}: exists already; choose another name, or add --overwrite")
+    from training.reel import is_ours
 
-
-def _side_by_side(
-    reference: NDArray[np.uint8], driving: NDArray[np.uint8], made: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Reference, driving frame and output in panels of one size: (T, P, 3 P, 3)."""
-    import cv2
-
-    def panel(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        scaled: NDArray[np.uint8] = cv2.resize(image, (_PANEL, _PANEL), interpolation=cv2.INTER_CUBIC)
-        return scaled
-
-    still = panel(reference)
-    return np.stack([np.concatenate([still, panel(a), panel(b)], 1) for a, b in zip(driving, made, strict=True)])
+    for path in (outputs.video, outputs.side_by_side, outputs.people):
+        if not path.exists():
+            continue
+        for given in inputs:
+            if path.samefile(given):
+                raise UsageError(f"--out {outputs.video}: is the same file as {given}; choose another name")
+        if path.is_dir():
+            raise UsageError(f"--out {path}: is a folder; choose another name")
+        if not overwrite and not (path == outputs.people and is_ours(path)):
+            raise UsageError(f"--out {path}: exists already; choose another name, or add --overwrite")

@@ -152,16 +152,23 @@ def driver_of(
     return Driver(first, torch.from_numpy(place), *others, *numbers)
 
 
+def course_of(keypoints: NDArray[np.float32], aspect: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `driver_of` has to know of a whole driving video: persons (T, 4) and place (T, 2).
+
+    The reference counts as taken where the person is on the whole. keypoints: (T, 88, 3). aspect: width / height.
+    """
+    persons = np.tile(person_box(keypoints, aspect), (len(keypoints), 1))
+    heads = head_path(keypoints)
+    return persons, places(heads, heads.mean(0), persons)
+
+
 def prepare_driver(frames: NDArray[np.uint8], keypoints: NDArray[np.float32], config: ModelConfig) -> Driver:
     """The encoders' input for a whole driving video, as in training but without augmentation or batch axis.
 
-    The reference counts as taken where the person is on the whole.
-
     frames: (T, H, W, 3) RGB. keypoints: (T, 88, 3) in the schema of `pipelines.keypoints`.
     """
-    persons = np.tile(person_box(keypoints, frames.shape[2] / frames.shape[1]), (len(frames), 1))
-    heads = head_path(keypoints)
-    return driver_of(frames, keypoints, persons, places(heads, heads.mean(0), persons), config).plain()
+    persons, place = course_of(keypoints, frames.shape[2] / frames.shape[1])
+    return driver_of(frames, keypoints, persons, place, config).plain()
 
 
 def relative_box(box: NDArray[np.float32], person: NDArray[np.float32]) -> NDArray[np.float32]:

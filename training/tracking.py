@@ -7,6 +7,7 @@ again by the stage's fingerprint, so that doing it twice is doing it once.
 import logging
 import os
 import statistics
+import time
 import urllib.parse
 import uuid
 import warnings
@@ -31,7 +32,10 @@ CHAMPION = "champion"
 _EXPERIMENT = "x-unimotion"
 _FINGERPRINT = "unimotion.fingerprint"
 _MOST_METRICS, _MOST_PARAMS = 1000, 100  # what MLflow takes in one call
-_REQUIREMENTS = ("torch", "diffusers", "safetensors", "numpy", "opencv-python-headless", "av", "pydantic")
+_REQUIREMENTS = (
+    *("torch", "diffusers", "safetensors", "numpy", "opencv-python-headless", "av", "pydantic"),
+    *("ai-edge-litert", "scipy", "pillow", "fsspec", "filelock", "pyyaml", "tqdm"),
+)
 
 
 def tracking_uri(workspace: Workspace) -> str:
@@ -189,9 +193,14 @@ def finish_run(
 
 
 def log_evaluation(workspace: Workspace, run_id: str, metrics: Mapping[str, float]) -> None:
+    """Log what was measured as `test.…`; of the same run's evaluations the latest counts."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    entries = [Metric(f"test.{key}", value, now, 0) for key, value in metrics.items()]
     client = _client(workspace)
-    for key, value in metrics.items():
-        client.log_metric(run_id, f"test.{key}", value)
+    for first in range(0, len(entries), _MOST_METRICS):
+        client.log_batch(run_id, metrics=entries[first : first + _MOST_METRICS])
 
 
 def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, tags: Mapping[str, str]) -> str:
@@ -232,10 +241,8 @@ def _signature() -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    names = ("reference", "reference_keypoints", "driving", "driving_keypoints")
-    return ModelSignature(
-        Schema([ColSpec(DataType.binary, name) for name in names]), Schema([ColSpec(DataType.binary, "video")])
-    )
+    taken, given = (("reference", "driving"), ("video",))
+    return ModelSignature(*(Schema([ColSpec(DataType.binary, name) for name in names]) for names in (taken, given)))
 
 
 def promote(workspace: Workspace, version: str) -> None:
@@ -325,19 +332,24 @@ def best_version(workspace: Workspace) -> str:
 def model_folder(workspace: Workspace, uri: str) -> Path:
     """A local model folder (see `training.export`) of `models:/x-unimotion@champion` or `models:/x-unimotion/3`.
 
-    Raises: WorkError where there is no such version.
+    Raises: WorkError where there is no such version, or its files are gone.
     """
     import mlflow
 
     _client(workspace)
     try:
         local = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except OSError as error:
+        raise WorkError(f"{uri}: its files are not where the registry has them ({error}); register it again") from error
     except mlflow.MlflowException as error:
         raise WorkError(
             f"{uri}: is not in the registry of {tracking_uri(workspace)}; run `unimotion register` and "
             "`unimotion evaluate`, or name a version or a folder"
         ) from error
-    return next(path.parent for path in sorted(local.rglob("config.json")))
+    folders = [path.parent for path in sorted(local.rglob("config.json"))]
+    if not folders:
+        raise WorkError(f"{uri}: has no config.json among its files; register the model again")
+    return folders[0]
 
 
 def serve() -> None:
@@ -345,8 +357,8 @@ def serve() -> None:
     import mlflow
 
     class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-        """One row per video: `reference` (PNG or JPEG), `driving` (mp4) and the keypoints of both as `.npy` bytes, in
-        the schema of `pipelines.keypoints`; gives `video`, an mp4."""
+        """One row per video: the bytes of `reference` (PNG or JPEG) and `driving` (a video, or a photo); gives `video`,
+        an mp4. In JSON all bytes are base64."""
 
         def load_context(self, context: Any) -> None:
             from training.serving import Server

@@ -56,11 +56,11 @@ class Looker:
         """Raises: DataError where the file is no photo."""
         people = tuple(self._everybody(read_photo(path)))
         try:
-            watched = self._watcher.photo(path)
+            watched, _ = self._watcher.photo(path)
         except DataError:
             return Seen(people)
-        corner = watched.corners[0].astype(np.float64)
-        points = watched.keypoints[0].copy()
+        corner = watched.corner.astype(np.float64)
+        points = watched.keypoints.copy()
         known = points[:, 2] > 0
         points[known, :2] = points[known, :2] * watched.side + corner
         return Seen(people, points, np.concatenate([corner, corner + watched.side]))

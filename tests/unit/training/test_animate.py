@@ -3,13 +3,16 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pipelines.curation.clips import ClipsConfig
 from pipelines.curation.people import PeopleConfig
 from pipelines.errors import DataError, UsageError, WorkError
 from pipelines.workspace import Workspace
 from training.animate import animate
+from training.reel import write_image
 
 
 @pytest.fixture
@@ -82,3 +85,23 @@ def test_a_folder_is_not_replaced(files: Path) -> None:
 def test_what_is_not_there_cannot_be_animated(files: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         attempt(files, files / "new.mp4", "gone.mp4")
+
+
+def test_a_still_is_made_only_of_a_still(files: Path) -> None:
+    with pytest.raises(UsageError, match=r"new\.png: must end in \.mp4, since a video drives$"):
+        attempt(files, files / "new.png")
+    with pytest.raises(UsageError, match=r"new\.gif: must end in \.mp4, or where a photo drives in \.png, \.jpg"):
+        attempt(files, files / "new.gif")
+    Image.new("RGB", (8, 8)).save(files / "pose.png")
+    with pytest.raises(WorkError, match="holds no x-unimotion yet"):
+        attempt(files, files / "new.jpg", "pose.png")
+
+
+def test_numbers_of_people_that_somebody_else_drew_stay(files: Path) -> None:
+    Image.new("RGB", (8, 8)).save(files / "new.people.png")
+    with pytest.raises(UsageError, match=r"new\.people\.png: exists already"):
+        attempt(files, files / "new.mp4")
+    # What an earlier command drew may be drawn again: whoever was told to choose a number chooses it now.
+    write_image(Workspace(str(files)), files / "new.people.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(WorkError, match="holds no x-unimotion yet"):
+        attempt(files, files / "new.mp4")
