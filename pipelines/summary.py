@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines import manifest as manifests
-from pipelines.evaluation.gate import PICTURE_METRICS
+from pipelines.evaluation.gate import GUARDS
 from pipelines.manifest import Manifest, Status, digest_of
 from pipelines.stage import Result, Stage, folder_of, seconds_of
 from pipelines.workspace import Workspace
@@ -64,8 +64,10 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
         lines.append(f"champion    {champion}")
     if evaluation := summary.get("evaluation"):
         for method, means in evaluation["metrics"].items():
-            values = "  ".join(f"{name} {means[name]:.3f}" for name in PICTURE_METRICS if name in means)
+            values = "  ".join(f"{one.metric} {means[one.metric]:.3f}" for one in GUARDS if one.metric in means)
             lines.append(f"{method:<12}{values}" if len(method) < 12 else f"{method}  {values}")
+        if trouble := evaluation["champion_trouble"]:
+            lines.append(f"champion    {trouble}")
         reasons = "; ".join(evaluation["reasons"])
         lines.append(f"gate        {evaluation['gate']}" + (f": {reasons}" if reasons else ""))
     usual = workspace == Workspace("workspace")

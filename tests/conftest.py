@@ -32,6 +32,24 @@ def workspace(tmp_path: Path) -> Workspace:
     return made
 
 
+@pytest.fixture(scope="session")
+def judging_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `models` with all networks that judge pictures: large, so that workspaces of tests link to it."""
+    from pipelines.evaluation.seen.judges import Judges
+
+    made = Workspace(str(tmp_path_factory.mktemp("judging")))
+    made.prepare()
+    Judges.open(made)
+    return made.local_root / "models"
+
+
+@pytest.fixture
+def judging(workspace: Workspace, judging_models: Path) -> Workspace:
+    """A workspace that can judge pictures without a download."""
+    (workspace.local_root / "models").symlink_to(judging_models)
+    return workspace
+
+
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Mount a small file system; only root may."""

@@ -1,29 +1,31 @@
-"""The `evaluation` stage: test pairs whose truth is known, against copying the reference; then the gate."""
+"""The `evaluation` stage: what is seen on test pairs whose truth is known, beside copying the reference, the champion
+and the truth itself; then the gate.
+"""
 
 import dataclasses
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipelines.engine import Worker
 from pipelines.errors import WorkError
-from pipelines.evaluation import gate, metrics
-from pipelines.evaluation.baselines import copy_reference
+from pipelines.evaluation import figures, gate
 from pipelines.evaluation.gate import GateConfig, Verdict
-from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.evaluation.statistics import ALL_FRAMINGS, paired_differences
+from pipelines.manifest import Manifest, Row, Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
-    from training.records import Record
+    from training.rival import Rival
 
 GATE = "gate.json"  # in the stage's folder: the verdict on the model
+_GATE_PATH = f"evaluation/{GATE}"
 _GRIDS = "evaluation/grids"
 _GRID_FRAMES = 4
 _GRID_SCALE = 2
@@ -32,12 +34,13 @@ _CACHE_BYTES = 2**26
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """groups: the most test groups to use; in each, every identity drives the next one.
+    """groups: the most test groups to use; in each, every identity drives the next one. 12 groups of three pairs of
+    three frames take the judges less than two minutes of a core.
 
     steps (None: the model's own), guidance_scale: of the sampler. gate: see `GateConfig`.
     """
 
-    groups: int = 64
+    groups: int = 12
     steps: int | None = None
     guidance_scale: float = 1.0
     seed: int = 0
@@ -45,31 +48,78 @@ class EvaluationConfig:
 
 
 def _run(context: Context) -> list[Row]:
+    config: EvaluationConfig = context.config
     models = context.inputs["model"].rows()
-    rows = _compared(context, models[0]) if models else []
-    shown = {row["grid_path"] for row in rows if row["status"] == Status.KEPT}
-    for name in context.workspace.children(_GRIDS):
-        # What no row names must go: its pair may follow a video that was withdrawn.
-        if f"{_GRIDS}/{name}" not in shown:
-            context.workspace.remove(f"{_GRIDS}/{name}")
-    verdict = gate.judge([row for row in rows if row["status"] == Status.KEPT], context.config.gate)
-    judged = dataclasses.asdict(verdict)
+    rows: list[Row] = []
+    about: Row = {}
     if models:
-        judged |= {"version": _registered(context.workspace)["version"]}
-    with context.workspace.publish(f"evaluation/{GATE}") as path:
-        path.write_text(json.dumps(judged, indent=1, sort_keys=True))
+        from training.rival import brought
+
+        registered = _side(context.workspace, "model/registered.json")
+        version = _to_beat(context, registered["version"])
+        with brought(context.workspace, version) as rival:
+            rows = _compared(context, models[0], rival)
+        trouble = rival.trouble if rival else None
+        about = {"version": registered["version"], "champion": version, "champion_trouble": trouble}
+    _sweep(context.workspace, rows)
+    judged = [row for row in rows if row["status"] == Status.KEPT]
+    verdict = gate.judge(judged, config.gate)
+    about |= {
+        "fingerprint": context.fingerprint,
+        "passed": verdict.passed,
+        "reasons": verdict.reasons,
+        "samples": verdict.samples,
+        "means": figures.means(judged),
+        "differences": _differences(judged, config.gate.seed),
+    }
+    with context.workspace.publish(_GATE_PATH) as path:
+        path.write_text(json.dumps(about, indent=1, sort_keys=True))
     if models:
-        _record(context, models[0], verdict)
+        _record(context, models[0], registered, verdict, about)
     return rows
 
 
-def _registered(workspace: Workspace) -> Row:
-    """What the stage `model` wrote of the version that is judged."""
-    about: Row = json.loads(workspace.local("model/registered.json").read_text())
-    return about
+def _side(workspace: Workspace, relative: str) -> Row:
+    found: Row = json.loads(workspace.local(relative).read_text())
+    return found
 
 
-def _compared(context: Context, model: Row) -> list[Row]:
+def _to_beat(context: Context, version: str) -> str | None:
+    """Number of the version that this one has to beat: the champion, unless that is this one itself.
+
+    A run that was cut off after it had made this version the champion goes on against whom it was compared with.
+    """
+    from training import tracking
+
+    champion = tracking.champion(context.workspace)
+    if champion != version:
+        return champion
+    told = _side(context.workspace, _GATE_PATH) if context.workspace.exists(_GATE_PATH) else {}
+    if told.get("fingerprint") != context.fingerprint:
+        return None
+    before: str | None = told["champion"]
+    return before
+
+
+def _outdated(workspace: Workspace, found: Manifest) -> bool:
+    """Whether another version has become the champion than the one that was compared with; the judged one is none."""
+    if not found.counts.total or not workspace.exists(_GATE_PATH):
+        return False
+    from training import tracking
+
+    told = _side(workspace, _GATE_PATH)
+    return tracking.champion(workspace) not in (told.get("champion"), told.get("version"))
+
+
+def _sweep(workspace: Workspace, rows: Sequence[Row]) -> None:
+    """Delete the pictures that no row names: their pair may follow a video that was withdrawn."""
+    shown = {row["grid_path"] for row in rows if row["status"] == Status.KEPT}
+    for name in workspace.children(_GRIDS):
+        if f"{_GRIDS}/{name}" not in shown:
+            workspace.remove(f"{_GRIDS}/{name}")
+
+
+def _compared(context: Context, model: Row, rival: "Rival | None") -> list[Row]:
     from pipelines.shards.read import ShardIndex
 
     config: EvaluationConfig = context.config
@@ -78,22 +128,40 @@ def _compared(context: Context, model: Row) -> list[Row]:
         raise WorkError(
             "evaluation: the shards have no test pairs; raise the number of pairs and run `unimotion pairs`"
         )
+    folders = {gate.MODEL: model["export_path"]}
+    if rival is not None and rival.trouble is not None:
+        context.progress.say(rival.trouble)
+    elif rival is not None:
+        folders[gate.CHAMPION] = rival.folder
     payloads: Iterator[tuple[str | None, str, Row]] = (
-        (model["id"], f"{ref.id} {i}", {"sample": ref.id, "driver": i, "model": model["id"], "shard": ref.shard})
+        (
+            model["id"],
+            ref.id,
+            {"group": ref.id, "shard": ref.shard, "model": model["id"], "champion": rival and rival.digest},
+        )
         for ref in refs[: config.groups]
-        for i in range(len(ref.meta["identities"]))
     )
-    return context.map(functools.partial(_make_worker, context.workspace, model["export_path"], config), payloads)
+    return context.map(functools.partial(_make_worker, context.workspace, folders, config), payloads)
 
 
-def _record(context: Context, model: Row, verdict: Verdict) -> None:
+def _differences(rows: Sequence[Row], seed: int) -> dict[str, dict[str, dict[str, Any]]]:
+    """Method -> figure -> the model's less that method's, where both were measured."""
+    ours = [row for row in rows if row["method"] == gate.MODEL]
+    names = [figure.key for figure in figures.FIGURES]
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for method in (gate.BASELINE, gate.CHAMPION):
+        theirs = [row for row in rows if row["method"] == method]
+        for one in paired_differences(ours, theirs, names, seed):
+            if one.framing == ALL_FRAMINGS:
+                found.setdefault(method, {})[one.metric] = dataclasses.asdict(one)
+    return found
+
+
+def _record(context: Context, model: Row, registered: Row, verdict: Verdict, about: Row) -> None:
     """Log the verdict with the model's run, and make a model that passed the champion."""
     from training import tracking
 
-    registered = _registered(context.workspace)
-    flat = {
-        f"{method}.{name}": value for method, found in verdict.means.items() for name, value in sorted(found.items())
-    }
+    flat = {f"{method}.{name}": value for method, found in about["means"].items() for name, value in found.items()}
     tracking.log_evaluation(context.workspace, registered["mlflow_run_id"], flat | {"gate": float(verdict.passed)})
     if not verdict.passed:
         context.progress.say(f"gate closed: {'; '.join(verdict.reasons)}")
@@ -104,115 +172,66 @@ def _record(context: Context, model: Row, verdict: Verdict) -> None:
         context.progress.say(f"gate passed: version {registered['version']} is the champion")
 
 
-def _make_worker(workspace: Workspace, export_path: str, config: EvaluationConfig) -> Worker:
+def _make_worker(workspace: Workspace, folders: dict[str, str], config: EvaluationConfig) -> Worker:
+    """folders: of models in the workspace, by method."""
+    import torch
+
+    from pipelines.evaluation.seen.judges import Judges
     from pipelines.shards.read import Reader, ShardIndex
+    from training.compare import Player, compare, pixels, token_shares
     from training.export import load_animator, local_model
     from training.records import Records
 
-    animator = load_animator(local_model(workspace, export_path))
-    records = Records(Reader(workspace), animator.config, _CACHE_BYTES)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    judges = Judges.open(workspace, device)
+    players, records = {}, {}
+    for method, folder in folders.items():
+        players[method] = Player(load_animator(local_model(workspace, folder)), device)
+        # Each at the size of its own network.
+        records[method] = Records(Reader(workspace), players[method].animator.config, _CACHE_BYTES)
     refs = {ref.id: ref for ref in ShardIndex.load(workspace, "test").samples}
 
     def work(payload: Row) -> list[Row]:
-        ref = refs[payload["sample"]]
-        frames = range(int(ref.meta["frames"]))
-        driver = records.get(ref, payload["driver"], frames)
-        target = records.get(ref, (payload["driver"] + 1) % len(ref.meta["identities"]), frames)
-        made, found = compare(animator, driver, target, config)
-        *truth, reference = _pixels(target.frames)
-        grid = f"{_GRIDS}/{digest_of(payload)[:16]}.jpg"
-        _write_grid(workspace, grid, reference, _pixels(driver.frames[:-1]), made, np.stack(truth))
-        return [
-            {
-                "id": digest_of(payload, method),
-                "parent_id": payload["model"],
-                "status": Status.KEPT,
-                "sample": ref.id,
-                "method": method,
-                "frames": len(truth),
-                **measures,
-                "grid_path": grid,
+        ref = refs[payload["group"]]
+        count, frames = len(ref.meta["identities"]), range(int(ref.meta["frames"]))
+        people = {method: [kept.get(ref, place, frames) for place in range(count)] for method, kept in records.items()}
+        tokens = {method: [player.tokens(one) for one in people[method]] for method, player in players.items()}
+        shares = {method: token_shares(tokens[method], people[method]) for method in players}
+        rows = []
+        for driver in range(count):
+            target = (driver + 1) % count
+            outputs = {
+                method: player.pictures(tokens[method][driver], people[method][target], config)
+                for method, player in players.items()
             }
-            for method, measures in found.items()
-        ]
+            driving, true = (people[gate.MODEL][place].frames for place in (driver, target))
+            *truth, reference = pixels(true)
+            sample = f"{ref.id}.{target}"
+            grid = f"{_GRIDS}/{digest_of(payload, sample)[:16]}.jpg"
+            _write_grid(workspace, grid, reference, pixels(driving[:-1]), outputs[gate.MODEL], np.stack(truth))
+            for method, measured in compare(outputs, people[gate.MODEL][target], judges).items():
+                rows.append(
+                    {
+                        "id": digest_of(payload, sample, method),
+                        "parent_id": payload["model"],
+                        "status": Status.KEPT,
+                        "sample": sample,
+                        "group": ref.id,
+                        "framing": ref.meta["framing"],
+                        "method": method,
+                        "frames": len(truth),
+                        **measured,
+                        **shares.get(method, {}),
+                        "grid_path": grid,
+                    }
+                )
+        return rows
 
     return work
 
 
-def compare(
-    animator: Any, driver: "Record", target: "Record", config: EvaluationConfig
-) -> tuple[NDArray[np.uint8], dict[str, dict[str, float | None]]]:
-    """One person of a group animates another. driver, target: all T frames, the last of which is the reference.
-
-    Returns the frames (T - 1, S, S, 3), and by method (the model, and repeating the reference) the means over frames
-    of the measures; None for what cannot be measured. The model's pose_head_error is that of the places which D_h
-    gives, not of what its picture shows; that of the reference is of its true points.
-    """
-    made, points = _generate(animator, driver, target, config)
-    truth, reference = _pixels(target.frames[:-1]), _pixels(target.frames[-1:])[0]
-    outputs = {gate.MODEL: made, gate.BASELINE: copy_reference(reference, len(truth))}
-    joints = {gate.MODEL: points, gate.BASELINE: target.keypoints[-1:, :, :2].expand(len(truth), -1, -1).numpy()}
-    mask = target.mask[:-1].numpy() > 127 if target.mask is not None else None
-    keypoints = target.keypoints[:-1].numpy()
-    return made, {method: _measure(image, truth, mask, joints[method], keypoints) for method, image in outputs.items()}
-
-
-def _generate(
-    animator: Any, driver: "Record", target: "Record", config: EvaluationConfig
-) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-    """Frames (T - 1, S, S, 3) of the target's person, and where D_h places its points (None without D_h)."""
-    import torch
-
-    from training.fields import stack
-    from training.inputs import to_float, to_pixels
-    from training.model.points import expected_places
-
-    def tokens(record: "Record") -> Any:
-        return animator.encode(stack([record.driver]).plain())
-
-    generator = torch.Generator().manual_seed(config.seed)
-    with torch.no_grad():
-        motion = tokens(driver).at(torch.arange(len(driver.frames) - 1))
-        negative = tokens(target).at(torch.tensor([-1])) if config.guidance_scale != 1 else None
-        reference = to_float(target.frames[-1:])
-        frames = animator.generate(reference, motion, config.steps, config.guidance_scale, generator, negative)
-        points = None
-        if animator.heads is not None:
-            guidance = animator.guide(reference, motion)
-            logits = animator.heads.heatmaps(guidance.features, guidance.points)
-            points = expected_places(logits)[0].numpy()
-    return _pixels(to_pixels(frames[0])), points
-
-
-def _pixels(frames: Any) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = frames.permute(0, 2, 3, 1).numpy()
-    return pixels
-
-
-def _measure(
-    image: NDArray[np.uint8],
-    truth: NDArray[np.uint8],
-    mask: NDArray[np.bool_] | None,
-    points: NDArray[np.float32] | None,
-    keypoints: NDArray[np.float32],
-) -> dict[str, float | None]:
-    """Means over frames; None for what cannot be measured."""
-    per_frame = {
-        "psnr": [metrics.psnr(a, b) for a, b in zip(image, truth, strict=True)],
-        "ssim": [metrics.ssim(a, b) for a, b in zip(image, truth, strict=True)],
-        "pose_head_error": []
-        if points is None
-        else [metrics.joint_error(p, k, truth.shape[1]) for p, k in zip(points, keypoints, strict=True)],
-        "foreground_psnr": []
-        if mask is None
-        else [metrics.psnr(a, b, m) for a, b, m in zip(image, truth, mask, strict=True)],
-    }
-    finite = {name: [value for value in values if np.isfinite(value)] for name, values in per_frame.items()}
-    return {name: float(np.mean(values)) if values else None for name, values in finite.items()}
-
-
-def _write_grid(workspace: Workspace, relative: str, reference: NDArray[np.uint8], *columns: NDArray[np.uint8]) -> None:
-    """A picture for people, one row per frame: reference, driving frame, output, truth."""
+def _write_grid(workspace: Workspace, relative: str, reference: Any, *columns: Any) -> None:
+    """A picture for people, one row per frame: reference (S, S, 3); driving frame, output and truth (T, S, S, 3)."""
     import simplejpeg
 
     shown = np.linspace(0, len(columns[0]) - 1, min(_GRID_FRAMES, len(columns[0]))).astype(int)
@@ -227,17 +246,17 @@ STAGE = Stage(
     config=EvaluationConfig,
     schema=schema_of(
         sample=pa.string(),
+        group=pa.string(),
+        framing=pa.string(),
         method=pa.string(),
         frames=pa.int64(),
-        psnr=pa.float64(),
-        foreground_psnr=pa.float64(),
-        ssim=pa.float64(),
-        pose_head_error=pa.float64(),
+        **dict.fromkeys(figures.COLUMNS, pa.float64()),
         grid_path=pa.string(),
     ),
     run=_run,
     needs=("model", "shards"),
-    version=2,
+    version=3,
     covers="model",
+    outdated=_outdated,
     beside=(GATE,),
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
@@ -52,13 +53,25 @@ def weight_shapes(folder: Path) -> dict[str, list[int]]:
 
 def load_weights(animator: Animator, folder: Path) -> None:
     """Raises: WorkError where a folder does not hold exactly the trained weights of an animator."""
+    _check_weights(animator, folder)
+    with _no_model(folder):
+        animator.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+
+
+def _check_weights(animator: Animator, folder: Path) -> None:
     found = weight_shapes(folder)
     # Frozen pretrained weights are not ours and are loaded from their own folder.
     wanted = {name: list(parameter.shape) for name, parameter in trainable(animator).items()}
     if different := sorted(name for name in found | wanted if found.get(name) != wanted.get(name)):
         raise WorkError(f"{folder}: has other weights than its config says ({different[0]}); train it again")
-    with _no_model(folder):
-        animator.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+
+
+def check_model(folder: Path) -> None:
+    """Whether `load_animator` takes a folder, without loading it. Raises: as that does."""
+    config = read_config(folder)
+    with _no_model(folder), torch.device("meta"):
+        animator = Animator(config, weights=False)
+    _check_weights(animator, folder)
 
 
 def load_animator(folder: Path) -> Animator:

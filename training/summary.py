@@ -33,7 +33,10 @@ def summarize(workspace: Workspace) -> dict[str, Any]:
             "reasons": verdict["reasons"],
             "version": verdict["version"],
             "samples": verdict["samples"],
+            "champion": verdict["champion"],
+            "champion_trouble": verdict["champion_trouble"],
             "metrics": verdict["means"],
+            "differences": verdict["differences"],
         }
     return summary
 

@@ -63,12 +63,13 @@ def no_withdrawn_video(foundry: Foundry) -> AssetCheckResult:
 
 @asset_check(asset=AssetKey("evaluation"))
 def metric_gate(foundry: Foundry) -> AssetCheckResult:
-    """Whether the model is better than copying the reference by the margins of the gate; a warning where it is not."""
+    """Whether the pictures are surely better than copying the reference and the champion; a warning where not."""
     verdict = json.loads(foundry.workspace.local("evaluation/gate.json").read_text())
+    told = ("reasons", "samples", "champion", "champion_trouble", "means", "differences")
     return AssetCheckResult(
         passed=verdict["passed"],
         severity=AssetCheckSeverity.WARN,
-        metadata={"reasons": verdict["reasons"], "samples": verdict["samples"], "means": verdict["means"]},
+        metadata={name: verdict.get(name) for name in told},
     )
 
 

@@ -12,20 +12,25 @@ import numpy as np
 
 from infra.bench.groups import write_groups
 from infra.bench.results import Result
+from pipelines.evaluation.baselines import TRUTH
+from pipelines.evaluation.figures import means
 from pipelines.evaluation.gate import BASELINE, MODEL
+from pipelines.evaluation.metrics import psnr
+from pipelines.evaluation.seen.judges import Judges, Pictures
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
 from training import checkpoint
+from training.compare import Player, compare, pixels
 from training.config import Phase, Preset
-from training.evaluate import EvaluationConfig, compare
+from training.evaluate import EvaluationConfig
 from training.history import read_history
 from training.launch import launch
 from training.loop import Job
 from training.model.animator import Animator
 from training.presets import PRESETS
-from training.records import Records
+from training.records import Record, Records
 
-_GROUPS = {"train": 1536, "validation": 16, "test": 64}
+_GROUPS = {"train": 1536, "validation": 16, "test": 24}
 _DEMO = PRESETS["demo"]
 _BY_HEART = replace(
     _DEMO,
@@ -43,25 +48,31 @@ def run() -> Iterator[Result]:
         seconds = sum(row["seconds"] for row in read_history(workspace, "train/demo"))
         refs = ShardIndex.load(workspace, "test").samples
         pairs = [(ref, (i, (i + 1) % 3)) for ref in refs for i in range(3)]
-        found = _measured(workspace, "train/demo", _DEMO, pairs)
+        found = _judged(workspace, "train/demo", _DEMO, pairs)
         how = f"demo, {_DEMO.steps} steps, {_GROUPS['train']} groups; {len(pairs)} held-out pairs of all framings"
-        gain = found[MODEL]["foreground_psnr"] - found[BASELINE]["foreground_psnr"]
+        ours, copied, floor = found[MODEL], found[BASELINE], found[TRUTH]
         yield Result(
-            "learning.foreground_gain",
-            gain,
-            "dB",
-            f"repeating the reference ({how}), PSNR of the person",
-            "higher",
-            3.0,
+            "learning.lpips_vgg",
+            ours["lpips_vgg"] / copied["lpips_vgg"],
+            "x",
+            f"repeating the reference, {copied['lpips_vgg']:.3f} ({how})",
+            "lower",
         )
         yield Result(
-            "learning.pose_head_error",
-            found[MODEL]["pose_head_error"],
-            "px",
-            f"the truth, as the model's own pose head places joints, not its picture, at 64 px; the reference's are "
-            f"{found[BASELINE]['pose_head_error']:.1f} px off ({how})",
+            "learning.silhouette_iou",
+            ours["silhouette_iou"],
+            "",
+            f"the true silhouette; repeating the reference has {copied['silhouette_iou']:.2f}, the truth as it is seen "
+            f"{floor['silhouette_iou']:.2f} ({how})",
+            "higher",
+        )
+        yield Result(
+            "learning.body_px",
+            ours["body_px"] / floor["body_px"],
+            "x",
+            f"the body's points as they are read in the truth, {floor['body_px']:.1f} px off; repeating the reference: "
+            f"{copied['body_px']:.1f} px ({how})",
             "lower",
-            2.8,
         )
         yield Result("learning.seconds", seconds, "s", "ten minutes of two cores", "lower", 600.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -70,10 +81,13 @@ def run() -> Iterator[Result]:
         launch(Job(folder, "train/heart", _BY_HEART, 0, 1, None), workers=2, max_failures=0, address=None)
         refs = ShardIndex.load(workspace, "train").samples
         pairs = [(ref, (a, b)) for ref in refs for a, b in permutations(range(3), 2)]
-        found = _measured(workspace, "train/heart", _BY_HEART, pairs)
+        decibels: list[float] = []
+        for made, target in _made(workspace, "train/heart", _BY_HEART, pairs):
+            truth = pixels(target.frames[:-1])
+            decibels.append(float(np.mean([psnr(one, true) for one, true in zip(made, truth, strict=True)])))
         yield Result(
             "learning.by_heart",
-            found[MODEL]["psnr"],
+            float(np.mean(decibels)),
             "dB",
             f"the truth, all {len(pairs)} pairs of 8 groups after {_BY_HEART.steps} steps",
             "higher",
@@ -81,24 +95,27 @@ def run() -> Iterator[Result]:
         )
 
 
-def _measured(
+def _made(
     workspace: Workspace, run: str, preset: Preset, pairs: list[tuple[SampleRef, tuple[int, int]]]
-) -> dict[str, dict[str, float]]:
-    """By method, the mean of each measure over pairs of (driver, target) in their groups."""
+) -> Iterator[tuple[Pictures, Record]]:
+    """Of pairs of (driver, target) in their groups, what the trained model makes, and the target."""
     animator = Animator(preset.model).eval()
     step = checkpoint.complete_steps(workspace, run)[-1]
     animator.load_state_dict(checkpoint.load_ema(workspace, run, step))
-    records = Records(Reader(workspace), preset.model, 2**28)
-    rows: dict[str, dict[str, list[float]]] = {}
+    player, records = Player(animator, "cpu"), Records(Reader(workspace), preset.model, 2**28)
     for ref, (driver, target) in pairs:
         frames = range(int(ref.meta["frames"]))
-        _, found = compare(
-            animator, records.get(ref, driver, frames), records.get(ref, target, frames), EvaluationConfig()
-        )
-        for method, measures in found.items():
-            for name, value in measures.items():
-                if value is not None:
-                    rows.setdefault(method, {}).setdefault(name, []).append(value)
-    return {
-        method: {name: float(np.mean(values)) for name, values in measures.items()} for method, measures in rows.items()
-    }
+        motion, still = player.tokens(records.get(ref, driver, frames)), records.get(ref, target, frames)
+        yield player.pictures(motion, still, EvaluationConfig()), still
+
+
+def _judged(
+    workspace: Workspace, run: str, preset: Preset, pairs: list[tuple[SampleRef, tuple[int, int]]]
+) -> dict[str, dict[str, float]]:
+    """By method, the mean of each figure over pairs."""
+    judges = Judges.open(workspace)
+    rows = []
+    for made, target in _made(workspace, run, preset, pairs):
+        for method, measured in compare({MODEL: made}, target, judges).items():
+            rows.append({"method": method, **measured})
+    return means(rows)

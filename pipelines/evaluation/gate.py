@@ -1,66 +1,16 @@
-"""The gate: what a model must show on test pairs before it becomes the champion.
+"""The gate: what the pictures of a model must show on test pairs before it becomes the champion."""
 
-`judge` asks the pixels alone, `judge_seen` what judges see in the pictures (`seen.judges`).
-"""
-
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pipelines.evaluation.baselines import COPY
+from pipelines.evaluation.baselines import COPY, TRUTH
 from pipelines.evaluation.statistics import ALL_FRAMINGS, Difference, paired_differences
 
-MODEL, BASELINE = "model", COPY
-# Of the model, pose_head_error is what its auxiliary head D_h says, which no picture shows: told, and never decided by.
-PICTURE_METRICS = ("psnr", "foreground_psnr", "ssim")
-METRICS = (*PICTURE_METRICS, "pose_head_error")
-
-
-@dataclass(frozen=True)
-class GateConfig:
-    """Least margins over copying the reference, as means over test samples.
-
-    foreground_psnr: dB more on the person's pixels. samples: fewer than that judge nothing.
-    """
-
-    foreground_psnr: float = 1.0
-    samples: int = 4
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """means: method -> metric -> mean over samples. reasons: why the gate is closed; empty where it is passed."""
-
-    passed: bool
-    reasons: tuple[str, ...]
-    samples: int
-    means: dict[str, dict[str, float]]
-
-
-def judge(rows: Sequence[Mapping[str, Any]], config: GateConfig) -> Verdict:
-    """rows: of the evaluation manifest, one per sample and method, with the metrics (None where not measurable).
-
-    Only what pictures show is judged. What was not measured at all closes the gate.
-    """
-    means = {method: _means([row for row in rows if row["method"] == method]) for method in (MODEL, BASELINE)}
-    samples = sum(row["method"] == MODEL for row in rows)
-    reasons = []
-    if samples < config.samples:
-        reasons.append(f"{samples} test samples are fewer than {config.samples}")
-    gain = means[MODEL].get("foreground_psnr", math.nan) - means[BASELINE].get("foreground_psnr", math.nan)
-    if math.isnan(gain):
-        reasons.append("foreground_psnr was not measured")
-    elif gain < config.foreground_psnr:
-        reasons.append(f"foreground_psnr is better than {BASELINE} by {gain:.3g}, not by {config.foreground_psnr:.3g}")
-    return Verdict(not reasons, tuple(reasons), samples, means)
-
-
-def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    values = {metric: [row[metric] for row in rows if row[metric] is not None] for metric in METRICS}
-    return {metric: float(np.mean(found)) for metric, found in values.items() if found}
+MODEL, BASELINE, CHAMPION = "model", COPY, "champion"
+METHODS = (MODEL, BASELINE, CHAMPION, TRUTH)
 
 
 @dataclass(frozen=True)
@@ -76,7 +26,7 @@ GUARDS = (Guard("lpips_vgg", -1), Guard("silhouette_iou", 1), Guard("body_px", -
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenGateConfig:
+class GateConfig:
     """What the pictures of a model must show."""
 
     # Fewer groups of test samples judge nothing.
@@ -89,7 +39,7 @@ class SeenGateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenVerdict:
+class Verdict:
     passed: bool
     # Why the gate is closed; empty where it is passed.
     reasons: tuple[str, ...]
@@ -99,17 +49,13 @@ class SeenVerdict:
     against_champion: tuple[Difference, ...]
 
 
-def judge_seen(
-    rows: Sequence[Mapping[str, Any]],
-    config: SeenGateConfig,
-    champion: Sequence[Mapping[str, Any]] | None = None,
-) -> SeenVerdict:
+def judge(rows: Sequence[Mapping[str, Any]], config: GateConfig) -> Verdict:
     """A model passes where each guard is surely better than copying the reference's, its pictures
     are as sharp as the truth, and, where there is a champion, no guard is surely worse than the
     champion's and one is surely better. Sure is what has its 95 % interval apart from zero.
 
     rows: one per sample and method, with `sample`, `group`, `framing`, `method` and the figures of
-    `seen.judges`. champion: the champion's rows of the same kind, on the same test samples.
+    `seen.judges`; of the champion, too, where there is one.
     """
     ours = [row for row in rows if row["method"] == MODEL]
     copied = [row for row in rows if row["method"] == BASELINE]
@@ -117,11 +63,11 @@ def judge_seen(
     reasons = _not_better_than_copying(against_copying, config)
     reasons += _blurred_or_noisy(ours, config)
     against_champion: tuple[Difference, ...] = ()
-    if champion is not None:
-        theirs = [row for row in champion if row["method"] == MODEL]
+    theirs = [row for row in rows if row["method"] == CHAMPION]
+    if theirs:
         against_champion = _guarded(ours, theirs, config)
         reasons += _no_better_than_champion(against_champion, config)
-    return SeenVerdict(
+    return Verdict(
         passed=not reasons,
         reasons=tuple(reasons),
         samples=len(ours),
@@ -131,14 +77,14 @@ def judge_seen(
 
 
 def _guarded(
-    rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], config: SeenGateConfig
+    rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], config: GateConfig
 ) -> tuple[Difference, ...]:
     metrics = [guard.metric for guard in GUARDS]
     differences = paired_differences(rows, others, metrics, config.seed)
     return tuple(one for one in differences if one.framing == ALL_FRAMINGS)
 
 
-def _not_better_than_copying(differences: Sequence[Difference], config: SeenGateConfig) -> list[str]:
+def _not_better_than_copying(differences: Sequence[Difference], config: GateConfig) -> list[str]:
     measured = {one.metric: one for one in differences if one.groups >= config.groups}
     reasons = []
     for guard in GUARDS:
@@ -150,7 +96,7 @@ def _not_better_than_copying(differences: Sequence[Difference], config: SeenGate
     return reasons
 
 
-def _blurred_or_noisy(ours: Sequence[Mapping[str, Any]], config: SeenGateConfig) -> list[str]:
+def _blurred_or_noisy(ours: Sequence[Mapping[str, Any]], config: GateConfig) -> list[str]:
     measured = [row["sharpness"] for row in ours if row["sharpness"] is not None]
     if not measured:
         return ["sharpness was not measured"]
@@ -161,12 +107,10 @@ def _blurred_or_noisy(ours: Sequence[Mapping[str, Any]], config: SeenGateConfig)
     return [f"sharpness is {median:.3g} of the truth's, not between {bounds}"]
 
 
-def _no_better_than_champion(differences: Sequence[Difference], config: SeenGateConfig) -> list[str]:
+def _no_better_than_champion(differences: Sequence[Difference], config: GateConfig) -> list[str]:
     measured = {one.metric: one for one in differences if one.groups >= config.groups}
     if len(measured) < len(GUARDS):
-        return [
-            f"the champion was judged on fewer than {config.groups} of these test groups; evaluate it again on them"
-        ]
+        return [f"the champion was measured on fewer than {config.groups} of these test groups"]
     reasons, better = [], False
     for guard in GUARDS:
         difference = measured[guard.metric]

@@ -46,15 +46,3 @@ def _box(values: NDArray[np.float64]) -> NDArray[np.float64]:
         count = cumulated.shape[axis]
         sums = cumulated.take(range(_WINDOW, count), axis) - cumulated.take(range(count - _WINDOW), axis)
     return sums / _WINDOW**2
-
-
-def joint_error(points: NDArray[np.float32], truth: NDArray[np.float32], size: int) -> float:
-    """Mean distance in pixels of a frame of `size` over the points that are visible; NaN where none is.
-
-    points: (..., 2 or more) x, y in [0, 1]. truth: (..., 3) with confidence.
-    """
-    visible = truth[..., 2] > 0.5
-    if not visible.any():
-        return float("nan")
-    distance = np.linalg.norm(points[..., :2] - truth[..., :2], axis=-1)
-    return float(distance[visible].mean() * size)

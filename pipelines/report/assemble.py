@@ -130,15 +130,12 @@ def _data_facts(inputs: Mapping[str, Manifest], splits: list[view.SplitLine]) ->
 
 
 def _model_facts(trained: results.Training, judged: results.Evaluation) -> list[Fact]:
-    facts = [
-        Fact(
-            metric.name,
-            f"{number(metric.model)} {metric.unit}".strip(),
-            f"reference repeated: {number(metric.baseline)}",
-        )
-        for metric in judged.metrics
-        if metric.key in {"foreground_psnr", "ssim"}
-    ]
+    facts = []
+    for metric in judged.metrics:
+        if metric.guarded:
+            own, *others = metric.means
+            told = (f"{name}: {number(mean)}" for name, mean in zip(judged.methods[1:], others, strict=True))
+            facts.append(Fact(metric.figure.name, f"{number(own)} {metric.figure.unit}".strip(), "; ".join(told)))
     if trained.steps:
         facts.append(Fact("Training", duration(trained.seconds), f"{number(trained.steps)} steps"))
     return facts

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.errors import one_line
+from pipelines.evaluation import figures
+from pipelines.evaluation.gate import METHODS
 from pipelines.manifest import Manifest
 from pipelines.workspace import Workspace
 
@@ -70,12 +72,15 @@ def _model(workspace: Workspace, manifest: Manifest) -> dict[str, str]:
 
 def _evaluation(workspace: Workspace, manifest: Manifest) -> dict[str, str]:
     verdict = json.loads(workspace.local("evaluation/gate.json").read_text())
-    names = sorted({name for means in verdict["means"].values() for name in means})
-    rows = [
-        (method, *(f"{means[n]:.3f}" if n in means else "" for n in names))
-        for method, means in verdict["means"].items()
-    ]
-    shown = {"metrics": _table(("method", *names), rows)}
+    means = verdict["means"]
+    methods = [method for method in METHODS if method in means]
+    rows = []
+    for name in figures.COLUMNS:
+        if any(name in means[method] for method in methods):
+            rows.append((name, *(f"{means[method][name]:.3f}" if name in means[method] else "" for method in methods)))
+    shown = {"figures": _table(("figure", *methods), rows)}
+    if trouble := verdict.get("champion_trouble"):
+        shown["champion"] = trouble
     shown["gate"] = "passed" if verdict["passed"] else f"closed: {'; '.join(verdict['reasons'])}"
     if grids := [row["grid_path"] for row in manifest.rows() if row["grid_path"]]:
         shown["reference, driving, output, truth"] = _picture(workspace.local(grids[0]).read_bytes(), "jpeg")

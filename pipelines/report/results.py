@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipelines.evaluation.gate import BASELINE, METRICS, MODEL, PICTURE_METRICS
+from pipelines.evaluation import figures
+from pipelines.evaluation.baselines import TRUTH
+from pipelines.evaluation.figures import Figure
+from pipelines.evaluation.gate import BASELINE, CHAMPION, GUARDS, METHODS, MODEL
 from pipelines.manifest import Manifest, Row
 from pipelines.report.charts import Chart, line_chart, number
 from pipelines.report.gallery import Tile, picture_uri
@@ -17,29 +20,40 @@ from pipelines.workspace import Workspace
 
 _GRID_SIDE = 520
 _AUGMENTED_SIDE = 1200
-# Metric -> name, unit, which way is better.
-_ABOUT = {
-    "foreground_psnr": ("PSNR on the person", "dB", "higher"),
-    "psnr": ("PSNR", "dB", "higher"),
-    "ssim": ("SSIM", "", "higher"),
-    "pose_head_error": ("Joint error of the model's own pose head, not of the picture", "px", "lower"),
-}
+_METHODS = {MODEL: "Model", BASELINE: "Reference repeated", CHAMPION: "Champion", TRUTH: "Truth"}
+_TOKENS = {"body": "Body", "left_hand": "Left hand", "right_hand": "Right hand", "face": "Face"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The model's figure less another's, as text. interval: the 95 % one; empty where there is one group. sure: 1 or -1
+    where it is surely better or worse, else 0."""
+
+    mean: str
+    interval: str
+    sure: int
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Means over the test samples of both methods. margin: signed difference, model less baseline, as text.
-    of_picture: whether it tells of the picture, and not of what the model says about itself."""
+    """A figure by method. means: as `Evaluation.methods`, None where it was not measured. differences: as
+    `Evaluation.against`. guarded: whether the gate asks for it."""
 
-    key: str
+    figure: Figure
+    means: tuple[float | None, ...]
+    differences: tuple[Difference | None, ...]
+    guarded: bool
+
+
+@dataclass(frozen=True)
+class Token:
+    """Shares of a kind of token whose nearest neighbour is the same person's, and the same pose's; and by chance."""
+
     name: str
-    unit: str
-    better: str
-    model: float
-    baseline: float
-    margin: str
-    wins: bool
-    of_picture: bool
+    person: float
+    person_chance: float
+    pose: float
+    pose_chance: float
 
 
 @dataclass(frozen=True)
@@ -56,14 +70,17 @@ class Training:
 @dataclass(frozen=True)
 class Evaluation:
     """passed: None where nothing was judged. version: of the model that was. reasons: why the gate is closed.
-    grid: best to worst."""
+    methods: what was judged, the model first; against: whom it is compared with. grid: best to worst."""
 
     passed: bool | None
     version: str | None
     summary: str
-    reasons: tuple[str, ...]
-    metrics: tuple[Metric, ...]
-    grid: tuple[Tile, ...]
+    reasons: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    tokens: tuple[Token, ...] = ()
+    grid: tuple[Tile, ...] = ()
 
 
 def training(workspace: Workspace, manifest: Manifest) -> Training:
@@ -130,52 +147,95 @@ def version(workspace: Workspace, judged: Evaluation) -> str:
 
 
 def evaluation(workspace: Workspace, manifest: Manifest, most: int) -> Evaluation:
-    """Metrics against the baseline, the gate's verdict and at most `most` pictures from the best to the worst."""
+    """Figures beside the others', the gate's verdict and at most `most` pictures from the best to the worst."""
     rows = manifest.rows()
     ours = [row for row in rows if row["method"] == MODEL]
     if not ours:
-        return Evaluation(None, None, "No test sample was judged.", (), (), ())
+        return Evaluation(None, None, "No test sample was judged.")
     verdict = _side(workspace, "evaluation/gate.json")
+    if "differences" not in verdict:
+        return Evaluation(None, None, "It was judged by an earlier version of the foundry; run `unimotion evaluate`.")
     means = verdict["means"]
-    metrics = tuple(
-        _metric(key, means[MODEL][key], means[BASELINE][key])
-        for key in sorted(METRICS, key=lambda key: list(_ABOUT).index(key) if key in _ABOUT else len(_ABOUT))
-        if key in means[MODEL] and key in means[BASELINE]
-    )
-    summary = (
-        f"{number(verdict['samples'])} cross-identity test pairs whose true pictures are known, against repeating the "
-        "reference image. Motion and identities were held out of the training. What the model's own pose head says "
-        "of joints tells nothing of its pictures, and the gate does not ask it."
-    )
+    methods = [method for method in METHODS if method in means]
+    against = [method for method in methods if method in verdict["differences"]]
     return Evaluation(
         bool(verdict["passed"]),
-        verdict.get("version"),
-        summary,
+        verdict["version"],
+        _about(verdict),
         tuple(verdict["reasons"]),
-        metrics,
+        tuple(_named(method, verdict) for method in methods),
+        tuple(_named(method, verdict) for method in against),
+        tuple(_metrics(means, verdict["differences"], methods, against)),
+        tuple(_tokens(means[MODEL])),
         _grid(workspace, ours, most),
     )
 
 
-def _metric(key: str, model: float, baseline: float) -> Metric:
-    name, unit, better = _ABOUT.get(key, (key.replace("_", " "), "", "higher"))
-    difference = model - baseline
-    wins = difference > 0 if better == "higher" else difference < 0
-    margin = ("+" if difference > 0 else "") + number(difference)
-    return Metric(key, name, unit, better, model, baseline, margin, wins, key in PICTURE_METRICS)
+def _about(verdict: dict[str, Any]) -> str:
+    sentences = [
+        f"{number(verdict['samples'])} cross-identity test pairs whose true pictures are known. Motion and identities "
+        "were held out of the training. Figures are what networks see in the pictures that train nothing they judge; "
+        "what they say of the truth is where they end."
+    ]
+    if trouble := verdict["champion_trouble"]:
+        sentences.append(trouble[0].upper() + trouble[1:] + ".")
+    return " ".join(sentences)
+
+
+def _named(method: str, verdict: dict[str, Any]) -> str:
+    return f"{_METHODS[method]}, version {verdict['champion']}" if method == CHAMPION else _METHODS[method]
+
+
+def _metrics(
+    means: dict[str, dict[str, float]],
+    differences: dict[str, dict[str, dict[str, Any]]],
+    methods: list[str],
+    against: list[str],
+) -> Iterator[Metric]:
+    guarded = {guard.metric for guard in GUARDS}
+    for figure in figures.FIGURES:
+        if figure.key in means[MODEL]:
+            yield Metric(
+                figure,
+                tuple(means[method].get(figure.key) for method in methods),
+                tuple(_difference(figure, differences[method].get(figure.key)) for method in against),
+                figure.key in guarded,
+            )
+
+
+def _difference(figure: Figure, found: dict[str, Any] | None) -> Difference | None:
+    if found is None:
+        return None
+    mean, low, high = (found[name] for name in ("mean", "low", "high"))
+    if low is None:
+        return Difference(_signed(mean), "", 0)
+    sign = int(low > 0) - int(high < 0)
+    return Difference(_signed(mean), f"{_signed(low)} to {_signed(high)}", sign * figure.better)
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "") + number(value)
+
+
+def _tokens(means: dict[str, float]) -> Iterator[Token]:
+    for kind, name in _TOKENS.items():
+        shares = [means.get(figures.token_figure(kind, share)) for share in figures.TOKEN_SHARES]
+        found = [share for share in shares if share is not None]
+        if len(found) == len(shares):
+            yield Token(name, *found)
 
 
 def _grid(workspace: Workspace, rows: list[Row], most: int) -> tuple[Tile, ...]:
-    def quality(row: Row) -> float:
-        found = row["foreground_psnr"] if row["foreground_psnr"] is not None else row["psnr"]
-        return -math.inf if found is None else float(found)
+    def distance(row: Row) -> float:
+        return math.inf if row["lpips_vgg"] is None else float(row["lpips_vgg"])
 
-    ordered = sorted(rows, key=lambda row: (-quality(row), row["sample"]))
+    ordered = sorted(rows, key=lambda row: (distance(row), row["sample"]))
     chosen = sorted({round(place) for place in np.linspace(0, len(ordered) - 1, min(most, len(ordered)))})
     tiles = []
     for row in (ordered[place] for place in chosen):
         uri = picture_uri(workspace, row["grid_path"], _GRID_SIDE)
-        label = f"{row['sample'][:12]} · {number(quality(row))} dB on the person"
+        group, _, person = row["sample"].rpartition(".")
+        label = f"{group[:12]}, person {int(person) + 1} · LPIPS {number(row['lpips_vgg'])}"
         if uri:
             tiles.append(Tile(uri, f"Test pair {label}. Columns: reference, driving, output, truth.", label))
     return tuple(tiles)
@@ -185,9 +245,10 @@ def headline(found: Evaluation) -> str | None:
     """None where no model has been judged."""
     if found.passed is None:
         return None
-    seen = [metric for metric in found.metrics if metric.of_picture]
-    wins = sum(metric.wins for metric in seen)
-    return f"The model beats repeating the reference on {wins} of {len(seen)} metrics of its pictures"
+    guarded = [metric for metric in found.metrics if metric.guarded]
+    against_copying = [metric.differences[0] for metric in guarded if metric.differences]
+    wins = sum(difference is not None and difference.sure > 0 for difference in against_copying)
+    return f"The model is surely better than repeating the reference in {wins} of the {len(GUARDS)} figures that decide"
 
 
 def _chosen(row: Row) -> str:

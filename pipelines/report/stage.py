@@ -52,7 +52,7 @@ def report_stage(registry: Callable[[Workspace], str | None]) -> Stage:
         return any(row.get("champion") != champion(workspace) for row in found.rows())
 
     schema = schema_of(path=pa.string(), champion=pa.string())
-    return Stage("report", ReportConfig, schema, run, needs=NEEDS, uses=USES, version=3, outdated=outdated)
+    return Stage("report", ReportConfig, schema, run, needs=NEEDS, uses=USES, version=4, outdated=outdated)
 
 
 def _run(context: Context, champion: str | None) -> list[Row]:

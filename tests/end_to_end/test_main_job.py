@@ -23,6 +23,7 @@ import pytest
 import yaml
 from dagster import AssetKey, DagsterInstance
 
+from pipelines.synthesis.scenes.framing import FRAMINGS
 from tests.end_to_end.conftest import digests, rows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -62,11 +63,12 @@ def test_training_was_registered_and_judged(job: Path) -> None:
     assert summary["training"]["steps"] > 0
     assert summary["model"]["uri"] == "models:/x-unimotion/1"
     evaluation = summary["evaluation"]
-    assert set(evaluation["metrics"]) == {"model", "copy-reference"}
+    assert set(evaluation["metrics"]) == {"model", "copy-reference", "truth"}
     assert ("champion" in summary["model"]["aliases"]) == (evaluation["gate"] == "passed")
     judged = [row for row in rows(job, "evaluation") if row["method"] == "model"]
-    mean = sum(row["foreground_psnr"] for row in judged) / len(judged)
-    assert evaluation["metrics"]["model"]["foreground_psnr"] == pytest.approx(mean)
+    assert {row["framing"] for row in judged} <= set(FRAMINGS)
+    mean = sum(row["lpips_vgg"] for row in judged) / len(judged)
+    assert evaluation["metrics"]["model"]["lpips_vgg"] == pytest.approx(mean)
 
 
 def test_dagster_knows_every_asset_by_its_digest(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,9 +101,17 @@ def test_animate_without_a_champion_uses_the_newest_version(
     out = tmp_path / "out.mp4"
     done = command("animate", "--reference", photo, "--driving", videos[-1], "--out", out, "--json", workspace=job)
     assert done.code == 0, done.everything
-    for path in (done.json["video"], done.json["side_by_side"]):
+    with av.open(str(videos[-1])) as container:
+        expected = sum(1 for _ in container.decode(video=0))
+    with av.open(str(videos[0])) as container:
+        size = container.streams.video[0].width
+    for path, panels in ((done.json["video"], 1), (done.json["side_by_side"], 3)):
         with av.open(path) as container:
-            assert sum(1 for _ in container.decode(video=0)) > 5
+            assert container.streams.video[0].width == panels * size
+            # Some at the ends may not show the person.
+            assert 0.7 * expected < sum(1 for _ in container.decode(video=0)) <= expected
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert done.json["people"] is None
 
 
 @pytest.fixture

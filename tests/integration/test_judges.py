@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from pipelines.engine import pin_threads
 from pipelines.evaluation.baselines import COPY, TRUTH, baselines
-from pipelines.evaluation.gate import MODEL, SeenGateConfig, SeenVerdict, judge_seen
+from pipelines.evaluation.figures import FIGURES
+from pipelines.evaluation.gate import MODEL, GateConfig, Verdict, judge
 from pipelines.evaluation.seen.judges import Judges, Measures, Sample
 from pipelines.evaluation.seen.lpips import Lpips
 from pipelines.evaluation.seen.movenet import MoveNet
@@ -110,13 +111,13 @@ def judged(kept: Workspace, samples: list[Sample]) -> list[dict[str, Measures]]:
     return found
 
 
-def verdict_on(judged: list[dict[str, Measures]], name: str) -> SeenVerdict:
+def verdict_on(judged: list[dict[str, Measures]], name: str) -> Verdict:
     rows = []
     for number, measures in enumerate(judged):
         about = {"sample": str(number), "group": str(number), "framing": "any"}
         rows.append({**about, "method": MODEL, **measures[name].figures})
         rows.append({**about, "method": COPY, **measures[COPY].figures})
-    return judge_seen(rows, SeenGateConfig())
+    return judge(rows, GateConfig())
 
 
 def squares(height: int, width: int) -> tuple[Pictures, Pictures]:
@@ -178,6 +179,10 @@ def test_judges_see_rendered_people(judged: list[dict[str, Measures]]) -> None:
     assert np.mean(measured("movenet_px")) < 8
     assert np.mean(measured("face_px")) < 5
     assert 0 < np.mean(measured("face_distance")) < 0.6
+
+
+def test_every_figure_is_kept_and_told(judged: list[dict[str, Measures]]) -> None:
+    assert {figure.key for figure in FIGURES} == judged[0][TRUTH].figures.keys()
 
 
 def test_a_frozen_reference_is_nobody_elses_face(judged: list[dict[str, Measures]]) -> None:

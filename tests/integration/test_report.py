@@ -24,6 +24,8 @@ from pipelines.curation.quality.scores import Thresholds, criteria
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.curation.split import SplitConfig
 from pipelines.engine import Engine
+from pipelines.evaluation.figures import TOKEN_SHARES, token_figure
+from pipelines.evaluation.gate import METHODS
 from pipelines.manifest import Row, digest_of
 from pipelines.report.stage import PAGE, ReportConfig
 from pipelines.shards.stage import STAGE as SHARDS
@@ -156,20 +158,39 @@ def publish_model(workspace: Workspace, passed: bool) -> None:
     for picture in (*pictures, *(f"train/x/samples/{step:08d}.jpg" for step in (10, 20, 30, 40))):
         with workspace.publish(picture) as path:
             cv2.imwrite(str(path), np.full((64, 256, 3), 90, np.uint8))
-    measured = {"sample": "p1000", "frames": 2, "grid_path": "evaluation/grids/g.jpg", "foreground_psnr": 15.25}
-    publish(workspace, EVALUATION, [row(m, method=m, **measured) for m in ("model", "copy-reference")])
+    measured = {"sample": "p1000.1", "group": "p1000", "framing": "full", "frames": 2}
+    measured |= {"grid_path": "evaluation/grids/g.jpg", "lpips_vgg": 0.1525}
+    publish(workspace, EVALUATION, [row(m, method=m, **measured) for m in METHODS])
+    shares = dict(zip(TOKEN_SHARES, (0.25, 0.2, 0.5, 0.1), strict=True))
     means = {
-        "model": {"foreground_psnr": 15.25, "ssim": 0.5, "pose_head_error": 3.8},
-        "copy-reference": {"foreground_psnr": 14.0, "ssim": 0.6, "pose_head_error": 9.9},
+        "model": {"lpips_vgg": 0.1525, "silhouette_iou": 0.9, "body_px": 7.0, "sharpness": 0.75, "ssim": 0.5},
+        "copy-reference": {"lpips_vgg": 0.28, "silhouette_iou": 0.6, "body_px": 6.1, "sharpness": 1.8, "ssim": 0.6},
+        "champion": {"lpips_vgg": 0.2, "silhouette_iou": 0.8, "body_px": 8.0, "sharpness": 0.5},
+        "truth": {"lpips_vgg": 0.0, "silhouette_iou": 0.94, "body_px": 5.6, "sharpness": 1.0},
     }
-    reasons = [] if passed else ["foreground_psnr is better by 1.25, not by 9"]
+    means["model"] |= {token_figure("left_hand", share): value for share, value in shares.items()}
+    copied = {
+        "lpips_vgg": difference("lpips_vgg", -0.1275, -0.15, -0.1),
+        "silhouette_iou": difference("silhouette_iou", 0.3, 0.2, 0.4),
+        "body_px": difference("body_px", 0.9, -0.5, 2.3),
+        "sharpness": difference("sharpness", -1.05, -1.5, -0.5),
+        "ssim": difference("ssim", -0.1, -0.2, -0.05),
+    }
+    differences = {"copy-reference": copied, "champion": {"lpips_vgg": difference("lpips_vgg", -0.0475, None, None)}}
+    reasons = [] if passed else ["body_px is not surely better than copy-reference's: the difference is 0.9"]
+    judged = {"passed": passed, "reasons": reasons, "samples": 1, "means": means, "differences": differences}
+    judged |= {"version": "3", "champion": "2", "champion_trouble": None}
     for relative, content in {
         "train/run.json": {"mlflow_run_id": "r1", "ms_per_step": 250.0, "waiting_share": 0.01, "training_seconds": 75},
         "model/registered.json": {"name": "x-unimotion", "version": "3", "mlflow_run_id": "r1", "fingerprint": "f"},
-        "evaluation/gate.json": {"passed": passed, "reasons": reasons, "samples": 1, "means": means, "version": "3"},
+        "evaluation/gate.json": judged,
     }.items():
         with workspace.publish(relative) as path:
             path.write_text(json.dumps(content))
+
+
+def difference(metric: str, mean: float, low: float | None, high: float | None) -> dict[str, Any]:
+    return {"metric": metric, "framing": "all", "mean": mean, "low": low, "high": high, "samples": 1, "groups": 1}
 
 
 def build_page(workspace: Workspace, config: ReportConfig | None = None) -> Page:
@@ -230,8 +251,8 @@ def test_every_picture_is_described(full: tuple[Workspace, Page]) -> None:
     alts = [attributes.get("alt") or "" for attributes in page.of("img")]
     assert len([alt for alt in alts if alt.startswith("Frame of clip")]) == 3
     assert len([alt for alt in alts if alt.startswith("Rejected candidate")]) == 1
-    # 4 groups of 2 identities: 3 frames and 5 layers each, and a moving preview of each group.
-    assert len([alt for alt in alts if alt.startswith("identity")]) == 4 * 2 * 8
+    # 4 groups of 2 identities: 3 frames and 6 layers each, and a moving preview of each group.
+    assert len([alt for alt in alts if alt.startswith("identity")]) == 4 * 2 * 9
     assert alts.count("2 people do the same motion, moving") == 4
     assert len([alt for alt in alts if alt.startswith("Test pair p1000")]) == 1
     assert all(alts)
@@ -247,14 +268,27 @@ def test_it_tells_of_training_model_and_gate(full: tuple[Workspace, Page]) -> No
     assert len(steps) == 3
     assert any(image.get("title") == "augmentations" for image in page.of("img"))
     assert "models:/x-unimotion/3" in page.text
-    assert "The model beats repeating the reference on 1 of 2 metrics of its pictures" in page.text
-    (said,) = [
-        row for row in page.cells if row[0].startswith("Joint error of the model's own pose head, not of the picture")
-    ]
-    assert [cell.strip() for cell in said[1:]] == ["3.800", "9.900", "\N{MINUS SIGN}6.10"]
-    (shown,) = [row for row in page.cells if row[0].startswith("PSNR on the person")]
-    assert shown[1:3] == ["15.25", "14.00"]
-    assert shown[3].startswith("+1.25")
+    assert "The model is surely better than repeating the reference in 2 of the 3 figures that decide" in page.text
+    figures = {cells[0].split("decides")[0].strip(): cells for cells in page.cells if len(cells) == 7}
+    minus = "\N{MINUS SIGN}"
+    (found,) = [cells for name, cells in figures.items() if name.startswith("LPIPS (VGG) around the person")]
+    told = [f"{minus}0.128 {minus}0.150 to {minus}0.100, better", f"{minus}0.0475"]
+    assert [cell.strip() for cell in found[1:]] == ["0.152", "0.280", "0.200", "0", *told]
+    assert "decides" in found[0]
+    assert "lower is better" in found[0]
+    (found,) = [cells for name, cells in figures.items() if name.startswith("Body's points")]
+    assert found[5].strip() == f"+0.900 {minus}0.500 to +2.30"
+    assert found[6].strip() == "–"
+    (found,) = [cells for name, cells in figures.items() if name.startswith("SSIM")]
+    assert found[5].strip().endswith("worse")
+    assert "decides" not in found[0]
+    (found,) = [cells for name, cells in figures.items() if name.startswith("Sharpness")]
+    assert "1 is best" in found[0]
+    assert found[5].strip() == f"{minus}1.05 {minus}1.50 to {minus}0.500"
+    (head,) = [cells for cells in page.cells if cells[:2] == ["Figure", "Model"]]
+    methods = ["Reference repeated", "Champion, version 2", "Truth"]
+    assert head[2:] == [*methods, "Less: reference repeated", "Less: champion, version 2"]
+    assert page.row("Left hand", 5)[1:] == ["25 %", "20 %", "50 %", "10 %"]
     assert "Gate passed; there is no champion" in page.text
 
 
@@ -325,10 +359,38 @@ def test_a_closed_gate_says_why(tmp_path: Path) -> None:
     publish_pairs(workspace, groups=2)
     publish_model(workspace, passed=False)
     page = build_page(workspace, ReportConfig(clips=1, rejected_clips=1, pair_groups=1, listed=1))
-    assert "foreground_psnr is better by 1.25, not by 9" in page.text
+    assert "body_px is not surely better than copy-reference" in page.text
     assert "3 more groups are not shown" in page.text
     assert "3 more rejected items are not shown" in page.text
     assert len([i for i in page.of("img") if (i["alt"] or "").startswith("Frame of clip")]) == 1
+
+
+def test_a_champion_that_was_not_compared_is_said(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    publish_curation(workspace, kept=3)
+    publish_pairs(workspace, groups=2)
+    publish_model(workspace, passed=True)
+    told = json.loads(workspace.local("evaluation/gate.json").read_text())
+    told["champion_trouble"] = "not compared with the champion, version 2: it is gone"
+    with workspace.publish("evaluation/gate.json") as path:
+        path.write_text(json.dumps(told))
+    assert "Not compared with the champion, version 2: it is gone." in build_page(workspace).text
+    for stage in (TRAIN, MODEL):  # the registry knows no version 3
+        workspace.remove(manifest.manifest_path(stage.name))
+    summary = {"stages": {}, **summarize_training(workspace)}
+    lines = describe(workspace, summary).splitlines()
+    assert "model       lpips_vgg 0.152  silhouette_iou 0.900  body_px 7.000" in lines
+    assert "champion    not compared with the champion, version 2: it is gone" in lines
+
+
+def test_a_verdict_of_an_earlier_version_is_no_error(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    publish_curation(workspace, kept=3)
+    publish_pairs(workspace, groups=2)
+    publish_model(workspace, passed=True)
+    with workspace.publish("evaluation/gate.json") as path:
+        path.write_text(json.dumps({"passed": True, "reasons": [], "samples": 1, "means": {}, "version": "3"}))
+    assert "judged by an earlier version of the foundry; run `unimotion evaluate`" in build_page(workspace).text
 
 
 def test_long_sheets_have_pages_of_their_own(tmp_path: Path) -> None:

@@ -2,5 +2,8 @@ from dagster_project.assets import stage_asset
 from training import stages
 
 evaluation_asset = stage_asset(
-    stages.EVALUATION, "evaluation", {"mlflow"}, "Test pairs with known truth against copying the reference; the gate."
+    stages.EVALUATION,
+    "evaluation",
+    {"mlflow"},
+    "What is seen on test pairs, beside copying the reference and the champion; the gate.",
 )
