@@ -54,8 +54,20 @@ def save_tiny_wan(folder: Path, factor: int = 8) -> Path:
 
 def wan_model(folder: Path, factor: int = 8, lora: int = 0) -> ModelConfig:
     """Of 4 x 4 latent cells."""
-    tiny = replace(PRESETS["tiny"].model, size=4 * factor, body_size=4 * factor, patch=factor, codec_factor=factor)
-    pretrained = replace(tiny, pretrained=str(folder), lora=lora, refine=0, prediction="velocity")
+    side = 4 * factor
+    pretrained = replace(
+        PRESETS["tiny"].model,
+        size=side,
+        sight=side,
+        sketch=side,
+        body_size=side,
+        patch=factor,
+        codec_factor=factor,
+        pretrained=str(folder),
+        lora=lora,
+        blend_width=0,
+        prediction="velocity",
+    )
     pretrained = replace(pretrained, dit_patch=2, dit_width=24, dit_heads=2, dit_layers=6, dit_ffn=32)
     return replace(pretrained, steps=2, window=5, history=1, shift=3.0)
 

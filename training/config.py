@@ -9,13 +9,16 @@ from pydantic import TypeAdapter
 from pipelines.errors import UsageError
 
 PRETRAINED_FACTORS = (8, 16)
+_LEAST_BODY_TOKEN = 48  # its place, 21 points, and something to say of depth
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network. Sizes are pixels, widths are channels.
+    """The network. Sizes are pixels per side, widths are channels.
 
-    size: of the square frames. body_size, part_size: of the driver's crops (person; hand and face).
+    size: of the square frames. sight: of the reference as D sees it. body_size, part_size: of the driver's crops
+    (person; hand and face). layout: of the reference as R and L see it; they give half as many cells. sketch: of the
+    frames as the DiT makes them.
     motion: `tokens` (encoders and D) or `skeleton` (the baseline: the driver's keypoints, drawn). heads: whether the
     heads, which read D, teach it and the encoders. hands: without, every hand has the null token.
     *_token: width of the motion tokens. face_tokens: sub-tokens that z_f becomes for cross-attention.
@@ -25,16 +28,19 @@ class ModelConfig:
     pretrained: a Wan pipeline of these sizes (folder or hub id) that gives autoencoder and DiT; empty for a lossless
     codec and a DiT from scratch. lora: rank of the adapters by which a pretrained DiT learns; 0 trains all of it.
     prediction: `x` (the clean latents, at small sizes) or `velocity` (pretrained backbones).
-    refine: channels of the net behind the copy gate; 0 for neither (they need the lossless codec). copies: of the
-    reference image that D displaces and mixes for that gate.
+    layout_width: of R and L. blend_width: of F, which makes the picture from copies and the sketch; 0 without a
+    sketch, where the DiT makes the picture itself.
     window, history: frames that are generated at once for a long video, and how many of them repeat the end of what is
     already there. steps: of Euler's method, unless a caller asks for others. shift: how far flow times are moved
     towards noise, in training and sampling (Esser et al., 2024, eq. 23); larger pictures need more.
     """
 
-    size: int = 64
-    body_size: int = 64
-    part_size: int = 32
+    size: int = 256
+    sight: int = 128
+    body_size: int = 128
+    part_size: int = 64
+    layout: int = 256
+    sketch: int = 64
     motion: str = "tokens"
     heads: bool = True
     hands: bool = True
@@ -48,7 +54,7 @@ class ModelConfig:
     retarget_layers: int = 3
     retarget_heads: int = 4
     guidance: int = 64
-    heatmap_size: int = 16
+    heatmap_size: int = 32
     normal_size: int = 16
     codec_factor: int = 8
     pretrained: str = ""
@@ -59,8 +65,8 @@ class ModelConfig:
     dit_heads: int = 4
     dit_ffn: int = 512
     prediction: str = "x"
-    refine: int = 16
-    copies: int = 8
+    layout_width: int = 32
+    blend_width: int = 24
     window: int = 1
     history: int = 0
     steps: int = 1
@@ -73,8 +79,12 @@ class ModelConfig:
             raise ValueError(f"motion is {self.motion!r}; it must be tokens or skeleton")
         if self.motion == "skeleton" and (self.heads or not self.hands):
             raise ValueError("a skeleton has no D for heads and no token for hands; set heads to False, hands to True")
-        if self.refine and self.pretrained:
-            raise ValueError("the refine net works on pixels, a pretrained model on latents; set refine to 0")
+        if bool(self.blend_width) == bool(self.pretrained):
+            raise ValueError(
+                "a pretrained DiT makes the picture itself, another one a sketch for F; set blend_width so"
+            )
+        if self.pretrained and self.sketch != self.size:
+            raise ValueError(f"a pretrained DiT makes whole frames; set sketch {self.sketch} to size, {self.size}")
         if self.lora and not self.pretrained:
             raise ValueError("lora adapts a pretrained model; name one, or set lora to 0")
         if not 0 <= self.history < self.window:
@@ -89,16 +99,26 @@ class ModelConfig:
 
     def _check_sizes(self) -> None:
         token = self.codec_factor * self.dit_patch
-        for name, value in (("patch", self.patch), ("codec_factor x dit_patch", token)):
-            if self.size % value:
-                raise ValueError(f"size {self.size} is not a multiple of {name} {value}")
+        for name, value, unit in (
+            ("sight", self.sight, self.patch),
+            ("sketch", self.sketch, token),
+            ("layout", self.layout, 4),
+            ("size", self.size, 2),
+        ):
+            if value % unit:
+                raise ValueError(f"{name} {value} is not a multiple of {unit}")
         if self.body_size not in {self.patch * 2**level for level in range(2, 9)}:
             raise ValueError(f"body_size {self.body_size} must be patch {self.patch} times 4, 8, 16 or so")
-        if self.patch % self.codec_factor:
-            raise ValueError(f"patch {self.patch} is not a multiple of codec_factor {self.codec_factor}")
-        grid = self.size // self.patch
+        if self.body_token < _LEAST_BODY_TOKEN:
+            raise ValueError(f"body_token {self.body_token} is less than {_LEAST_BODY_TOKEN}, which the places take")
+        grid = self.sight // self.patch
         if self.heatmap_size % grid:
-            raise ValueError(f"heatmap_size {self.heatmap_size} is not a multiple of size / patch, {grid}")
+            raise ValueError(f"heatmap_size {self.heatmap_size} is not a multiple of sight / patch, {grid}")
+
+    @property
+    def cells(self) -> int:
+        """Per side of what R and L give."""
+        return self.layout // 2
 
     @property
     def stride(self) -> int:
@@ -152,26 +172,33 @@ class Phase:
 @dataclass(frozen=True)
 class LossConfig:
     """Weights of the objective's terms; foreground: what share of a picture the person is in those that compare
-    pictures (flow, moved), however small.
+    pictures (flow, picture), however small.
 
-    sight: of the heatmaps of E and of D's view of the reference, whose expected places `places` and `reference` judge:
-    a distance alone hardly says which way to go while a map is flat. shown: of whether points are seen, in either
-    picture. placed: of where D puts the points before its features say more. moved: of the reference
-    image as D moves it.
+    points: of the driver, as its tokens tell them. places: of the expected places of E's heatmaps, and sight: of those
+    maps, since a distance alone hardly says which way to go while a map is flat. shown: of whether points are seen, in
+    either picture. placed: of where D puts the points before its features say more, and joints: after.
+    appear: of whether D's points are seen in the frame.
+    read: of the photo's parts, parts: of the frame's, offsets: of where the photo has them, visible: whether it does.
+    picture: of what F makes, edge: of how far it says that the person reaches.
     pure_noise: share of samples at flow time 1, high where one Euler step has to do.
     """
 
     flow: float = 1.0
     heatmaps: float = 0.05
     joints: float = 3.0
-    reference: float = 2.0
+    appear: float = 0.2
     places: float = 2.0
     sight: float = 0.5
     shown: float = 0.2
     placed: float = 2.0
     normals: float = 0.1
     points: float = 1.0
-    moved: float = 4.0
+    read: float = 1.0
+    parts: float = 1.0
+    offsets: float = 8.0
+    visible: float = 0.15
+    picture: float = 4.0
+    edge: float = 0.15
     foreground: float = 0.65
     pure_noise: float = 0.8
 
@@ -182,8 +209,9 @@ class DataConfig:
 
     cross_identity: one identity of a pair drives another; without, each drives itself, as in a clip.
     mirror: share of the samples that are seen in a mirror, person and place alike; none where latents are kept.
-    clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, 0 for
-    none. cache_mb: memory for prepared frames, threads: that prepare samples; both per worker.
+    clip_stride: frames between the frames of a clip sample. augment: strength of the driving crops' augmentation, and
+    of that of the pictures' colours, 0 for none. crop: share of the frame's side on which F learns in one sample.
+    cache_mb: memory for prepared frames, threads: that prepare samples; both per worker.
     latents: windows and references of each sample, evenly spaced, that are drawn where the DiT is trained; a frozen
     codec encodes them once, before the first step. 0 draws all there are and encodes them in the step.
     """
@@ -193,6 +221,7 @@ class DataConfig:
     mirror: float = 0.5
     clip_stride: int = 2
     augment: float = 1.0
+    crop: float = 0.625
     cache_mb: int = 1024
     threads: int = 1
     latents: int = 0
@@ -248,8 +277,8 @@ class Preset:
         for phase in self.phases:
             for name, frames in (("frames", phase.frames), ("history", phase.history)):
                 self.model.check_frames(f"phase {phase.name}: {name}", frames)
-        if not self.model.heads and not all(phase.generate for phase in self.phases):
-            raise ValueError("without heads only generation is learned; set heads, or let every phase learn generation")
+        if self.model.motion == "skeleton" and not all(phase.generate for phase in self.phases):
+            raise ValueError("a skeleton only learns generation; set motion to tokens, or let every phase learn that")
         if self.data.latents and not self.model.pretrained:
             raise ValueError("only a pretrained codec's latents are kept; name a pretrained model, or set latents to 0")
 
@@ -269,6 +298,15 @@ class Preset:
                 f"{f' in {passes} passes' if passes > 1 else ''}; choose numbers that divide it"
             )
         return phase.batch // workers
+
+    def begun(self, phase: Phase) -> int:
+        """The first step at which what a phase teaches was taught."""
+        before = 0
+        for earlier in self.phases:
+            if earlier.learn == phase.learn:
+                break
+            before += earlier.steps
+        return before
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """The phase of a global step and the step within it."""

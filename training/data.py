@@ -22,7 +22,7 @@ from training.config import Phase, Preset
 from training.fields import each, stack
 from training.inputs import places
 from training.latents import Latents
-from training.records import CELL, Records
+from training.records import Records
 from training.windows import frames_from, references, starts
 
 _AHEAD = 3  # batches that are prepared while the model works
@@ -163,7 +163,7 @@ class Stream:
         place = places(heads[frames], heads[choice.reference], driver.persons[:count].numpy())
         model = self._preset.model
         mask = _UNKNOWN.expand(count, model.size, model.size) if target.mask is None else target.mask[:count]
-        cells = model.size // CELL
+        cells = model.cells
         parts, source = _UNKNOWN.expand(count + 1, cells, cells), _NOWHERE.expand(count + 1, 3, cells, cells)
         if target.parts is not None and target.source is not None:
             parts, source = target.parts, target.source

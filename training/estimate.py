@@ -16,8 +16,12 @@ from pipelines.errors import UsageError
 from pipelines.keypoints import COUNT
 from training.config import ModelConfig, Phase, Preset
 from training.inputs import Driver
-from training.model.animator import Animator
+from training.model.animator import Animator, Photo
 from training.model.codec import latent_frames
+from training.model.copies import Copies
+from training.model.motion import Guidance
+from training.model.retarget import Seen
+from training.objective import square_side
 from training.step import trainable
 
 # Dense bf16 TFLOP/s and memory in GB, from the makers' data sheets.
@@ -66,7 +70,7 @@ def phase_costs(preset: Preset) -> dict[str, PhaseCost]:
     animator = _blank(preset)
     found = {}
     for phase in preset.phases:
-        trace = _trace(animator, phase, 1)
+        trace = _trace(animator, phase, 1, preset.data.crop)
         frozen = 0.0 if preset.data.latents else trace.frozen_flops
         flops = phase.batch * (_passes(preset) * trace.flops + frozen)
         found[phase.name] = PhaseCost(_tokens(preset.model, phase), flops)
@@ -87,7 +91,9 @@ def estimate(preset: Preset, workers: int, device: str | None, price: float | No
     weights = sum(p.numel() for p in animator.parameters())
     trained = sum(p.numel() for p in trainable(animator).values())
     spread = workers if preset.engine.shard else 1
-    kept = max(_trace(animator, phase, size).kept for phase, size in zip(preset.phases, passes, strict=True))
+    kept = max(
+        _trace(animator, phase, size, preset.data.crop).kept for phase, size in zip(preset.phases, passes, strict=True)
+    )
     memory = {
         "weights": 4.0 * weights / spread,
         "gradients": 4.0 * trained / spread,
@@ -157,7 +163,7 @@ class _Trace:
     kept: float
 
 
-def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
+def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
     """One worker's forward pass of a phase."""
     config, frames = animator.config, phase.frames
     kept: dict[int, tuple[object, int]] = {}
@@ -171,28 +177,54 @@ def _trace(animator: Animator, phase: Phase, batch: int) -> _Trace:
     frozen = FlopCounterMode(display=False)
     with torch.device("meta"), FlopCounterMode(display=False) as counter, saved_tensors_hooks(pack, lambda t: t):
         driver = _driver(config, batch, frames)
-        reference = torch.empty(batch, 3, config.size, config.size)
+        reference, points = torch.empty(batch, 3, config.size, config.size), torch.empty(batch, COUNT, 3)
         tokens, _ = animator.motion.look(driver)
-        seen, heads, outputs = animator.motion.see(reference), animator.heads, list[Tensor]()
+        seen, heads, outputs = animator.motion.see(reference, points), animator.heads, list[Tensor]()
         places = animator.motion.place(seen, tokens)
-        if heads is not None and seen is not None and places is not None:
-            outputs += [places.read, places.points, seen.heatmaps, seen.shown]
+        if places is not None:
+            outputs += [places.read, places.points]
         if phase.retarget:
-            guidance = animator.motion.guide(reference, seen, places, tokens)
+            guidance = animator.motion.guide(seen, places, tokens)
+            outputs.append(guidance.points)
         if phase.retarget and heads is not None and (features := guidance.features) is not None:
             hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
-            outputs.append(heads.heatmaps(features, guidance.points))
+            outputs.append(heads.heatmaps(features, guidance.points[..., :2]))
             outputs.append(heads.normals(features, hands, torch.empty(batch, frames, 2, 4)))
         if phase.generate:
-            target = torch.empty(batch, frames, 3, config.size, config.size)
-            with frozen:
-                clean, still = animator.codec.encode(target), animator.codec.encode(reference[:, None])
-            known = torch.empty(batch, latent_frames(animator.codec, frames))
-            outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, reference, still)[0])
+            outputs += _painted(animator, reference, seen, points, guidance, frames, crop, frozen)
     parameters = {p.untyped_storage()._cdata for p in animator.parameters()}
     outside = frozen.get_total_flops()
     held = sum(size for key, (_, size) in kept.items() if key not in parameters)
     return _Trace(counter.get_total_flops() - outside, outside, held)
+
+
+def _painted(
+    animator: Animator,
+    reference: Tensor,
+    seen: Seen,
+    points: Tensor,
+    guidance: Guidance,
+    frames: int,
+    crop: float,
+    frozen: FlopCounterMode,
+) -> list[Tensor]:
+    """What the picture networks give, as in `Objective`."""
+    config, batch = animator.config, len(reference)
+    photo = Photo(reference, seen, points, animator.read_parts(reference, points))
+    own = points.repeat_interleave(frames, 0)
+    layout = animator.layout(photo.shares.repeat_interleave(frames, 0), own, own)
+    target = torch.empty(batch, frames, 3, config.size, config.size)
+    rough = animator.shrunk(target)
+    with frozen:
+        clean, conditions = animator.latents_of(target, rough), animator.conditions(photo, rough)
+    known = torch.empty(batch, latent_frames(animator.codec, frames))
+    outputs = [layout.parts, layout.offsets, layout.visible]
+    outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, conditions)[0])
+    if animator.blender is not None:
+        side = square_side(config.size, crop)
+        maps = (torch.empty(batch * frames, channels, side, side) for channels in (3, 3, 3, 3, 1, 1, 1, 1, 1, 1))
+        outputs.append(animator.blended(Copies(*maps), torch.empty(batch * frames, 3, side, side)).shares)
+    return outputs
 
 
 def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
@@ -213,5 +245,5 @@ def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
 def _tokens(config: ModelConfig, phase: Phase) -> int:
     if not phase.generate:
         return 0
-    side = config.size // config.codec_factor // config.dit_patch
+    side = config.sketch // config.codec_factor // config.dit_patch
     return phase.batch * (1 + (phase.frames - 1) // config.stride) * side * side

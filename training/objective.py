@@ -13,17 +13,24 @@ from torch import Tensor, nn
 
 from pipelines.keypoints import BODY_SLICE, COUNT, PARTS
 from training.augment import augment, draw
+from training.augment_pictures import Wrong, doubted_frame, doubted_photo, draw_wrong, recoloured
 from training.batch import Batch
 from training.config import Phase, Preset
 from training.inputs import to_float
-from training.model.animator import Animator, shifted
+from training.model.animator import Animator, Photo, shifted
+from training.model.copies import Still, copy
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
+from training.model.layout import Layout
 from training.model.motion import Guidance
-from training.model.points import expected_places
-from training.model.retarget import Places, Seen
+from training.model.parts import places_in, sampled
+from training.model.points import bounded, expected_places
+from training.model.retarget import Places
 
 _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
+_HIDDEN, _OUTSIDE = 0.3, 0.1  # how much a point counts whose place only a renderer knows, and one off the picture
+_UNSEEN = 0.2  # how much the place of what the photo does not show counts
+_SOURCE_RANGE = (-0.3, 1.3)  # beyond it a place in the photo may as well be anywhere
 _PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
 
 
@@ -45,81 +52,143 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, phase: Phase) -> Losses:
         animator, weights = self.animator, self.preset.loss
-        draws = draw(self.seed, batch.position).to(batch.position.device)
+        device = batch.position.device
+        draws = draw(self.seed, batch.position).to(device)
         driver = augment(batch.driver, draws, self.preset.data.augment)
+        # Kept latents are of the pictures' own colours.
+        colours = 0.0 if self.preset.data.latents else self.preset.data.augment
+        wrong = draw_wrong(self.seed, batch.position, colours).to(device)
         tokens, heatmaps = animator.motion.look(driver)
-        reference = to_float(batch.reference)
-        seen = animator.motion.see(reference)
+        reference = recoloured(to_float(batch.reference), wrong)
+        points = doubted_photo(batch.reference_keypoints, wrong)
+        seen = animator.motion.see(reference, points)
         places = animator.motion.place(seen, tokens)
-        terms = self._perceived(batch, heatmaps, seen, places)
+        terms = self._perceived(batch, heatmaps, places)
         if phase.retarget:
-            guidance = animator.motion.guide(reference, seen, places, tokens)
+            guidance = animator.motion.guide(seen, places, tokens)
             terms |= self._retargeted(batch, tokens, guidance)
         if phase.generate:
-            clean = self._latents(batch.latents, batch.target)
-            still = self._latents(batch.reference_latents, batch.reference[:, None])
-            noise, time = flow_noise(clean.shape[1:], self.seed, batch.position, weights.pure_noise)
-            time = shifted(time, animator.config.shift)
-            stride = animator.codec.stride
-            known = batch.known[:, ::stride]
-            keep = known[:, None, :, None, None]
-            # A latent frame is as real as the first of its frames; what only fills up is noise and has no weight.
-            real = torch.cat([batch.real[:, :1], batch.real[:, 1::stride]], 1)[:, None, :, None, None]
-            noised = torch.lerp(noise, clean, real * (1 - time[:, None, None, None, None]))
-            latents = keep * clean + (1 - keep) * noised
-            output, _ = animator.predict_clean(latents, time, known, guidance, reference, still)
-            wanted = clean if animator.config.prediction == "x" else noise - clean
-            person = animator.codec.cover(_person(batch.mask)).expand_as(clean)
-            filmed = animator.codec.cover(_filmed(batch))
-            weight = balanced(person, real * (1 - keep) * filmed.expand_as(clean), weights.foreground)
-            terms["flow"] = _mean_per_sample((output - wanted).square(), weight)
+            logits = animator.read_parts(reference, points)
+            photo = Photo(reference, seen, points, logits.detach().softmax(1))
+            terms |= {"read": part_loss(logits, batch.reference_parts, batch.exact)}
+            terms |= self._painted(batch, photo, guidance, wrong)
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         return Losses(total, terms)
+
+    def _painted(self, batch: Batch, photo: Photo, guidance: Guidance, wrong: Wrong) -> dict[str, Tensor]:
+        """Where everything is in the frames, and what they look like. Both are told the frames' true points."""
+        animator, count = self.animator, batch.target.shape[1]
+        target = recoloured(to_float(batch.target), wrong)
+        points = doubted_frame(batch.keypoints, wrong).flatten(0, 1)
+        shares, own = (value.repeat_interleave(count, 0) for value in (photo.shares, photo.points))
+        layout = animator.layout(shares, own, points)
+        terms = layout_losses(layout, batch)
+        # The pictures' losses do not reach the layout, which labels teach.
+        layout = Layout(*(value.detach() for value in (layout.parts, layout.affines, layout.offsets, layout.visible)))
+        with torch.no_grad():
+            rough = animator.rough_sketch(photo, layout, points)
+            conditions = self._conditions(batch, photo, rough)
+        latents, term = self._denoised(batch, target, rough, conditions, guidance)
+        terms["flow"] = term
+        if animator.blender is not None:
+            sketch = animator.sketch_of(latents.detach(), rough).flatten(0, 1)
+            terms |= self._blended(batch, photo, layout, points, target, sketch, wrong)
+        return terms
+
+    def _conditions(self, batch: Batch, photo: Photo, rough: Tensor) -> Tensor:
+        if batch.reference_latents is None:
+            return self.animator.conditions(photo, rough)
+        copies = self.animator.codec.encode(rough)
+        return torch.cat([batch.reference_latents.float().expand_as(copies), copies], 1)
+
+    def _denoised(
+        self, batch: Batch, target: Tensor, rough: Tensor, conditions: Tensor, guidance: Guidance
+    ) -> tuple[Tensor, Tensor]:
+        """The clean latents that the DiT sees in noised ones, and its loss."""
+        animator, weights = self.animator, self.preset.loss
+        with torch.no_grad():
+            clean = animator.latents_of(target, rough) if batch.latents is None else batch.latents.float()
+        noise, time = flow_noise(clean.shape[1:], self.seed, batch.position, weights.pure_noise)
+        time = shifted(time, animator.config.shift)
+        stride = animator.codec.stride
+        known = batch.known[:, ::stride]
+        keep = known[:, None, :, None, None]
+        # A latent frame is as real as the first of its frames; what only fills up is noise and has no weight.
+        real = torch.cat([batch.real[:, :1], batch.real[:, 1::stride]], 1)[:, None, :, None, None]
+        noised = torch.lerp(noise, clean, real * (1 - time[:, None, None, None, None]))
+        latents = keep * clean + (1 - keep) * noised
+        output, found = animator.predict_clean(latents, time, known, guidance, conditions)
+        wanted = clean if animator.config.prediction == "x" else noise - clean
+        person, filmed = (animator.shrunk(mask[:, :, None])[:, :, 0] for mask in (_person(batch.mask), _filmed(batch)))
+        person = animator.codec.cover(person).expand_as(clean)
+        weight = balanced(person, real * (1 - keep) * animator.codec.cover(filmed).expand_as(clean), weights.foreground)
+        return found, _mean_per_sample((output - wanted).square(), weight)
+
+    def _blended(
+        self,
+        batch: Batch,
+        photo: Photo,
+        layout: Layout,
+        points: Tensor,
+        target: Tensor,
+        sketch: Tensor,
+        wrong: Wrong,
+    ) -> dict[str, Tensor]:
+        """What F makes of a square out of each sample's frames: at full size, since edges are what it is for."""
+        animator, count = self.animator, target.shape[1]
+        pictures = torch.cat([target, *(mask[:, :, None] for mask in (_person(batch.mask), _filmed(batch)))], 2)
+        square, at = _squares(pictures, self.preset.data.crop, wrong.middle)
+        at = at.repeat_interleave(count, 0)
+        with torch.no_grad():
+            still = Still.of(photo.picture, photo.shares, photo.points).repeated(count)
+            copies, made = copy(still, layout, points, at), sampled(sketch, at)
+        blend = animator.blended(copies, made)
+        truth, person, filmed = square.split([3, 1, 1], 2)
+        counts = (batch.real[:, :, None, None, None] * filmed).expand_as(truth)
+        weight = balanced(person.expand_as(truth), counts, self.preset.loss.foreground)
+        picture = blend.of(copies, made).unflatten(0, truth.shape[:2])
+        edge = blend.edge.unflatten(0, truth.shape[:2])
+        entropy = F.binary_cross_entropy_with_logits(edge, person, reduction="none")
+        known = batch.exact[:, None, None, None, None] * counts[:, :, :1]
+        return {
+            "picture": _mean_per_sample((picture - truth).abs(), weight),
+            "edge": _mean_per_sample(entropy, known),
+        }
 
     @torch.no_grad()
     def sample(self, batch: Batch) -> Tensor:
         """What the model makes of the batch's drivers and references, (B, T, 3, S, S) in [-1, 1]."""
         generator = torch.Generator().manual_seed(self.seed)
         tokens = self.animator.encode(batch.driver.plain())
-        return self.animator.generate(to_float(batch.reference), tokens, generator=generator)
+        photo = self.animator.look_at(to_float(batch.reference), batch.reference_keypoints)
+        return self.animator.generate(photo, tokens, generator=generator)
 
-    def _latents(self, kept: Tensor | None, pixels: Tensor) -> Tensor:
-        """kept: (B, C, t, h, w), or None. pixels: (B, T, 3, S, S) uint8."""
-        return self.animator.codec.encode(to_float(pixels)) if kept is None else kept.float()
-
-    def _perceived(
-        self, batch: Batch, heatmaps: Tensor | None, seen: Seen | None, places: Places | None
-    ) -> dict[str, Tensor]:
-        """What encoders and D see, each by itself, and where D puts the points."""
-        if self.animator.heads is None or heatmaps is None or seen is None or places is None:
+    def _perceived(self, batch: Batch, heatmaps: Tensor | None, places: Places | None) -> dict[str, Tensor]:
+        """What encoders see, and where D puts the points."""
+        if heatmaps is None or places is None:
             return {}
-        read = places.read
-        own, reference = seen.heatmaps[:, None], batch.reference_keypoints[:, None]
         crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
         return {
-            "points": point_loss(read[..., :2], batch.points),
-            "shown": shown_loss(read[..., 2], batch.points[..., 2], batch.real)
-            + shown_loss(seen.shown[:, None], reference[..., 2], torch.ones_like(batch.real[:, :1])),
+            "points": point_loss(places.read[..., :2], batch.points, _exact(batch)),
+            "shown": shown_loss(places.read[..., 2], batch.points[..., 2], batch.real),
             "places": joint_loss(expected_places(heatmaps), crop),
-            "reference": joint_loss(expected_places(own), reference),
-            "sight": heatmap_loss(heatmaps, crop) + heatmap_loss(own, reference),
-            "placed": joint_loss(places.points, batch.keypoints),
+            "sight": heatmap_loss(heatmaps, crop),
+            "placed": placed_loss(places.points, batch.keypoints, _exact(batch)),
         }
 
     def _retargeted(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
         """Where D places the motion on the reference person."""
-        terms = {}
-        heads, features, points = self.animator.heads, guidance.features, guidance.points
-        if heads is not None and features is not None and points is not None:
-            logits = heads.heatmaps(features, points)
-            terms["heatmaps"] = heatmap_loss(logits, batch.keypoints)
-            terms["joints"] = joint_loss(expected_places(logits), batch.keypoints)
+        features = guidance.features
+        if features is None:
+            return {}
+        terms = {
+            "joints": placed_loss(guidance.points[..., :2], batch.keypoints, _exact(batch)),
+            "appear": shown_loss(guidance.points[..., 2], batch.keypoints[..., 2], batch.real),
+        }
+        heads = self.animator.heads
+        if heads is not None:
+            terms["heatmaps"] = heatmap_loss(heads.heatmaps(features, guidance.points[..., :2]), batch.keypoints)
             terms["normals"] = self._normals(batch, tokens, heads, features)
-        if features is not None and guidance.moved is not None:
-            person = _person(batch.mask)[:, :, None].expand_as(guidance.moved)
-            counts = (batch.real[:, :, None, None] * _filmed(batch))[:, :, None].expand_as(person)
-            weight = balanced(person, counts, self.preset.loss.foreground)
-            terms["moved"] = _mean_per_sample((guidance.moved - to_float(batch.target)).square(), weight)
         return terms
 
     def _normals(self, batch: Batch, tokens: MotionTokens, heads: Heads, features: Tensor) -> Tensor:
@@ -141,6 +210,11 @@ def _filmed(batch: Batch) -> Tensor:
     across = ((middles >= x0) & (middles < x1)).float()
     down = ((middles >= y0) & (middles < y1)).float()
     return (down[:, :, None] * across[:, None, :])[:, None].expand(-1, count, -1, -1)
+
+
+def _exact(batch: Batch) -> Tensor:
+    """(B, T): 1 for rendered frames, 0 for filmed ones and for what only fills up."""
+    return batch.exact[:, None] * batch.real
 
 
 def balanced(person: Tensor, counts: Tensor, share: float) -> Tensor:
@@ -205,10 +279,85 @@ def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:
     return _mean_per_sample(1 - (predicted * normals).sum(3), known.float())
 
 
-def point_loss(predicted: Tensor, points: Tensor) -> Tensor:
-    """Smooth L1 in crop units, by confidence. predicted: (B, T, 88, 2). points: (B, T, 88, 3)."""
+def placed_loss(points: Tensor, keypoints: Tensor, exact: Tensor) -> Tensor:
+    """As `joint_loss`, but points that are hidden or off the frame count, too, where their places are exact (B, T)."""
+    place, confidence = bounded(keypoints)[..., :2], keypoints[..., 2]
+    distance = ((points - place).square().sum(-1) + 1e-6).sqrt()
+    inside = ((place >= 0) & (place < 1)).all(-1).float()
+    guess = exact[..., None] * (_OUTSIDE + (_HIDDEN - _OUTSIDE) * inside)
+    weight = torch.maximum(confidence * inside, guess * _told(keypoints))
+    return _mean_per_sample(distance, weight * _point_weights(points.device))
+
+
+def _told(points: Tensor) -> Tensor:
+    """(..., 88): 0 where a point has no place at all."""
+    return points[..., :2].any(-1).float()
+
+
+def point_loss(predicted: Tensor, points: Tensor, exact: Tensor) -> Tensor:
+    """Smooth L1 in crop units, by confidence; what is hidden counts less, and only where its place is exact (B, T).
+
+    predicted: (B, T, 88, 2). points: (B, T, 88, 3).
+    """
     difference = F.smooth_l1_loss(predicted, points[..., :2], beta=0.1, reduction="none").sum(-1)
-    return _mean_per_sample(difference, points[..., 2] * _point_weights(points.device))
+    weight = torch.maximum(points[..., 2], _HIDDEN * exact[..., None] * _told(points))
+    return _mean_per_sample(difference, weight * _point_weights(points.device))
+
+
+def part_loss(logits: Tensor, parts: Tensor, exact: Tensor) -> Tensor:
+    """Cross-entropy of the part that each cell shows. logits: (N, 17, P, P). parts: (N, P, P). exact: (N,)."""
+    entropy = F.cross_entropy(logits, parts.long(), reduction="none")
+    return _mean_per_sample(entropy, exact[:, None, None].expand_as(entropy))
+
+
+def layout_losses(layout: Layout, batch: Batch) -> dict[str, Tensor]:
+    """Of L: which part each cell shows, where the photo has it, and whether one sees it there.
+
+    Places count fully where the photo shows them, and a little where it does not.
+    """
+    parts, source = batch.parts.flatten(0, 1), batch.source.flatten(0, 1).float()
+    exact = _exact(batch).flatten()
+    place, visible = source[:, :2].permute(0, 2, 3, 1).clamp(*_SOURCE_RANGE), source[:, 2]
+    person = (parts > 0).float() * exact[:, None, None]
+    at = places_in(parts.shape[1], parts.shape[2], parts.device).expand(len(parts), -1, -1, -1)
+    found = layout.sources((parts.long() - 1).clamp(min=0), at)
+    distance = ((found - place).square().sum(-1) + 1e-5).sqrt()
+    seen = sampled(layout.visible, at)[:, 0]
+    return {
+        "parts": part_loss(layout.parts, parts, exact),
+        "offsets": _mean_per_sample(distance, person * (_UNSEEN + (1 - _UNSEEN) * visible)),
+        "visible": _mean_per_sample(F.binary_cross_entropy_with_logits(seen, visible, reduction="none"), person),
+    }
+
+
+def square_side(size: int, share: float) -> int:
+    """Pixels per side of the square that F learns from in frames of a size: F halves it four times."""
+    return min(size, max(1, round(size * share / 16)) * 16)
+
+
+def _squares(pictures: Tensor, share: float, middle: Tensor) -> tuple[Tensor, Tensor]:
+    """A square out of each sample's frames, and the middles of its pixels in shares of the frame.
+
+    pictures: (B, T, C, S, S), the mask of the person second to last. share: of the frame's side. middle (B, 2) in
+    [0, 1]: where it lies about the box of the person. Returns (B, T, C, c, c) and (B, c, c, 2).
+    """
+    size = pictures.shape[-1]
+    side = square_side(size, share)
+    masks = pictures[:, :, -2].amax(1)
+    steps = torch.arange(size, device=pictures.device)
+    starts = []
+    for axis, where in enumerate((masks.amax(1), masks.amax(2))):
+        there = where > 0.5
+        there = there | ~there.any(1, keepdim=True)  # where nobody is, anywhere
+        first = torch.where(there, steps, size).amin(1)
+        last = torch.where(there, steps, -1).amax(1)
+        centre = first + middle[:, axis] * (last - first)
+        starts.append((centre - side / 2).round().clamp(0, size - side).long())
+    within = torch.arange(side, device=pictures.device)
+    across, down = (start[:, None] + within for start in starts)
+    rows = torch.stack([p[:, :, y][:, :, :, x] for p, y, x in zip(pictures, down, across, strict=True)])
+    at = torch.stack(torch.broadcast_tensors(across[:, None, :], down[:, :, None]), -1)
+    return rows, (at + 0.5) / size
 
 
 def shown_loss(logits: Tensor, confidence: Tensor, real: Tensor) -> Tensor:

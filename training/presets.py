@@ -7,6 +7,8 @@ from training.config import DataConfig, EngineConfig, LossConfig, ModelConfig, P
 # Everything but the size of the pretrained transformer, whose own presets follow from it.
 _WAN = ModelConfig(
     size=480,
+    sight=480,
+    sketch=480,
     body_size=256,
     part_size=128,
     body_token=512,
@@ -27,7 +29,7 @@ _WAN = ModelConfig(
     dit_heads=12,
     dit_ffn=8960,
     prediction="velocity",
-    refine=0,
+    blend_width=0,
     window=17,
     history=1,
     steps=30,
@@ -56,9 +58,12 @@ PRESETS = {
     "tiny": Preset(
         ModelConfig(
             size=32,
+            sight=32,
             body_size=32,
             part_size=16,
-            body_token=16,
+            layout=32,
+            sketch=16,
+            body_token=64,
             hand_token=8,
             face_token=8,
             face_tokens=2,
@@ -73,7 +78,8 @@ PRESETS = {
             dit_layers=1,
             dit_heads=2,
             dit_ffn=128,
-            refine=8,
+            layout_width=8,
+            blend_width=8,
         ),
         (
             Phase("perception", 1, batch=4, learn="perception"),
@@ -83,46 +89,46 @@ PRESETS = {
         ),
         save_every=2,
     ),
-    # Some minutes on two idle cores: enough to see every part learn, not enough to look good.
+    # Five minutes on two idle cores: enough to see every part learn, not enough to look good.
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("perception", 400, learn="perception", final=0.3),
-            Phase("retargeting", 120, learn="retargeting", final=0.5),
-            Phase("frames", 700),
-            Phase("clips", 20, batch=4, frames=3, history=1, rate=3e-4),
+            Phase("perception", 200, learn="perception", final=0.3),
+            Phase("frames", 90),
+            Phase("clips", 4, batch=4, frames=3, history=1, rate=3e-4),
         ),
         data=_MILD,
     ),
-    # Ten minutes on two cores, with some 1,500 groups of pairs. The rate falls once, at the end of frames.
+    # Half an hour on two cores, with some 500 groups of pairs or more.
     "demo": Preset(
         ModelConfig(),
         (
-            Phase("perception", 870, learn="perception", final=1.0),
-            Phase("retargeting", 360, learn="retargeting", final=1.0),
-            Phase("frames", 490, final=0.03),
-            Phase("clips", 40, batch=4, frames=3, history=1, rate=2e-4),
+            Phase("perception", 500, learn="perception", final=1.0),
+            Phase("frames", 540, final=0.03),
+            Phase("clips", 20, batch=4, frames=3, history=1, rate=1e-4),
         ),
-        data=_MILD,
+        data=replace(_MILD, cache_mb=4096),
         ema=0.995,
-        save_every=500,
+        save_every=200,
     ),
-    # Hours on two cores: the weights that a newcomer gets.
+    # Fifteen hours of one core, with 1,500 groups of pairs. The rate falls at the end alone, so that a run can be
+    # continued from before.
     "starter": Preset(
         ModelConfig(),
         (
-            Phase("perception", 8000, learn="perception", final=0.3),
-            Phase("retargeting", 2000, learn="retargeting", final=0.5),
-            Phase("frames", 20000),
-            Phase("clips", 2000, batch=4, frames=3, history=1, rate=3e-4),
+            Phase("perception", 3000, learn="perception", final=1.0),
+            Phase("frames", 8000, final=1.0),
+            Phase("settle", 1500, warm=1, final=0.02),
+            Phase("clips", 100, batch=4, frames=3, history=1, rate=1e-4),
         ),
-        ema=0.999,
-        save_every=1000,
+        data=replace(_MILD, cache_mb=4096),
+        ema=0.998,
+        save_every=100,
     ),
     # One GPU of 80 to 141 GB: the smallest Wan, whole.
     "gpu-1": replace(
         _WAN_PRESET,
-        model=replace(_WAN, size=256, heatmap_size=64),
+        model=replace(_WAN, size=256, sight=256, sketch=256, heatmap_size=64),
         engine=replace(_WAN_PRESET.engine, shard=False, accumulate=4),
     ),
     # Eight GPUs and more.

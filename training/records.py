@@ -23,7 +23,6 @@ from training.config import ModelConfig
 from training.fields import each, stack, tensors
 from training.inputs import HANDS, Driver, crop, driver_of, head_path, local_points, person_box, places
 
-CELL = 2  # pixels per side of a cell
 _STEPS = 1024  # float16 has 1 - x for any x in [-1, 2] that is a whole number of these
 _HAND_DEPTH = 0.12  # metres from the hand's points within which a surface counts as the hand
 
@@ -36,11 +35,11 @@ class Record:
     heads (T, F, 2), of all F frames of the sample in each, and persons (T, 4): from which its place for another
     reference follows, see `places`.
     keypoints (T, 88, 3) in the frame. points (T, 88, 3) in the driving crops, see `local_points`. hand_boxes (T, 2, 4).
-    mask (T, S, S) uint8, parts (T, P, P) uint8 and source (T, 3, P, P) float16, P = S / 2 cells: None for clips. parts:
-    index into `scene.PART_LABELS`. source: what is at a cell's centre, where in the photo it is, x and y in shares of
-    its sides (-1 to 2, in steps of 1 / 1024, which a mirror keeps), then 1 where it is visible there; 0 where nobody
-    is. At other sizes than the shards', parts and visibility are those of the stored cell that is nearest, and places
-    the mean over the cells of that part around.
+    mask (T, S, S) uint8, parts (T, P, P) uint8 and source (T, 3, P, P) float16, P = `config.cells`: None for clips.
+    parts: index into `scene.PART_LABELS`. source: what is at a cell's centre, where in the photo it is, x and y in
+    shares of its sides (-1 to 2, in steps of 1 / 1024, which a mirror keeps), then 1 where it is visible there; 0 where
+    nobody is. At other sizes than the shards', parts and visibility are those of the stored cell that is nearest, and
+    places the mean over the cells of that part around.
     """
 
     frames: Tensor
@@ -142,7 +141,7 @@ class Records:
             if places_in_photo.shape != (*part.shape, 2) or seen.shape != part.shape:
                 raise ValueError(f"places {places_in_photo.shape} do not fit parts {part.shape} and {seen.shape}")
         record = self._record(images, keypoints, frames, int(ref.meta["motion_frames"]), masks)
-        parts, source = cells_of(part, places_in_photo, seen, self._config.size // CELL)
+        parts, source = cells_of(part, places_in_photo, seen, self._config.cells)
         return replace(record, parts=parts, source=source)
 
     def _normals(self, ref: SampleRef, identity: int, frames: list[int]) -> Tensor:
@@ -197,12 +196,6 @@ def checked_keypoints(keypoints: NDArray[np.generic]) -> NDArray[np.float32]:
     if keypoints.ndim != 3 or keypoints.shape[1:] != (COUNT, 3) or not np.isfinite(keypoints).all():
         raise ValueError(f"keypoints of shape {keypoints.shape} are not finite (T, {COUNT}, 3)")
     return keypoints.astype(np.float32)
-
-
-def decode_video(content: bytes) -> NDArray[np.uint8]:
-    """All frames (T, H, W, 3) of a video. Raises: DataError where it cannot be decoded."""
-    decoder = DecordDecoder(content)
-    return decoder.get_batch(range(len(decoder)))
 
 
 def cells_of(

@@ -63,7 +63,7 @@ def train_step(objective: nn.Module, learner: Learner, batch: Batch, preset: Pre
     if not (math.isfinite(values["loss"]) and torch.isfinite(norm)):
         raise FloatingPointError(f"step {learner.step}: loss {values['loss']}, gradient norm {norm.item()}")
     learner.optimizer.step()
-    _average(learner, preset.ema)
+    _average(learner, preset.ema, learner.step - preset.begun(phase))
     learner.step += 1
     return {**values, "gradient_norm": norm.item(), "rate": rate}
 
@@ -83,9 +83,10 @@ def _backward(objective: nn.Module, batch: Batch, phase: Phase, preset: Preset) 
 
 
 @torch.no_grad()
-def _average(learner: Learner, decay: float) -> None:
+def _average(learner: Learner, decay: float, steps: int) -> None:
+    """steps: for how many the youngest part of the model has learned."""
     # A short memory at first: the mean must not remember the random start.
-    decay = min(decay, (1 + learner.step) / (10 + learner.step))
+    decay = min(decay, (1 + steps) / (10 + steps))
     weights = trainable(learner.animator)
     means = [rows_here(learner.ema[name]) for name in weights]
     torch._foreach_lerp_(means, [rows_here(p) for p in weights.values()], 1 - decay)

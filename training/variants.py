@@ -3,11 +3,18 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from training.config import ModelConfig, Preset
+from training.config import Preset
 
 
 def _skeleton(preset: Preset) -> Preset:
-    return _pictures_alone(preset, replace(preset.model, motion="skeleton", heads=False))
+    """Without encoders and D the first phases have nothing to teach, so they generate, too; at the generating phase's
+    rate where that is lower, since a pretrained generator would forget at theirs."""
+    rate = next(phase.rate for phase in preset.phases if phase.generate)
+    phases = tuple(
+        phase if phase.generate else replace(phase, learn="generation", rate=min(phase.rate, rate))
+        for phase in preset.phases
+    )
+    return replace(preset, model=replace(preset.model, motion="skeleton", heads=False), phases=phases)
 
 
 def _no_pairs(preset: Preset) -> Preset:
@@ -19,27 +26,11 @@ def _no_augment(preset: Preset) -> Preset:
 
 
 def _no_heads(preset: Preset) -> Preset:
-    return _pictures_alone(preset, replace(preset.model, heads=False))
+    return replace(preset, model=replace(preset.model, heads=False))
 
 
 def _no_hands(preset: Preset) -> Preset:
     return replace(preset, model=replace(preset.model, hands=False))
-
-
-def _pictures_alone(preset: Preset, model: ModelConfig) -> Preset:
-    """The preset around a model without heads: no labels, only terms that compare pictures.
-
-    The first phases then have nothing else to learn, so they generate, too; at the generating phase's rate where that
-    is lower, since a pretrained generator would forget at theirs.
-    """
-    rate = next(phase.rate for phase in preset.phases if phase.generate)
-    phases = tuple(
-        phase if phase.generate else replace(phase, learn="generation", rate=min(phase.rate, rate))
-        for phase in preset.phases
-    )
-    labels = ("points", "shown", "places", "reference", "sight", "placed", "heatmaps", "joints", "normals")
-    loss = replace(preset.loss, **dict.fromkeys(labels, 0.0))
-    return replace(preset, model=model, phases=phases, loss=loss)
 
 
 VARIANTS: dict[str, Callable[[Preset], Preset]] = {

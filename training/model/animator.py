@@ -1,20 +1,50 @@
 """The whole model: encode a driving video into four tokens per frame, generate the reference person moving so."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.config import ModelConfig
 from training.inputs import Driver
+from training.model.blend import Blend, Blender
 from training.model.codec import group_frames, latent_frames, make_codec
+from training.model.copies import Copies, Still, copy
 from training.model.dit import VideoDiT
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
+from training.model.layout import Layout, PartLayout, PartReader
 from training.model.motion import Guidance, Motion, RetargetedMotion
-from training.model.refine import CopyAndRefine
+from training.model.parts import places_in, sampled
+from training.model.points import bounded, completed
+from training.model.retarget import Seen
 from training.model.skeleton import SkeletonMotion
 from training.model.wan import MotionWan
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A reference as all parts of the model see it. picture (B, 3, S, S) in [-1, 1]. points (B, 88, 3): of the person,
+    each with a place, see `completed`. shares (B, 17, P, P): of the person's parts."""
+
+    picture: Tensor
+    seen: Seen
+    points: Tensor
+    shares: Tensor
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is decided of N frames before they are painted, at any size. points (N, 88, 3): of the person. sketch (N, 3,
+    s, s): what the DiT made. blend: None where the sketch is the picture."""
+
+    points: Tensor
+    layout: Layout
+    sketch: Tensor
+    blend: Blend | None
 
 
 class Animator(nn.Module):
@@ -29,94 +59,170 @@ class Animator(nn.Module):
         self.codec = make_codec(config, weights)
         self.motion: Motion = SkeletonMotion(config) if config.motion == "skeleton" else RetargetedMotion(config)
         self.heads = Heads(config) if config.heads else None
-        self.refine = CopyAndRefine(config) if config.refine else None
+        self.reader, self.layout = PartReader(config), PartLayout(config)
+        self.blender = Blender(config) if config.blend_width else None
         channels = self.codec.channels
-        extra, still = (self.refine.extra, 2 * channels) if self.refine else (0, channels)
         self.dit: VideoDiT | MotionWan = (
-            MotionWan(config, channels, still, self.codec.stride, weights)
+            MotionWan(config, channels, 2 * channels, self.codec.stride, weights)
             if config.pretrained
-            else VideoDiT(config, channels, still, self.codec.stride, extra)
+            else VideoDiT(config, channels, 2 * channels, self.codec.stride)
         )
 
     def encode(self, driver: Driver) -> MotionTokens:
         """driver: float crops with axes (B, T, ...), see `prepare_driver`."""
         return self.motion.look(driver)[0]
 
-    def guide(self, reference: Tensor, tokens: MotionTokens) -> Guidance:
-        """Retarget the tokens to the person in the reference image."""
-        seen = self.motion.see(reference)
-        return self.motion.guide(reference, seen, self.motion.place(seen, tokens), tokens)
+    def read_parts(self, picture: Tensor, points: Tensor) -> Tensor:
+        """Logits (B, 17, P, P) of the parts of the person in a picture."""
+        side = (self.config.layout, self.config.layout)
+        small = F.interpolate(picture, size=side, mode="bilinear", antialias=True)
+        logits: Tensor = self.reader(small, points)
+        return logits
+
+    def look_at(self, picture: Tensor, points: Tensor) -> Photo:
+        """picture: the reference (B, 3, S, S). points (B, 88, 3): of the person in it, in shares of the picture."""
+        points = bounded(completed(points))
+        shares = self.read_parts(picture, points).softmax(1)
+        return Photo(picture, self.motion.see(picture, points), points, shares)
+
+    def guide(self, photo: Photo, tokens: MotionTokens) -> Guidance:
+        """Retarget the tokens to the person in the photo."""
+        return self.motion.guide(photo.seen, self.motion.place(photo.seen, tokens), tokens)
+
+    def rough_sketch(self, photo: Photo, layout: Layout, points: Tensor) -> Tensor:
+        """What copies alone make, at the size of the sketch: (B, T, 3, s, s). layout, points: of B T frames."""
+        side = self.config.sketch
+        small = F.interpolate(photo.picture, size=(side, side), mode="area")
+        count = len(points) // len(small)
+        still = Still.of(small, photo.shares, photo.points).repeated(count)
+        at = places_in(side, side, points.device).expand(len(points), -1, -1, -1)
+        rough: Tensor = copy(still, layout, points, at).rough.unflatten(0, (-1, count))
+        return rough
+
+    def latents_of(self, frames: Tensor, rough: Tensor) -> Tensor:
+        """What the DiT learns to make of frames (B, T, 3, S, S): (B, C, t, h, w).
+
+        A pretrained one makes the frames; another one what the copies lack of them.
+        """
+        if self.config.pretrained:
+            return self.codec.encode(frames)
+        return self.codec.encode(self.shrunk(frames) - rough)
+
+    def shrunk(self, frames: Tensor) -> Tensor:
+        """Frames (B, T, 3, S, S) at the size of the sketch."""
+        side = (self.config.sketch, self.config.sketch)
+        small: Tensor = F.interpolate(frames.flatten(0, 1), size=side, mode="area").unflatten(0, (len(frames), -1))
+        return small
+
+    def sketch_of(self, latents: Tensor, rough: Tensor) -> Tensor:
+        """The frames (B, T, 3, s, s) that latents mean, see `latents_of`."""
+        frames = self.codec.decode(latents)
+        return frames if self.config.pretrained else rough + frames
+
+    def conditions(self, photo: Photo, rough: Tensor) -> Tensor:
+        """What the DiT is shown beside the motion: latents (B, 2 C, t, h, w) of the photo and of the rough sketch."""
+        still = self.codec.encode(self.shrunk(photo.picture[:, None]))
+        copies = self.codec.encode(rough)
+        return torch.cat([still.expand(-1, -1, copies.shape[2], -1, -1), copies], 1)
 
     def predict_clean(
-        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, reference: Tensor, still: Tensor
+        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Guidance, conditions: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The network's output (x or velocity, by the config) and the clean latents that follow from it.
 
         latents: (B, C, t, h, w) at flow time `time` (B,): (1 - time) x + time noise. known: (B, t).
-        still: (B, C, 1, h, w), the latents of the reference.
         """
-        still = still.expand(-1, -1, latents.shape[2], -1, -1)
         motion = group_frames(guidance.motion, self.codec.stride)
-        if self.refine and guidance.moved is not None:
-            still = torch.cat([still, self.codec.encode(guidance.moved)], 1)
-            out = self.dit(latents, time, known, motion, still, guidance.face)
-            out = self.refine(out, guidance.moved, reference)
-        else:
-            out = self.dit(latents, time, known, motion, still, guidance.face)
+        out = self.dit(latents, time, known, motion, conditions, guidance.face)
         if self.config.prediction == "x":
             return out, out
         return out, latents - time[:, None, None, None, None] * out
 
+    def blended(self, copies: Copies, sketch: Tensor) -> Blend:
+        """How F blends the copies of N frames with their sketch (N, 3, H, W), as large as they are."""
+        assert self.blender is not None
+        blend: Blend = self.blender(copies, sketch)
+        return blend
+
     @torch.no_grad()
     def generate(
         self,
-        reference: Tensor,
+        photo: Photo,
         tokens: MotionTokens,
         steps: int | None = None,
         guidance_scale: float = 1.0,
         generator: torch.Generator | None = None,
         negative: MotionTokens | None = None,
+        points: Tensor | None = None,
     ) -> Tensor:
-        """Frames (B, T, 3, H, W) of the reference person moving as the tokens say.
+        """Frames (B, T, 3, S, S) of the photo's person moving as the tokens say; arguments as of `drafts`."""
+        batch, frames = len(photo.picture), []
+        for draft in self.drafts(photo, tokens, steps, guidance_scale, generator, negative, points):
+            count = len(draft.points) // batch
+            still = Still.of(photo.picture, photo.shares, photo.points).repeated(count)
+            frames.append(self.paint(still, draft).unflatten(0, (batch, count)))
+        return torch.cat(frames, 1)
+
+    @torch.no_grad()
+    def drafts(
+        self,
+        photo: Photo,
+        tokens: MotionTokens,
+        steps: int | None = None,
+        guidance_scale: float = 1.0,
+        generator: torch.Generator | None = None,
+        negative: MotionTokens | None = None,
+        points: Tensor | None = None,
+    ) -> Iterator[Draft]:
+        """The frames of a video, window by window; each window is given the last frames of the one before.
 
         steps: of Euler's method, None for the config's. negative: the motion of the reference image itself (one frame).
-        Long videos are made window by window; each window is given the last frames of the one before.
+        points (B, T, 88, 3): where the person's points come to lie and how much each is seen, in place of what D says;
+        evaluation tells by them how much of a fault is D's.
         Raises: ValueError for a guidance scale other than 1 without a negative.
         """
         if guidance_scale != 1 and negative is None:
             raise ValueError("guidance_scale needs `negative`: the tokens of the reference image itself")
         window, history = self.config.window, self.config.history
-        count = tokens.body.shape[1]
-        side = self.config.size // self.config.codec_factor
-        shape = (len(reference), self.codec.channels, latent_frames(self.codec, window), side, side)
+        count, batch = tokens.body.shape[1], len(photo.picture)
+        side = self.config.sketch // self.config.codec_factor
+        shape = (batch, self.codec.channels, latent_frames(self.codec, window), side, side)
         # Every window starts from the same noise: what the motion does not decide then stays as it is.
-        noise = torch.randn(shape, generator=generator).to(reference.device)
-        still = self.codec.encode(reference[:, None])
-        frames: Tensor | None = None
-        while frames is None or frames.shape[1] < count:
-            start = 0 if frames is None else frames.shape[1] - history
+        noise = torch.randn(shape, generator=generator).to(photo.picture.device)
+        done, last = 0, None
+        while done < count:
+            start = done - history if done else 0
             index = torch.arange(start, start + window).clamp(max=count - 1)
-            past = None if frames is None or not history else self.codec.encode(frames[:, start:])
-            part = self._window(
-                noise, reference, still, tokens.at(index), past, steps or self.config.steps, guidance_scale, negative
-            )
-            frames = part if frames is None else torch.cat([frames, part[:, history:]], 1)
-        return frames[:, :count]
+            part = tokens.at(index)
+            guides = [self.guide(photo, part)]
+            placed = _seen_points(guides[0].points) if points is None else points[:, index]
+            if guidance_scale != 1 and negative is not None:
+                guides.append(self.guide(photo, negative.at(torch.zeros(window, dtype=torch.long))))
+            draft, sketch = self._window(photo, guides, placed, noise, last, steps or self.config.steps, guidance_scale)
+            last = sketch[:, window - history :] if history else None
+            fresh = slice(history if done else 0, min(window, count - start))
+            yield _frames_of(draft, batch, fresh)
+            done = start + window
 
     def _window(
         self,
+        photo: Photo,
+        guides: list[Guidance],
+        placed: Tensor,
         noise: Tensor,
-        reference: Tensor,
-        still: Tensor,
-        tokens: MotionTokens,
-        past: Tensor | None,
+        last: Tensor | None,
         steps: int,
         guidance_scale: float,
-        negative: MotionTokens | None,
-    ) -> Tensor:
-        guides = [self.guide(reference, tokens)]
-        if guidance_scale != 1 and negative is not None:
-            guides.append(self.guide(reference, negative.at(torch.zeros(tokens.body.shape[1], dtype=torch.long))))
+    ) -> tuple[Draft, Tensor]:
+        """A window's frames, and their sketch (B, T, 3, s, s). placed (B, T, 88, 3): the person's points. last: the
+        sketch of the frames that it begins with."""
+        points = bounded(placed).flatten(0, 1)
+        count = len(points) // len(photo.picture)
+        shares, own = (value.repeat_interleave(count, 0) for value in (photo.shares, photo.points))
+        layout = self.layout(shares, own, points)
+        rough = self.rough_sketch(photo, layout, points)
+        conditions = self.conditions(photo, rough)
+        past = None if last is None else self._latents_of_sketch(last, rough)
         latents, given = noise, 0 if past is None else past.shape[2]
         known = torch.zeros(len(noise), noise.shape[2], device=noise.device)
         known[:, :given] = 1
@@ -125,10 +231,55 @@ class Animator(nn.Module):
             if past is not None:
                 latents = torch.cat([past, latents[:, :, given:]], 2)
             time = now.expand(len(noise))
-            cleans = [self.predict_clean(latents, time, known, guide, reference, still)[1] for guide in guides]
+            cleans = [self.predict_clean(latents, time, known, guide, conditions)[1] for guide in guides]
             clean = cleans[0] if len(cleans) == 1 else cleans[1].lerp(cleans[0], guidance_scale)
             latents = clean + (latents - clean) * (then / now)
-        return self.codec.decode(latents)
+        sketch = self.sketch_of(latents, rough)
+        flat = sketch.flatten(0, 1)
+        if self.blender is None:
+            return Draft(points, layout, flat, None), sketch
+        at = places_in(self.config.size, self.config.size, points.device).expand(len(points), -1, -1, -1)
+        still = Still.of(photo.picture, photo.shares, photo.points).repeated(count)
+        blend = self.blended(copy(still, layout, points, at), sampled(flat, at))
+        return Draft(points, layout, flat, blend), sketch
+
+    def _latents_of_sketch(self, sketch: Tensor, rough: Tensor) -> Tensor:
+        count = sketch.shape[1]
+        return self.codec.encode(sketch if self.config.pretrained else sketch - rough[:, :count])
+
+    def paint(self, still: Still, draft: Draft) -> Tensor:
+        """The pictures (N, 3, H, W) of a draft, as large as the still is.
+
+        Masks and places are smooth, so that they move a photo of any size; what F adds is enlarged.
+        """
+        if draft.blend is None:
+            return draft.sketch
+        height, width = still.image.shape[-2:]
+        at = places_in(height, width, draft.points.device).expand(len(draft.points), -1, -1, -1)
+        copies = copy(still, draft.layout, draft.points, at)
+        blend = draft.blend
+        if (height, width) != blend.edge.shape[-2:]:
+            parts = (sampled(value, at) for value in (blend.shares, blend.edge, blend.correction))
+            blend = Blend(*parts)
+        return blend.of(copies, sampled(draft.sketch, at))
+
+
+def _seen_points(points: Tensor) -> Tensor:
+    """Places and logits of being seen (..., 3), with shares in place of the logits."""
+    return torch.cat([points[..., :2], points[..., 2:].sigmoid()], -1)
+
+
+def _frames_of(draft: Draft, batch: int, frames: slice) -> Draft:
+    """Some frames of the window that a draft of `batch` samples is."""
+
+    def part(value: Tensor) -> Tensor:
+        chosen: Tensor = value.unflatten(0, (batch, -1))[:, frames].flatten(0, 1)
+        return chosen
+
+    layout, blend = draft.layout, draft.blend
+    chosen = Layout(*(part(value) for value in (layout.parts, layout.affines, layout.offsets, layout.visible)))
+    blended = blend and Blend(part(blend.shares), part(blend.edge), part(blend.correction))
+    return Draft(part(draft.points), chosen, part(draft.sketch), blended)
 
 
 def shifted(time: Tensor, shift: float) -> Tensor:

@@ -12,11 +12,10 @@ _NOISE_SHARE = 0.2
 class VideoDiT(nn.Module):
     """Predicts clean latents or velocity.
 
-    channels: of the latents. still: of all that is known of the reference. stride: frames per latent frame. extra:
-    further output channels.
+    channels: of the latents. still: of all that is known of the reference. stride: frames per latent frame.
     """
 
-    def __init__(self, config: ModelConfig, channels: int, still: int, stride: int, extra: int = 0) -> None:
+    def __init__(self, config: ModelConfig, channels: int, still: int, stride: int) -> None:
         super().__init__()
         from diffusers import WanTransformer3DModel
 
@@ -28,7 +27,7 @@ class VideoDiT(nn.Module):
             num_attention_heads=config.dit_heads,
             attention_head_dim=config.dit_width // config.dit_heads,
             in_channels=channels + still + stride * config.guidance + 1,
-            out_channels=channels + extra,
+            out_channels=channels,
             text_dim=config.face_token,
             freq_dim=64,
             ffn_dim=config.dit_ffn,
@@ -41,18 +40,21 @@ class VideoDiT(nn.Module):
             self.transformer.patch_embedding.weight[:, :channels] *= _NOISE_SHARE
 
     def forward(
-        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Tensor, reference: Tensor, face: Tensor
+        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Tensor, conditions: Tensor, face: Tensor
     ) -> Tensor:
         """latents: (B, C, t, h, w), noised where not known. time: (B,) in [0, 1]. known: (B, t), 1 for a clean frame.
 
-        guidance: (B, stride C_g, t, h, w). reference: (B, still, t, h, w). face: (B, T, d_f).
-        Returns (B, C + extra, t, h, w).
+        guidance: (B, stride C_g, t, h, w). conditions: (B, still, t, h, w), of the reference. face: (B, T, d_f).
+        Returns (B, C, t, h, w).
         """
         clean = known[:, None, :, None, None].expand(-1, -1, -1, *latents.shape[-2:]).to(latents.dtype)
         context = self.to_context(face).unflatten(-1, self.slot.shape) + self.slot
         context = context + _waves(face.shape[1], self.slot.shape[1], face.device)[:, None]
         out: Tensor = self.transformer(
-            torch.cat([latents, reference, guidance, clean], 1), time * _MILLI, context.flatten(1, 2), return_dict=False
+            torch.cat([latents, conditions, guidance, clean], 1),
+            time * _MILLI,
+            context.flatten(1, 2),
+            return_dict=False,
         )[0]
         return out
 

@@ -12,8 +12,10 @@ from training.config import ModelConfig
 from training.inputs import Driver
 from training.model.points import centre, mass
 
-# Numbers at the beginning of tokens that are known and not learned: z_b's place, and the boxes of hands and face.
-PLACE, BOX = 2, 3
+_BODY_POINTS = BODY_SLICE.stop - BODY_SLICE.start
+# Numbers at the beginning of tokens that say something by themselves: z_b's place and the body's points behind it, and
+# the boxes of hands and face.
+PLACE, BODY_PLACES, BOX = 2, 2 * _BODY_POINTS, 3
 
 
 @dataclass(frozen=True)
@@ -97,18 +99,19 @@ class BodyEncoder(nn.Module):
     it is made of, among other things.
 
     (N, d, g, g), see `Eyes`, g = S / patch, and (N, 2) -> (N, token) and logits (N, 21, 2 g, 2 g). A pose is a set of
-    places (spatial softmax; Finn et al., 2016, arXiv 1509.06113). The token's first two numbers are the place.
+    places (spatial softmax; Finn et al., 2016, arXiv 1509.06113). The token begins with the person's place and these
+    places, x and y in [-1, 1] of the crop: what a perceptron made of them was further off (decision 22).
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        count, token, seen = BODY_SLICE.stop - BODY_SLICE.start, config.body_token, config.retarget_width
+        count, token, seen = _BODY_POINTS, config.body_token, config.retarget_width
         levels = int(math.log2(config.body_size // config.patch // 4))
         widths = [6 * config.encoder_width] * levels
         last = widths[-1] if widths else seen
         self.maps = nn.Sequential(nn.GroupNorm(8, seen), nn.SiLU(), nn.Conv2d(seen, 4 * count, 1), nn.PixelShuffle(2))
         self.coarse = nn.Sequential(*strided(seen, widths), nn.GroupNorm(8, last), nn.SiLU(), nn.Flatten())
-        free = token - PLACE
+        free = token - PLACE - BODY_PLACES
         self.head = nn.Sequential(nn.Linear(last * 16 + 3 * count, 2 * free), nn.SiLU(), nn.Linear(2 * free, free))
 
     def forward(self, seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,7 +119,7 @@ class BodyEncoder(nn.Module):
         shares = mass(logits)
         points = centre(shares) * 2 - 1
         pose = self.head(torch.cat([self.coarse(seen), points.flatten(1), shares.amax((-1, -2))], -1))
-        return torch.cat([place, pose], -1), logits
+        return torch.cat([place, points.flatten(1), pose], -1), logits
 
 
 class HandEncoder(CropEncoder):

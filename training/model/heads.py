@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from pipelines.keypoints import BODY_SLICE, COUNT, FACE_SLICE, LEFT_HAND_SLICE
 from training.config import ModelConfig
-from training.model.encoders import MotionTokens
+from training.model.encoders import BODY_PLACES, PLACE, MotionTokens
 from training.model.points import bumps
 
 _ROI = 4
@@ -81,7 +81,7 @@ class HandNormalHead(nn.Module):
 
 class PointHead(nn.Module):
     """Each token alone -> its own part's points in the driving crop: (B, T, 88, 3), x and y in [-1, 1], the right hand
-    mirrored, and the logit of being seen.
+    mirrored, and the logit of being seen. Of the body it changes what the token says already.
 
     It warms the encoders up (a decoder alone starts with uninformative tokens) and gives z_f supervision of its own.
     """
@@ -91,10 +91,13 @@ class PointHead(nn.Module):
         self.body = _points(config.body_token, BODY_SLICE)
         self.hand = _points(config.hand_token, LEFT_HAND_SLICE)
         self.face = _points(config.face_token, FACE_SLICE)
+        for parameter in self.body[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, tokens: MotionTokens) -> Tensor:
+        told = tokens.body[..., PLACE : PLACE + BODY_PLACES].unflatten(-1, (-1, 2))
         parts = (
-            self.body(tokens.body),
+            self.body(tokens.body) + F.pad(told, (0, 1)).flatten(-2),
             self.hand(tokens.left_hand),
             self.hand(tokens.right_hand),
             self.face(tokens.face),
@@ -112,5 +115,5 @@ class Heads(nn.Module):
         self.normals = HandNormalHead(config)
 
 
-def _points(token: int, where: slice) -> nn.Module:
+def _points(token: int, where: slice) -> nn.Sequential:
     return nn.Sequential(nn.Linear(token, 2 * token), nn.SiLU(), nn.Linear(2 * token, 3 * (where.stop - where.start)))

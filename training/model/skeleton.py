@@ -71,7 +71,8 @@ def draw_skeleton(keypoints: Tensor, size: int) -> Tensor:
 
 
 class SkeletonMotion(nn.Module):
-    """See `Motion`. The tokens are the parts' keypoints as they are; z_f is a learned constant; nothing is moved."""
+    """See `Motion`. The tokens are the parts' keypoints as they are; z_f is a learned constant; points are where the
+    driver has them."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -85,22 +86,16 @@ class SkeletonMotion(nn.Module):
     def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
         return MotionTokens(*(driver.keypoints[:, :, where].flatten(2) for where in PARTS.values())), None
 
-    def see(self, reference: Tensor) -> Seen | None:  # noqa: ARG002
+    def see(self, reference: Tensor, points: Tensor) -> Seen:
+        return Seen(reference, points)
+
+    def place(self, seen: Seen, tokens: MotionTokens) -> Places | None:  # noqa: ARG002
         return None
 
-    def place(self, seen: Seen | None, tokens: MotionTokens) -> Places | None:  # noqa: ARG002
-        return None
-
-    def guide(
-        self,
-        reference: Tensor,
-        seen: Seen | None,  # noqa: ARG002
-        places: Places | None,  # noqa: ARG002
-        tokens: MotionTokens,
-    ) -> Guidance:
-        config, batch = self.config, tokens.body.shape[:2]
+    def guide(self, seen: Seen, places: Places | None, tokens: MotionTokens) -> Guidance:  # noqa: ARG002
+        batch = tokens.body.shape[:2]
         parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
-        keypoints = torch.cat(parts, -1).unflatten(-1, (COUNT, 3)).flatten(0, 1)
-        motion = self.layers(draw_skeleton(keypoints, config.size)).unflatten(0, batch)
-        moved = reference[:, None].expand(-1, batch[1], -1, -1, -1) if config.refine else None
-        return Guidance(motion, self.face.expand(*batch, -1), None, None, moved)
+        keypoints = torch.cat(parts, -1).unflatten(-1, (COUNT, 3))
+        motion = self.layers(draw_skeleton(keypoints.flatten(0, 1), self.config.sketch)).unflatten(0, batch)
+        shown = keypoints[..., 2:].clamp(0.01, 0.99).logit()
+        return Guidance(motion, self.face.expand(*batch, -1), None, torch.cat([keypoints[..., :2], shown], -1))

@@ -121,12 +121,12 @@ class MotionWan(nn.Module):
         self.register_buffer("prompt", prompt, persistent=False)
 
     def forward(
-        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Tensor, reference: Tensor, face: Tensor
+        self, latents: Tensor, time: Tensor, known: Tensor, guidance: Tensor, conditions: Tensor, face: Tensor
     ) -> Tensor:
         """See `VideoDiT.forward`."""
         wan = self.transformer
         clean = known[:, None, :, None, None].expand(-1, -1, -1, *latents.shape[-2:]).to(latents.dtype)
-        told = self.told(torch.cat([reference, guidance, clean], 1))
+        told = self.told(torch.cat([conditions, guidance, clean], 1))
         hidden = (wan.patch_embedding(latents) + told).flatten(2).transpose(1, 2).contiguous()
         text = self.prompt.expand(len(latents), -1, -1).to(latents.dtype)
         embedded, shifts, text, _ = wan.condition_embedder(time * _MILLI, text, None)

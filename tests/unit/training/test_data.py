@@ -216,7 +216,7 @@ def test_the_reference_moved_to_its_places_is_the_target(
     row = {"id": "a", "status": "kept", "kind": "pair", "split": "train", "index_path": write_index(workspace, record)}
     row |= {"path": record.path, "sha256": record.sha256, "bytes": record.bytes, "samples": 1}
     manifest.write(workspace, "shards", manifest.build([row], STAGE.schema), "rendered", 0)
-    model = replace(tiny.model, size=size, body_size=64, heatmap_size=size // tiny.model.patch)
+    model = replace(tiny.model, size=size, layout=size)
     for mirror in (0, 1):
         batch = make_stream(workspace, only(replace(tiny, model=model), pairs=1, mirror=mirror)).batch(0)
         cells = size // 2

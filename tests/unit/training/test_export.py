@@ -39,7 +39,7 @@ def test_what_is_no_model_is_refused(workspace: Workspace, tiny: Preset, tmp_pat
     with pytest.raises(WorkError, match="other weights"):
         load_animator(folder)
     (folder / "config.json").write_text(json.dumps(config | {"patch": 7}))
-    with pytest.raises(WorkError, match="size 32 is not a multiple of patch 7"):
+    with pytest.raises(WorkError, match="sight 32 is not a multiple of 7"):
         load_animator(folder)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").write_bytes(b"no tensors")
@@ -60,16 +60,30 @@ def test_presets_survive_json_and_can_be_built(name: str) -> None:
 
 
 def test_impossible_models_are_refused() -> None:
-    wan = {"pretrained": "folder", "refine": 0, "size": 480, "patch": 16, "heatmap_size": 60}
+    wan = {
+        "pretrained": "folder",
+        "blend_width": 0,
+        "size": 480,
+        "sight": 480,
+        "sketch": 480,
+        "body_size": 256,
+        "patch": 16,
+        "heatmap_size": 60,
+    }
     for wrong, sentence in (
         ({"prediction": "noise"}, "must be x or velocity"),
-        ({"pretrained": "folder"}, "set refine to 0"),
-        ({"lora": 4, "refine": 0}, "set lora to 0"),
-        ({"size": 60}, "size 60 is not a multiple of patch 8"),
+        ({"pretrained": "folder"}, "set blend_width so"),
+        ({"blend_width": 0}, "set blend_width so"),
+        (wan | {"sketch": 240}, "set sketch 240 to size, 480"),
+        ({"lora": 4}, "set lora to 0"),
+        ({"sight": 60}, "sight 60 is not a multiple of 8"),
+        ({"sketch": 60}, "sketch 60 is not a multiple of 8"),
         ({"window": 2, "history": 2}, "history 2 must be less than window 2"),
-        ({"patch": 4}, "patch 4 is not a multiple of codec_factor 8"),
-        ({"heatmap_size": 12}, "heatmap_size 12 is not a multiple of size / patch, 8"),
-        (wan | {"size": 240, "codec_factor": 16, "dit_patch": 2}, "size 240 .* codec_factor x dit_patch 32"),
+        ({"heatmap_size": 12}, "heatmap_size 12 is not a multiple of sight / patch, 16"),
+        (
+            wan | {"size": 240, "sketch": 240, "codec_factor": 16, "dit_patch": 2},
+            "sketch 240 is not a multiple of 32",
+        ),
         (wan | {"codec_factor": 4}, "codec_factor is 4; pretrained models have 8 .* or 16"),
         (wan | {"window": 16}, r"window 16: the codec takes 1 \+ a multiple of 4 frames"),
         (wan | {"window": 9, "history": 2}, r"history 2: the codec takes 1 \+ a multiple of 4"),

@@ -8,10 +8,26 @@ from tiny_training import make_stream, only
 
 from pipelines.keypoints import LEFT_HAND_SLICE
 from pipelines.workspace import Workspace
+from training.batch import Batch
 from training.config import Phase, Preset
 from training.data import Stream
+from training.fields import each
 from training.model.animator import Animator
-from training.objective import Objective, balanced, flow_noise, heatmap_loss, joint_loss, normal_loss, point_loss
+from training.model.layout import Layout
+from training.model.parts import PARTS, part_affines
+from training.objective import (
+    Objective,
+    _squares,
+    balanced,
+    flow_noise,
+    heatmap_loss,
+    joint_loss,
+    layout_losses,
+    normal_loss,
+    placed_loss,
+    point_loss,
+    square_side,
+)
 
 
 @pytest.fixture
@@ -34,11 +50,13 @@ def test_points_without_confidence_do_not_count() -> None:
     predicted = torch.rand(2, 1, 88, 2)
     points[:, :, LEFT_HAND_SLICE, 2] = 0
     logits = torch.randn(2, 1, 88, 8, 8)
-    before = point_loss(predicted, points), heatmap_loss(logits, points)
+    nowhere = torch.zeros(2, 1)
+    before = point_loss(predicted, points, nowhere), heatmap_loss(logits, points)
     points[:, :, LEFT_HAND_SLICE, :2] += 0.3
-    assert (point_loss(predicted, points), heatmap_loss(logits, points)) == before
+    assert (point_loss(predicted, points, nowhere), heatmap_loss(logits, points)) == before
+    assert point_loss(predicted, points, torch.ones(2, 1)) != before[0]
     nothing = torch.cat([points[..., :2], torch.zeros(2, 1, 88, 1)], -1)
-    assert point_loss(predicted, nothing) == 0
+    assert point_loss(predicted, nothing, nowhere) == 0
     assert heatmap_loss(logits, nothing) == 0
 
 
@@ -90,9 +108,9 @@ def test_nothing_is_taught_beyond_the_frame(objective: Objective, stream: Stream
     filled = replace(half, target=half.target.clone())
     filled.target[..., filled.target.shape[-1] // 2 :] = 255
     terms, others = objective(half, phase).terms, objective(filled, phase).terms
-    assert torch.isclose(terms["moved"], others["moved"])
-    whole = objective(replace(filled, shown=batch.shown), phase).terms["moved"]
-    assert not torch.isclose(terms["moved"], whole)
+    assert torch.isclose(terms["picture"], others["picture"])
+    whole = objective(replace(filled, shown=batch.shown), phase).terms["picture"]
+    assert not torch.isclose(terms["picture"], whole)
 
 
 def test_noise_is_each_samples_own() -> None:
@@ -147,3 +165,54 @@ def test_a_small_person_counts_as_much_as_a_large_one() -> None:
     assert torch.allclose((weights * (1 - person)).sum((1, 2)), torch.tensor([0.6, 0.6, 0.6]))
     assert not weights[1, 0].any()
     assert weights[2].unique().numel() == 1
+
+
+def test_hidden_points_of_renders_are_taught_and_those_of_clips_are_not() -> None:
+    keypoints = torch.full((1, 1, 88, 3), 0.5)
+    keypoints[..., 2] = 1
+    keypoints[:, :, :10, 2] = 0
+    places = keypoints[..., :2].clone()
+    places[:, :, :10] += 0.2
+    rendered, filmed = torch.ones(1, 1), torch.zeros(1, 1)
+    assert placed_loss(places, keypoints, filmed) < 0.01 < placed_loss(places, keypoints, rendered)
+    # What is far off the picture counts as at most a picture away, and hardly.
+    far = keypoints.clone()
+    far[:, :, :10, :2] = 17.0
+    assert placed_loss(keypoints[..., :2], far, rendered) < placed_loss(places, keypoints, rendered) * 5
+
+
+def test_a_layout_is_best_where_the_labels_say(stream: Stream, tiny: Preset) -> None:
+    batch = make_batch_of_pairs(stream)
+    count = batch.parts.shape[1]
+    logits = torch.nn.functional.one_hot(batch.parts.flatten(0, 1).long(), 17).permute(0, 3, 1, 2) * 30.0
+    own = batch.reference_keypoints.repeat_interleave(count, 0)
+    affines = part_affines(batch.keypoints.flatten(0, 1), own)
+    half = tiny.model.cells // 2
+    layout = Layout(logits, affines, torch.zeros(len(own), 2 * PARTS, half, half), torch.zeros(len(own), 1, half, half))
+    terms = layout_losses(layout, batch)
+    assert terms["parts"] < 1e-3
+    other = replace(batch, parts=batch.parts.roll(4, -1))
+    assert layout_losses(layout, other)["parts"] > 1
+    nobody = replace(batch, exact=torch.zeros_like(batch.exact))
+    assert not any(layout_losses(layout, nobody).values())
+
+
+def test_f_learns_from_a_square_about_the_person() -> None:
+    pictures = torch.zeros(1, 2, 5, 64, 64)
+    pictures[:, :, 3, 40:60, 4:20] = 1
+    side = square_side(64, 0.5)
+    assert side == 32
+    for middle in (0.0, 0.5, 1.0):
+        squares, at = _squares(pictures, 0.5, torch.tensor([[middle, middle]]))
+        assert squares.shape == (1, 2, 5, 32, 32)
+        assert squares[:, :, 3].sum() > 0
+        assert at.shape == (1, 32, 32, 2)
+        assert 0 < at.min() < at.max() < 1
+    nobody, _ = _squares(torch.zeros(1, 1, 5, 64, 64), 0.5, torch.tensor([[0.5, 0.5]]))
+    assert nobody.shape == (1, 1, 5, 32, 32)
+
+
+def make_batch_of_pairs(stream: Stream) -> Batch:
+    """A batch with renders in it, and those alone."""
+    batch = next(batch for step in range(8) if (batch := stream.batch(step)).exact.any())
+    return each(batch, lambda value: value[batch.exact > 0])

@@ -117,7 +117,7 @@ def test_what_is_no_whole_model_is_refused(workspace: Workspace, model: Path, tm
         start.digest(str(tmp_path / "nowhere"))
     for name, content, sentence in (
         ("config.json", b"{", "is not a model"),
-        ("config.json", b"{}", "has size 64, the preset 32"),
+        ("config.json", b"{}", "has size 256, the preset 32"),
         ("model.safetensors", (model / "model.safetensors").read_bytes()[:-1], "is not a model"),
         ("model.safetensors", b"", "is not a model"),
     ):

@@ -99,7 +99,7 @@ def test_a_checkpoint_of_another_model_is_refused(workspace: Workspace, tiny: Pr
 
 def test_a_checkpoint_of_other_shapes_is_refused(workspace: Workspace, tiny: Preset) -> None:
     save(workspace, fresh(tiny)[1])
-    other = fresh(replace(tiny, model=replace(tiny.model, body_token=24)))[1]
+    other = fresh(replace(tiny, model=replace(tiny.model, body_token=56)))[1]
     with pytest.raises(WorkError, match=r"step-00000000: cannot be used \(.* is \[.*\], not \[.*\]\); delete it"):
         checkpoint.load(workspace, "run", other, 0)
 

@@ -1,25 +1,28 @@
 """Each variant trains, exports and generates as the preset does, and lacks what its name says, and that alone."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny_training import TINY, make_stream
+from tiny_training import TINY, awake, make_stream
 from toy_shards import keypoints_of
 
+from pipelines.curation.watch import Followed, Portrait
 from pipelines.shards.read import ShardIndex
 from pipelines.workspace import Workspace
 from training.batch import Batch
 from training.config import Preset, to_json
 from training.data import Plan
 from training.estimate import estimate
-from training.export import write_model
+from training.export import load_animator, write_model
+from training.inputs import to_float
 from training.model.animator import Animator
 from training.objective import Objective
+from training.painter import Painter, Sampling, joined
 from training.presets import PRESETS
-from training.serving import Server
 from training.step import Learner, train_step
 from training.train import TrainConfig
 from training.variants import VARIANTS, variant_of
@@ -30,9 +33,7 @@ def objective_of(name: str) -> Objective:
     preset = variant_of(TINY, name)
     torch.manual_seed(0)
     animator = Animator(preset.model)
-    assert animator.refine is not None
-    for layer in (animator.refine.correct, animator.dit.transformer.proj_out):
-        torch.nn.init.normal_(layer.weight, 0, 0.1)
+    awake(animator)
     return Objective(animator, preset, 0)
 
 
@@ -49,16 +50,20 @@ def test_it_trains_exports_loads_and_generates(shards: Workspace, tmp_path: Path
     for step in range(preset.steps):
         values = train_step(objective, learner, stream.batch(step), preset)
         assert values["gradient_norm"] > 0
-        assert "flow" in values or name not in {"skeleton", "no-heads"}
+        assert "flow" in values or name != "skeleton"
     write_model(Workspace(str(tmp_path)), "m", preset.model, learner.ema)
-    server = Server(tmp_path / "m")
+    painter = Painter(load_animator(tmp_path / "m"))
     keypoints = np.stack([keypoints_of(np.full(10, x), np.ones(3)) for x in (-0.5, 0.0, 0.5)])
     frames = np.random.default_rng(0).integers(0, 255, (3, 48, 48, 3), dtype=np.uint8)
-    made = server.generate(frames[0], keypoints[:1], frames, keypoints, guidance_scale=1.5)
-    assert made.shape == (3, 32, 32, 3)
+    corners, times = np.zeros((3, 2), np.int64), np.arange(3) / 8
+    followed = Followed(times, 3 / 8, Fraction(1, 8), keypoints, corners, side=48, seconds=3 / 8)
+    tokens = joined(list(painter.encode(followed, iter(frames))))
+    portrait = Portrait(frames[0], corners[0], 48, keypoints[0])
+    made = list(painter.paint(portrait, 40, tokens, 0, Sampling(seed=0, steps=None, strength=1.5)))
+    assert [picture.shape for picture in made] == [(40, 40, 3)] * 3
     assert not np.array_equal(made[0], made[1])
     cost = estimate(preset, 1, None, None)
-    assert cost.parameters == sum(parameter.numel() for parameter in server.animator.parameters())
+    assert cost.parameters == sum(parameter.numel() for parameter in painter.animator.parameters())
 
 
 @pytest.mark.parametrize("name", ["skeleton", "no-hands", "no-heads"])
@@ -110,15 +115,12 @@ def test_without_augmentation_the_encoders_see_what_was_filmed(
     assert torch.equal(seen[0].body, batch.driver.plain().body)
 
 
-def test_without_heads_only_pictures_teach(shards: Workspace) -> None:
+def test_without_heads_neither_heatmaps_nor_normals_teach(shards: Workspace) -> None:
     objective = objective_of("no-heads")
-    losses = objective(generating(shards, "no-heads"), objective.preset.phases[2])
+    terms = objective(generating(shards, "no-heads"), objective.preset.phases[2]).terms
     assert objective.animator.heads is None
-    weights = to_json(objective.preset)["loss"]
-    assert {name for name, weight in weights.items() if weight} == {"flow", "moved", "foreground", "pure_noise"}
-    assert losses.total == losses.terms["flow"] + weights["moved"] * losses.terms["moved"]
-    with pytest.raises(ValueError, match="only generation is learned"):
-        replace(TINY, model=replace(TINY.model, heads=False))
+    whole = objective_of("")
+    assert set(whole(generating(shards, ""), whole.preset.phases[2]).terms) - set(terms) == {"heatmaps", "normals"}
 
 
 def test_without_hands_their_crops_have_no_effect(shards: Workspace) -> None:
@@ -142,9 +144,12 @@ def test_a_skeleton_is_all_that_its_model_knows_of_the_driver(shards: Workspace)
     for name in ("body", "hands", "face", "place", "hand_visible", "face_visible", "hand_box", "face_box"):
         assert total(**{name: torch.zeros_like(getattr(own, name))}) == plain, name
     assert total(keypoints=own.keypoints + 0.1) != plain
-    # It is placed by the driver's frame, whoever is in the reference image: none of the labels of the target enter.
-    labels = {name: torch.zeros_like(getattr(batch, name)) for name in ("keypoints", "reference_keypoints", "points")}
-    assert objective(replace(batch, **labels), phase).total == plain
+    # It is placed by the driver's frame, whoever is in the reference image.
+    reference = to_float(batch.reference)
+    tokens = objective.animator.encode(own.plain())
+    for points in (batch.reference_keypoints, batch.reference_keypoints * 0.9):
+        guidance = objective.animator.guide(objective.animator.look_at(reference, points), tokens)
+        assert torch.equal(guidance.points[..., :2], own.keypoints[..., :2])
 
 
 def test_a_variant_is_chosen_by_name_and_part_of_the_fingerprint(tiny: Preset) -> None:

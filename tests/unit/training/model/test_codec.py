@@ -24,7 +24,11 @@ def test_what_the_mask_covers_is_told_of_each_latent(tmp_path: Path) -> None:
     cover = codec.decode(codec.cover(mask))
     assert torch.equal(cover, mask[:, :, None].expand(-1, -1, 3, -1, -1))
     save_tiny_vae(tmp_path, 8)
-    wan = make_codec(ModelConfig(pretrained=str(tmp_path), refine=0, prediction="velocity", codec_factor=8, patch=16))
+    wan = make_codec(
+        ModelConfig(
+            pretrained=str(tmp_path), blend_width=0, sketch=256, prediction="velocity", codec_factor=8, patch=16
+        )
+    )
     shares = wan.cover(mask)
     assert shares.shape == (1, 1, 2, 4, 4)
     # The first frame stands alone; frames 1 to 4 share a latent. The mask covers half of the first column of cells.
@@ -35,7 +39,9 @@ def test_what_the_mask_covers_is_told_of_each_latent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("factor", VAES)
 def test_the_wan_codec_groups_frames_as_the_autoencoder_does(factor: int, tmp_path: Path) -> None:
     save_tiny_vae(tmp_path, factor)
-    config = ModelConfig(pretrained=str(tmp_path), refine=0, prediction="velocity", codec_factor=factor, patch=16)
+    config = ModelConfig(
+        pretrained=str(tmp_path), blend_width=0, sketch=256, prediction="velocity", codec_factor=factor, patch=16
+    )
     codec = make_codec(config)
     assert isinstance(codec, WanCodec)
     side = 2 * factor
@@ -55,7 +61,9 @@ def test_the_wan_codec_groups_frames_as_the_autoencoder_does(factor: int, tmp_pa
 
 @pytest.mark.parametrize(("factor", "channels"), [(8, 16), (16, 48)])
 def test_without_weights_the_shape_is_that_of_the_public_model(factor: int, channels: int) -> None:
-    config = ModelConfig(pretrained="none", refine=0, prediction="velocity", codec_factor=factor, patch=16)
+    config = ModelConfig(
+        pretrained="none", blend_width=0, sketch=256, prediction="velocity", codec_factor=factor, patch=16
+    )
     with torch.device("meta"):
         codec = make_codec(config, weights=False)
         assert codec.channels == channels

@@ -11,7 +11,7 @@ from training.data import Stream
 from training.inputs import local_points, person_box, relative_box, to_float
 from training.model.animator import Animator
 from training.model.heads import PlacedHeatmapHead
-from training.model.points import bumps, expected_places, in_person_box, stand
+from training.model.points import PARENTS, bumps, chains, completed, expected_places, in_person_box, stand
 
 
 def test_expected_places_find_the_peak() -> None:
@@ -89,7 +89,7 @@ def test_heatmaps_begin_where_d_puts_the_points() -> None:
     for parameter in head.change.parameters():
         torch.nn.init.zeros_(parameter)
     points = torch.rand(1, 2, 88, 2) * 0.6 + 0.2
-    logits = head(torch.randn(1, 2, config.retarget_width, 8, 8), points)
+    logits = head(torch.randn(1, 2, config.retarget_width, 16, 16), points)
     assert torch.allclose(expected_places(logits), points, atol=0.01)
 
 
@@ -98,14 +98,44 @@ def test_the_place_moves_the_points_as_it_is(tiny: Preset, stream: Stream) -> No
     torch.manual_seed(0)
     animator = Animator(tiny.model).eval()
     batch = stream.batch(6)
-    reference = to_float(batch.reference)
+    photo = animator.look_at(to_float(batch.reference), batch.reference_keypoints)
     tokens = animator.encode(batch.driver.plain())
     assert torch.equal(tokens.body[..., :2], batch.driver.place)
-    for parameter in animator.motion.retarget.whole[-1].parameters():
-        torch.nn.init.zeros_(parameter)
-    before = animator.guide(reference, tokens).points
+    before = animator.guide(photo, tokens).points[..., :2]
     moved = torch.cat([tokens.body[..., :2] + 0.1, tokens.body[..., 2:]], -1)
-    after = animator.guide(reference, type(tokens)(moved, tokens.left_hand, tokens.right_hand, tokens.face)).points
+    tokens = type(tokens)(moved, tokens.left_hand, tokens.right_hand, tokens.face)
+    after = animator.guide(photo, tokens).points[..., :2]
     off = after - before
     assert (off > 0).all()
     assert torch.allclose(off, off[..., :1, :1].expand_as(off), atol=0.02)
+
+
+def test_points_hang_on_one_another_up_to_the_nose() -> None:
+    table = chains()
+    wrist, elbow, shoulder, nose = (BODY.index(name) for name in ("left_wrist", "left_elbow", "left_shoulder", "nose"))
+    thumb = LEFT_HAND_SLICE.start + 4
+    assert table[thumb, [nose, wrist, elbow, shoulder, LEFT_HAND_SLICE.start + 3]].all()
+    assert table[thumb].sum() == 9
+    assert table[nose].nonzero().tolist() == [[nose]]
+    points = torch.rand(88, 2)
+    steps = points - points[list(PARENTS)]
+    steps[nose] = points[nose]
+    assert torch.allclose(table @ steps, points, atol=1e-5)
+
+
+def test_what_nobody_saw_is_at_rest_about_what_was_seen() -> None:
+    points = torch.zeros(1, 88, 3)
+    for name, place in {"nose": (0.5, 0.2), "left_eye": (0.52, 0.18), "right_eye": (0.48, 0.18)}.items():
+        points[0, BODY.index(name)] = torch.tensor([*place, 1.0])
+    found = completed(points)
+    assert torch.equal(found[..., 2], points[..., 2])
+    known = points[..., 2] > 0
+    assert torch.equal(found[known], points[known])
+    at = {name: found[0, BODY.index(name)] for name in BODY}
+    assert at["left_shoulder"][0] > 0.5 > at["right_shoulder"][0]
+    heights = [at[f"left_{joint}"][1] for joint in ("shoulder", "elbow", "wrist")]
+    assert heights == sorted(heights)
+    assert at["left_hip"][1] < at["left_knee"][1] < at["left_ankle"][1] < at["left_toe"][1]
+    hand = found[0, LEFT_HAND_SLICE, :2]
+    assert (hand - at["left_wrist"][:2]).norm(dim=-1).max() < 0.1
+    assert completed(torch.zeros(1, 88, 3))[..., :2].min() > 0

@@ -40,7 +40,7 @@ def inputs(dit: MotionWan, frames: int = 5) -> dict[str, torch.Tensor]:
         "time": torch.tensor([0.3, 0.9]),
         "known": torch.zeros(2, latents),
         "guidance": torch.randn(2, dit.stride * 8, latents, 4, 4),
-        "reference": torch.randn(2, channels, latents, 4, 4),
+        "conditions": torch.randn(2, 2 * channels, latents, 4, 4),
         "face": torch.randn(2, frames, 8),
     }
 
@@ -72,7 +72,7 @@ def test_what_is_told_enters_and_faces_stay_with_their_frames(pipeline: Path, fa
     with torch.no_grad():
         plain = dit(**given)
         dit.told.weight.normal_(0, 0.1)
-        for name in ("guidance", "reference"):
+        for name in ("guidance", "conditions"):
             assert not torch.allclose(dit(**given), dit(**{**given, name: given[name] + 1})), name
         assert not torch.allclose(dit(**given), dit(**{**given, "known": given["known"] + 1}))
         dit.told.weight.zero_()
@@ -127,7 +127,8 @@ def test_it_trains_saves_resumes_exports_and_samples(
         assert size > 4 * base
     batch = make_stream(shards, preset).batch(preset.steps - 1)
     tokens = saved.encode(batch.driver.plain())
-    made = saved.generate(batch.reference / 127.5 - 1, tokens, generator=torch.Generator().manual_seed(0))
+    photo = saved.look_at(batch.reference / 127.5 - 1, batch.reference_keypoints)
+    made = saved.generate(photo, tokens, generator=torch.Generator().manual_seed(0))
     assert made.shape == (len(batch.reference), 5, 3, 4 * factor, 4 * factor)
     assert made.isfinite().all()
 
