@@ -93,8 +93,8 @@ PRESETS = {
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("perception", 200, learn="perception", final=0.3),
-            Phase("frames", 90),
+            Phase("perception", 120, learn="perception", final=0.3),
+            Phase("frames", 40),
             Phase("clips", 4, batch=4, frames=3, history=1, rate=3e-4),
         ),
         data=_MILD,
