@@ -16,7 +16,7 @@ from pipelines.errors import UsageError
 from pipelines.keypoints import COUNT
 from training.config import ModelConfig, Phase, Preset
 from training.inputs import Driver
-from training.model.animator import Animator, Photo
+from training.model.animator import Animator
 from training.model.codec import latent_frames
 from training.model.copies import Copies
 from training.model.motion import Guidance
@@ -210,9 +210,9 @@ def _painted(
 ) -> list[Tensor]:
     """What the picture networks give, as in `Objective`."""
     config, batch = animator.config, len(reference)
-    photo = Photo(reference, seen, points, animator.read_parts(reference, points))
-    own = points.repeat_interleave(frames, 0)
-    layout = animator.layout(photo.shares.repeat_interleave(frames, 0), own, own)
+    photo = animator.photo_of(reference, seen, points, animator.read_parts(reference, points))
+    still = photo.still.repeated(frames)
+    layout = animator.layout(still.shares, still.points, still.points)
     target = torch.empty(batch, frames, 3, config.size, config.size)
     rough = animator.shrunk(target)
     with frozen:

@@ -69,7 +69,7 @@ class Objective(nn.Module):
             terms |= self._retargeted(batch, tokens, guidance)
         if phase.generate:
             logits = animator.read_parts(reference, points)
-            photo = Photo(reference, seen, points, logits.detach().softmax(1))
+            photo = animator.photo_of(reference, seen, points, logits.detach().softmax(1))
             terms |= {"read": part_loss(logits, batch.reference_parts, batch.exact)}
             terms |= self._painted(batch, photo, guidance, wrong)
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
@@ -80,8 +80,8 @@ class Objective(nn.Module):
         animator, count = self.animator, batch.target.shape[1]
         target = recoloured(to_float(batch.target), wrong)
         points = doubted_frame(batch.keypoints, wrong).flatten(0, 1)
-        shares, own = (value.repeat_interleave(count, 0) for value in (photo.shares, photo.points))
-        layout = animator.layout(shares, own, points)
+        still = photo.still.repeated(count)
+        layout = animator.layout(still.shares, still.points, points)
         terms = layout_losses(layout, batch)
         # The pictures' losses do not reach the layout, which labels teach.
         layout = Layout(*(value.detach() for value in (layout.parts, layout.affines, layout.offsets, layout.visible)))
@@ -92,7 +92,7 @@ class Objective(nn.Module):
         terms["flow"] = term
         if animator.blender is not None:
             sketch = animator.sketch_of(latents.detach(), rough).flatten(0, 1)
-            terms |= self._blended(batch, photo, layout, points, target, sketch, wrong)
+            terms |= self._blended(batch, still, layout, points, target, sketch, wrong)
         return terms
 
     def _conditions(self, batch: Batch, photo: Photo, rough: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class Objective(nn.Module):
     def _blended(
         self,
         batch: Batch,
-        photo: Photo,
+        still: Still,
         layout: Layout,
         points: Tensor,
         target: Tensor,
@@ -140,7 +140,6 @@ class Objective(nn.Module):
         square, at = _squares(pictures, self.preset.data.crop, wrong.middle)
         at = at.repeat_interleave(count, 0)
         with torch.no_grad():
-            still = Still.of(photo.picture, photo.shares, photo.points).repeated(count)
             copies, made = copy(still, layout, points, at), sampled(sketch, at)
         blend = animator.blended(copies, made)
         truth, person, filmed = square.split([3, 1, 1], 2)

@@ -65,7 +65,7 @@ class Painter:
         animator, config = self.animator, self.animator.config
         small = portrait.cut(config.size)
         photo = animator.look_at(self._picture(small), torch.from_numpy(portrait.keypoints[None]).to(self.device))
-        still = Still.of(self._picture(portrait.cut(size)), photo.shares, photo.points)
+        still = Still.of(self._picture(portrait.cut(size)), photo.still.shares, photo.still.points)
         negative = None
         if sampling.strength != 1:
             own = prepare_driver(small[None], portrait.keypoints[None], config)

@@ -27,13 +27,12 @@ from training.model.wan import MotionWan
 
 @dataclass(frozen=True)
 class Photo:
-    """A reference as all parts of the model see it. picture (B, 3, S, S) in [-1, 1]. points (B, 88, 3): of the person,
-    each with a place, see `completed`. shares (B, 17, P, P): of the person's parts."""
+    """A reference as all parts of the model see it. seen: by D. still, small: to copy from, at the size of the frames
+    (S) and of the sketch. The points have a place each, see `completed`."""
 
-    picture: Tensor
     seen: Seen
-    points: Tensor
-    shares: Tensor
+    still: Still
+    small: Still
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,14 @@ class Animator(nn.Module):
         """picture: the reference (B, 3, S, S). points (B, 88, 3): of the person in it, in shares of the picture."""
         points = bounded(completed(points))
         shares = self.read_parts(picture, points).softmax(1)
-        return Photo(picture, self.motion.see(picture, points), points, shares)
+        return self.photo_of(picture, self.motion.see(picture, points), points, shares)
+
+    def photo_of(self, picture: Tensor, seen: Seen, points: Tensor, shares: Tensor) -> Photo:
+        """A photo whose points and parts (B, 17, P, P) are known."""
+        still = Still.of(picture, shares, points)
+        if self.config.sketch == self.config.size:
+            return Photo(seen, still, still)
+        return Photo(seen, still, Still.of(self.shrunk(picture[:, None])[:, 0], shares, points))
 
     def guide(self, photo: Photo, tokens: MotionTokens) -> Guidance:
         """Retarget the tokens to the person in the photo."""
@@ -91,12 +97,9 @@ class Animator(nn.Module):
 
     def rough_sketch(self, photo: Photo, layout: Layout, points: Tensor) -> Tensor:
         """What copies alone make, at the size of the sketch: (B, T, 3, s, s). layout, points: of B T frames."""
-        side = self.config.sketch
-        small = F.interpolate(photo.picture, size=(side, side), mode="area")
-        count = len(points) // len(small)
-        still = Still.of(small, photo.shares, photo.points).repeated(count)
+        side, count = self.config.sketch, len(points) // len(photo.small.image)
         at = places_in(side, side, points.device).expand(len(points), -1, -1, -1)
-        rough: Tensor = copy(still, layout, points, at).rough.unflatten(0, (-1, count))
+        rough: Tensor = copy(photo.small.repeated(count), layout, points, at).rough.unflatten(0, (-1, count))
         return rough
 
     def latents_of(self, frames: Tensor, rough: Tensor) -> Tensor:
@@ -121,7 +124,7 @@ class Animator(nn.Module):
 
     def conditions(self, photo: Photo, rough: Tensor) -> Tensor:
         """What the DiT is shown beside the motion: latents (B, 2 C, t, h, w) of the photo and of the rough sketch."""
-        still = self.codec.encode(self.shrunk(photo.picture[:, None]))
+        still = self.codec.encode(photo.small.image[:, None])
         copies = self.codec.encode(rough)
         return torch.cat([still.expand(-1, -1, copies.shape[2], -1, -1), copies], 1)
 
@@ -156,11 +159,10 @@ class Animator(nn.Module):
         points: Tensor | None = None,
     ) -> Tensor:
         """Frames (B, T, 3, S, S) of the photo's person moving as the tokens say; arguments as of `drafts`."""
-        batch, frames = len(photo.picture), []
+        batch, frames = len(photo.still.image), []
         for draft in self.drafts(photo, tokens, steps, guidance_scale, generator, negative, points):
             count = len(draft.points) // batch
-            still = Still.of(photo.picture, photo.shares, photo.points).repeated(count)
-            frames.append(self.paint(still, draft).unflatten(0, (batch, count)))
+            frames.append(self.paint(photo.still.repeated(count), draft).unflatten(0, (batch, count)))
         return torch.cat(frames, 1)
 
     @torch.no_grad()
@@ -184,11 +186,11 @@ class Animator(nn.Module):
         if guidance_scale != 1 and negative is None:
             raise ValueError("guidance_scale needs `negative`: the tokens of the reference image itself")
         window, history = self.config.window, self.config.history
-        count, batch = tokens.body.shape[1], len(photo.picture)
+        count, batch = tokens.body.shape[1], len(photo.still.image)
         side = self.config.sketch // self.config.codec_factor
         shape = (batch, self.codec.channels, latent_frames(self.codec, window), side, side)
         # Every window starts from the same noise: what the motion does not decide then stays as it is.
-        noise = torch.randn(shape, generator=generator).to(photo.picture.device)
+        noise = torch.randn(shape, generator=generator).to(photo.still.image.device)
         done, last = 0, None
         while done < count:
             start = done - history if done else 0
@@ -217,9 +219,9 @@ class Animator(nn.Module):
         """A window's frames, and their sketch (B, T, 3, s, s). placed (B, T, 88, 3): the person's points. last: the
         sketch of the frames that it begins with."""
         points = bounded(placed).flatten(0, 1)
-        count = len(points) // len(photo.picture)
-        shares, own = (value.repeat_interleave(count, 0) for value in (photo.shares, photo.points))
-        layout = self.layout(shares, own, points)
+        count = len(points) // len(photo.still.image)
+        still = photo.still.repeated(count)
+        layout = self.layout(still.shares, still.points, points)
         rough = self.rough_sketch(photo, layout, points)
         conditions = self.conditions(photo, rough)
         past = None if last is None else self._latents_of_sketch(last, rough)
@@ -239,7 +241,6 @@ class Animator(nn.Module):
         if self.blender is None:
             return Draft(points, layout, flat, None), sketch
         at = places_in(self.config.size, self.config.size, points.device).expand(len(points), -1, -1, -1)
-        still = Still.of(photo.picture, photo.shares, photo.points).repeated(count)
         blend = self.blended(copy(still, layout, points, at), sampled(flat, at))
         return Draft(points, layout, flat, blend), sketch
 
