@@ -125,6 +125,17 @@ def test_no_step_is_done_with_a_loss_that_is_not_finite(shards: Workspace, tiny:
     assert all(torch.equal(p, before[name]) for name, p in learner.animator.named_parameters())
 
 
+def test_the_ema_of_what_begins_to_learn_late_forgets_its_random_start(shards: Workspace, tiny: Preset) -> None:
+    late = replace(tiny, phases=(replace(tiny.phases[0], steps=30), replace(tiny.phases[2], steps=2)))
+    objective, learner = fresh(late)
+    name = "reader.parts.1.weight"
+    start = learner.ema[name].clone()
+    learner.step = 29
+    list(train(shards, late, objective, learner, 31))
+    now = dict(learner.animator.named_parameters())[name].detach()
+    assert torch.allclose(learner.ema[name], start.lerp(now, 0.9), atol=1e-7)
+
+
 def test_the_ema_follows_the_weights_with_a_memory_that_grows(shards: Workspace, tiny: Preset) -> None:
     objective, learner = fresh(tiny)
     name, start = next((n, p.detach().clone()) for n, p in learner.animator.named_parameters())
