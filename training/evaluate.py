@@ -174,15 +174,14 @@ def _record(context: Context, model: Row, registered: Row, verdict: Verdict, abo
 
 def _make_worker(workspace: Workspace, folders: dict[str, str], config: EvaluationConfig) -> Worker:
     """folders: of models in the workspace, by method."""
-    import torch
-
     from pipelines.evaluation.seen.judges import Judges
     from pipelines.shards.read import Reader, ShardIndex
     from training.compare import Player, compare, pixels, token_shares
     from training.export import load_animator, local_model
     from training.records import Records
+    from training.tensors import usual_device
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = str(usual_device())
     judges = Judges.open(workspace, device)
     players, records = {}, {}
     for method, folder in folders.items():

@@ -29,6 +29,7 @@ from training.model.animator import Animator
 from training.objective import Objective
 from training.records import Records
 from training.step import Learner, train_step
+from training.tensors import usual_device
 from training.validate import Validation
 
 _DIVERGED = "diverged.json"
@@ -75,7 +76,7 @@ class Alone:
     rank, world = 0, 1
 
     def __init__(self) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = usual_device()
 
     def wrap(self, module: nn.Module, animator: Animator, engine: EngineConfig) -> nn.Module:  # noqa: ARG002
         return module

@@ -16,6 +16,7 @@ from training.inputs import Driver, course_of, driver_of, prepare_driver, to_flo
 from training.model.animator import Animator
 from training.model.copies import Still
 from training.model.encoders import MotionTokens
+from training.tensors import usual_device
 
 _CHUNK = 32  # frames that are encoded at once
 
@@ -34,7 +35,7 @@ class Painter:
     """animator: any; it is moved to the GPU where there is one."""
 
     def __init__(self, animator: Animator) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = usual_device()
         self.animator = animator.to(self.device)
 
     @torch.no_grad()

@@ -1,12 +1,18 @@
-"""Tensors in files: what goes wrong with the disk is an `OSError`, as with any other file."""
+"""Where tensors live, and tensors in files: what goes wrong with the disk is an `OSError`, as with any other file."""
 
 import os
 import re
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
+
+
+def usual_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
