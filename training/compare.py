@@ -41,8 +41,13 @@ class Player:
         return self.animator.encode(crops)
 
     @torch.no_grad()
-    def pictures(self, motion: MotionTokens, target: Record, config: "EvaluationConfig") -> Pictures:
-        """Frames (T - 1, S, S, 3) of the target's person, whose last frame is the reference; motion: the driver's."""
+    def pictures(
+        self, motion: MotionTokens, target: Record, config: "EvaluationConfig", true_points: bool = False
+    ) -> Pictures:
+        """Frames (T - 1, S, S, 3) of the target's person, whose last frame is the reference; motion: the driver's.
+
+        true_points: told where the person's points come to lie, which tells how much of a fault is D's.
+        """
         generator = torch.Generator().manual_seed(config.seed)
         negative = self.tokens(target).at(torch.tensor([-1])) if config.guidance_scale != 1 else None
         still, points = (value.to(self.device) for value in (target.frames[-1:], target.keypoints[-1:]))
@@ -53,6 +58,7 @@ class Player:
             config.guidance_scale,
             generator,
             negative,
+            target.keypoints[None, :-1].to(self.device) if true_points else None,
         )
         return pixels(to_pixels(made[0]))
 

@@ -104,7 +104,7 @@ PRESETS = {
         ModelConfig(),
         (
             Phase("perception", 500, learn="perception", final=1.0),
-            Phase("frames", 540, final=0.03),
+            Phase("frames", 300, final=0.03),
             Phase("clips", 20, batch=4, frames=3, history=1, rate=1e-4),
         ),
         data=replace(_MILD, cache_mb=4096),

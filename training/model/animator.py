@@ -180,7 +180,7 @@ class Animator(nn.Module):
 
         steps: of Euler's method, None for the config's. negative: the motion of the reference image itself (one frame).
         points (B, T, 88, 3): where the person's points come to lie and how much each is seen, in place of what D says;
-        evaluation tells by them how much of a fault is D's.
+        the bench tells by them how much of a fault is D's.
         Raises: ValueError for a guidance scale other than 1 without a negative.
         """
         if guidance_scale != 1 and negative is None:
