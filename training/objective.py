@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipelines.keypoints import BODY_SLICE, COUNT, PARTS
 from training.augment import augment, draw
-from training.augment_pictures import Wrong, doubted_frame, doubted_photo, draw_wrong, recoloured
+from training.augment_pictures import PictureDraws, doubted_frame, doubted_photo, draw_for_pictures, recoloured
 from training.batch import Batch
 from training.config import Phase, Preset
 from training.inputs import to_float
@@ -57,10 +57,10 @@ class Objective(nn.Module):
         driver = augment(batch.driver, draws, self.preset.data.augment)
         # Kept latents are of the pictures' own colours.
         colours = 0.0 if self.preset.data.latents else self.preset.data.augment
-        wrong = draw_wrong(self.seed, batch.position, colours).to(device)
+        picture_draws = draw_for_pictures(self.seed, batch.position, colours).to(device)
         tokens, heatmaps = animator.motion.look(driver)
-        reference = recoloured(to_float(batch.reference), wrong)
-        points = doubted_photo(batch.reference_keypoints, wrong)
+        reference = recoloured(to_float(batch.reference), picture_draws)
+        points = doubted_photo(batch.reference_keypoints, picture_draws)
         seen = animator.motion.see(reference, points)
         places = animator.motion.place(seen, tokens)
         terms = self._perceived(batch, heatmaps, places)
@@ -71,15 +71,17 @@ class Objective(nn.Module):
             logits = animator.read_parts(reference, points)
             photo = animator.photo_of(reference, seen, points, logits.detach().softmax(1))
             terms |= {"read": part_loss(logits, batch.reference_parts, batch.exact)}
-            terms |= self._painted(batch, photo, guidance, wrong)
+            terms |= self._painted(batch, photo, guidance, picture_draws)
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         return Losses(total, terms)
 
-    def _painted(self, batch: Batch, photo: Photo, guidance: Guidance, wrong: Wrong) -> dict[str, Tensor]:
+    def _painted(
+        self, batch: Batch, photo: Photo, guidance: Guidance, picture_draws: PictureDraws
+    ) -> dict[str, Tensor]:
         """Where everything is in the frames, and what they look like. Both are told the frames' true points."""
         animator, count = self.animator, batch.target.shape[1]
-        target = recoloured(to_float(batch.target), wrong)
-        points = doubted_frame(batch.keypoints, wrong).flatten(0, 1)
+        target = recoloured(to_float(batch.target), picture_draws)
+        points = doubted_frame(batch.keypoints, picture_draws).flatten(0, 1)
         still = photo.still.repeated(count)
         layout = animator.layout(still.shares, still.points, points)
         terms = layout_losses(layout, batch)
@@ -92,7 +94,7 @@ class Objective(nn.Module):
         terms["flow"] = term
         if animator.blender is not None:
             sketch = animator.sketch_of(latents.detach(), rough).flatten(0, 1)
-            terms |= self._blended(batch, still, layout, points, target, sketch, wrong)
+            terms |= self._blended(batch, still, layout, points, target, sketch, picture_draws)
         return terms
 
     def _conditions(self, batch: Batch, photo: Photo, rough: Tensor) -> Tensor:
@@ -132,12 +134,12 @@ class Objective(nn.Module):
         points: Tensor,
         target: Tensor,
         sketch: Tensor,
-        wrong: Wrong,
+        picture_draws: PictureDraws,
     ) -> dict[str, Tensor]:
         """What F makes of a square out of each sample's frames: at full size, since edges are what it is for."""
         animator, count = self.animator, target.shape[1]
         pictures = torch.cat([target, *(mask[:, :, None] for mask in (_person(batch.mask), _filmed(batch)))], 2)
-        square, at = _squares(pictures, self.preset.data.crop, wrong.middle)
+        square, at = _squares(pictures, self.preset.data.crop, picture_draws.middle)
         at = at.repeat_interleave(count, 0)
         with torch.no_grad():
             copies, made = copy(still, layout, points, at), sampled(sketch, at)

@@ -1,0 +1,46 @@
+"""R and L give what their labels ask for, and a layout without offsets is a puppet."""
+
+import torch
+
+from pipelines.keypoints import COUNT
+from training.config import ModelConfig
+from training.model.layout import PartLayout, PartReader, picked
+from training.model.parts import PARTS, moved_by, part_affines, places_in
+
+CONFIG = ModelConfig(layout=32, layout_width=8)
+
+
+def someone(count: int) -> torch.Tensor:
+    points = torch.rand(count, COUNT, 3, generator=torch.Generator().manual_seed(0)) * 0.6 + 0.2
+    points[..., 2] = 1
+    return points
+
+
+def test_both_give_a_share_of_every_part_in_half_as_many_cells() -> None:
+    torch.manual_seed(0)
+    points = someone(2)
+    logits = PartReader(CONFIG)(torch.rand(2, 3, 32, 32) * 2 - 1, points)
+    assert logits.shape == (2, PARTS + 1, CONFIG.cells, CONFIG.cells)
+    layout = PartLayout(CONFIG)(logits.softmax(1), points, points)
+    assert layout.parts.shape == logits.shape
+    assert layout.offsets.shape == (2, 2 * PARTS, CONFIG.cells // 2, CONFIG.cells // 2)
+    assert layout.visible.shape == (2, 1, CONFIG.cells // 2, CONFIG.cells // 2)
+
+
+def test_without_offsets_a_place_comes_from_where_its_parts_affine_says() -> None:
+    torch.manual_seed(0)
+    target, photo = someone(2), someone(2).roll(1, 0)
+    net = PartLayout(CONFIG)
+    for parameter in net.rest.parameters():
+        torch.nn.init.zeros_(parameter)
+    layout = net(torch.full((2, PARTS + 1, 16, 16), 1 / (PARTS + 1)), photo, target)
+    at, part = places_in(8, 8).expand(2, -1, -1, -1), torch.randint(0, PARTS, (2, 8, 8))
+    wanted = moved_by(part_affines(target, photo), part, at)
+    assert torch.allclose(layout.sources(part, at), wanted, atol=1e-5)
+
+
+def test_of_maps_of_all_parts_a_place_has_that_of_its_own() -> None:
+    volume = torch.rand(2, 3, PARTS, 8, 8)
+    part, at = torch.randint(0, PARTS, (2, 8, 8)), places_in(8, 8).expand(2, -1, -1, -1)
+    wanted = volume.gather(2, part[:, None, None].expand(-1, 3, -1, -1, -1))[:, :, 0]
+    assert torch.allclose(picked(volume, part, at), wanted, atol=1e-4)
