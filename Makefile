@@ -1,4 +1,4 @@
-# make run · make test · make dev · make lint · make bench · make clean
+# make run · make test · make dev · make lint · make bench · make starter · make clean
 PYTHON ?= python3
 WORKSPACE ?= workspace
 BIN := .venv/bin
@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test dev lint bench clean
+.PHONY: run test dev lint bench starter starter-worth clean
 
 run: .venv/ready .venv-dvc/ready
 	$(BIN)/unimotion run
@@ -30,6 +30,16 @@ dev: .venv/ready
 # All suites, or one: make bench ONLY=synthesis
 bench: .venv/ready
 	$(BIN)/python -m infra.bench $(ONLY)
+
+# The model that comes with the package, from nothing, on one core for days if it must be: killed, it goes on where it was.
+# Beside it, at any time, make starter-worth judges its last checkpoint and ships that.
+STARTER := --params infra/starter.yaml --workspace build/starter --workers 1
+starter: .venv/ready
+	for stage in sources videos people clips duplicates coverage identities split motions pairs shards train; do \
+	    $(BIN)/unimotion stage $$stage $(STARTER) || exit; done
+
+starter-worth: .venv/ready
+	$(BIN)/unimotion checkpoint $(STARTER) --half --out training/assets/starter
 
 clean:
 	rm -rf .venv .venv-dvc build workspace *.egg-info .mypy_cache .ruff_cache .pytest_cache

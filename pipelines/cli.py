@@ -273,6 +273,37 @@ def train(session: Session, dry_run: bool, devices: int | None, device: str | No
 
 
 @main.command()
+@click.option("--groups", type=click.IntRange(0), default=12, show_default=True, help="Test groups; 0: do not judge.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write its model into this folder.")
+@click.option("--half", is_flag=True, help="Store the model as float16: half the bytes.")
+@common_options
+def checkpoint(session: Session, groups: int, out: Path | None, half: bool) -> None:
+    """Judge the last checkpoint of a training that may still run, and write its model.
+
+    The training is the one that `unimotion train` would go on with. Nothing is registered.
+
+    \b
+    Examples: unimotion checkpoint
+              unimotion checkpoint --groups 0 --out model && unimotion animate --model model ...
+    """
+    from pipelines.progress import Progress
+    from training.evaluate import EvaluationConfig
+    from training.evaluation import checkpoint_worth
+    from training.train import TrainConfig
+
+    settings = session.params.section("evaluation", EvaluationConfig)
+    config = dataclasses.replace(settings, groups=groups)
+    last = checkpoint_worth.last_checkpoint(session.workspace, session.params.section("train", TrainConfig))
+    progress = Progress("checkpoint", session.as_json)
+    worth = checkpoint_worth.judge(session.workspace, last, config, progress) if groups else None
+    if out is not None:
+        checkpoint_worth.write_out(session.workspace, last, worth, out, half)
+    if session.as_json:
+        click.echo(json.dumps(checkpoint_worth.facts(last, worth)))
+    session.say(checkpoint_worth.describe(last, worth))
+
+
+@main.command()
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO_ID...")
 @click.option("--reason", help="Why; every row of these videos will tell it.")
 @common_options
@@ -347,7 +378,11 @@ def one_stage(session: Session, name: str, batch: str | None) -> None:
 @click.option("--driving", type=click.Path(path_type=Path), required=True, help="Video (or photo) of who moves.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The mp4; .png or .jpg if a photo drives.")
 @click.option("--overwrite", is_flag=True, help="Replace --out and what is beside it where they exist; never an input.")
-@click.option("--model", help="models:/x-unimotion@champion, models:/x-unimotion/3 or a folder; default: the champion.")
+@click.option(
+    "--model",
+    help="models:/x-unimotion@champion, models:/x-unimotion/3, a folder, or starter for the model that comes with the "
+    "package; default: the champion, else the newest version, else starter.",
+)
 @click.option("--crop", is_flag=True, help="Only the square around the person instead of the whole photo.")
 @click.option("--reference-person", type=click.IntRange(1), help="Who of several in the photo; default: the largest.")
 @click.option("--driving-person", type=click.IntRange(1), help="Who of several in the video; default: the largest.")

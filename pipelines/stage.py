@@ -154,6 +154,19 @@ def read_input(workspace: Workspace, name: str, batch: str | None) -> Manifest:
     return manifests.join([manifests.read(workspace, folder_of(name, b)) for b in batches])
 
 
+def read_inputs(stage: Stage, workspace: Workspace, batch: str | None = None) -> dict[str, Manifest]:
+    """The manifests that a stage is made of, by name. Raises: WorkError where one that it needs has not been made."""
+    present = [name for name in stage.uses if workspace.exists(manifests.manifest_path(name))]
+    return {name: read_input(workspace, name, batch) for name in (*stage.needs, *present)}
+
+
+def fingerprint_of(stage: Stage, config: Any, inputs: Mapping[str, Manifest]) -> str:
+    """What names the work of a stage: the same work has the same name."""
+    digests = {name: manifest.digest for name, manifest in inputs.items()}
+    outside = [] if stage.outside is None else [stage.outside(config)]
+    return digest_of(stage.name, stage.version, dataclasses.asdict(config), digests, *outside)
+
+
 def artefacts_exist(workspace: Workspace, rows: Iterable[Row]) -> bool:
     """Whether the files that rows name are there.
 
@@ -178,11 +191,8 @@ def run_stage(
     """
     assert stage.per_batch == (batch is not None), stage.name
     folder = folder_of(stage.name, batch)
-    made_of = (*stage.needs, *(name for name in stage.uses if workspace.exists(manifests.manifest_path(name))))
-    inputs = {name: read_input(workspace, name, batch) for name in made_of}
-    digests = {name: made.digest for name, made in inputs.items()}
-    outside = [] if stage.outside is None else [stage.outside(config)]
-    fingerprint = digest_of(stage.name, stage.version, dataclasses.asdict(config), digests, *outside)
+    inputs = read_inputs(stage, workspace, batch)
+    fingerprint = fingerprint_of(stage, config, inputs)
     progress = Progress(stage.name, quiet)
     with workspace.exclusive(
         folder, lambda: progress.say("another run is working on this stage; waiting for it to end")

@@ -49,12 +49,13 @@ def animate(
 
     A killed one goes on where it was when it is called again with the same arguments.
 
-    model: a registry URI or a folder; None for the champion, or the newest version while there is none.
+    model: a registry URI, a folder, or `starter` for the model that comes with the package; None for the champion, or
+    else the newest version, or else `starter`.
     people, clips: how people were found and cut in the data. overwrite: whether outputs may replace other files.
     Raises: DataError where a file shows nobody, WorkError where there is no model, UsageError for a bad `out`.
     """
     from pipelines.curation.watch import Watcher, is_photo
-    from training import tracking
+    from training import start, tracking
     from training.export import load_animator
     from training.painter import Painter
     from training.reel import STILLS, Outputs, Wish
@@ -69,7 +70,11 @@ def animate(
     if outputs.is_still and not is_photo(driving):
         raise UsageError(f"--out {out}: must end in .mp4, since a video drives")
     source = model or tracking.best_version(workspace)
-    folder = Path(source) if Path(source).is_dir() else tracking.model_folder(workspace, source)
+    if source is None:
+        source = start.STARTER
+        progress.say("no model is registered yet; the one that comes with the package is used")
+    here = start.model_folder(source)
+    folder = here if here.is_dir() else tracking.model_folder(workspace, source)
     painter = Painter(load_animator(folder))
     watcher = Watcher(workspace, people, clips)
     beside = Workspace(str(out.parent))

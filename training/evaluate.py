@@ -16,7 +16,7 @@ from pipelines.engine import Worker
 from pipelines.errors import WorkError
 from pipelines.evaluation import figures, gate
 from pipelines.evaluation.gate import GateConfig, Verdict
-from pipelines.evaluation.statistics import ALL_FRAMINGS, paired_differences
+from pipelines.evaluation.statistics import ALL_FRAMINGS, Difference, paired_differences
 from pipelines.manifest import Manifest, Row, Status, digest_of, schema_of
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
@@ -64,13 +64,17 @@ def _run(context: Context) -> list[Row]:
     _sweep(context.workspace, rows)
     judged = [row for row in rows if row["status"] == Status.KEPT]
     verdict = gate.judge(judged, config.gate)
+    against = differences(judged, config.gate.seed, (gate.BASELINE, gate.CHAMPION))
     about |= {
         "fingerprint": context.fingerprint,
         "passed": verdict.passed,
         "reasons": verdict.reasons,
         "samples": verdict.samples,
         "means": figures.means(judged),
-        "differences": _differences(judged, config.gate.seed),
+        "differences": {
+            method: {figure: dataclasses.asdict(difference) for figure, difference in by_figure.items()}
+            for method, by_figure in against.items()
+        },
     }
     with context.workspace.publish(_GATE_PATH) as path:
         path.write_text(json.dumps(about, indent=1, sort_keys=True))
@@ -141,20 +145,20 @@ def _compared(context: Context, model: Row, rival: "Rival | None") -> list[Row]:
         )
         for ref in refs[: config.groups]
     )
-    return context.map(functools.partial(_make_worker, context.workspace, folders, config), payloads)
+    return context.map(functools.partial(make_worker, context.workspace, folders, config), payloads)
 
 
-def _differences(rows: Sequence[Row], seed: int) -> dict[str, dict[str, dict[str, Any]]]:
+def differences(rows: Sequence[Row], seed: int, methods: Sequence[str]) -> dict[str, dict[str, Difference]]:
     """Method -> figure -> the model's less that method's, where both were measured."""
     ours = [row for row in rows if row["method"] == gate.MODEL]
     names = [figure.key for figure in figures.FIGURES]
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for method in (gate.BASELINE, gate.CHAMPION):
+    by_method: dict[str, dict[str, Difference]] = {}
+    for method in methods:
         theirs = [row for row in rows if row["method"] == method]
-        for one in paired_differences(ours, theirs, names, seed):
-            if one.framing == ALL_FRAMINGS:
-                found.setdefault(method, {})[one.metric] = dataclasses.asdict(one)
-    return found
+        overall = [one for one in paired_differences(ours, theirs, names, seed) if one.framing == ALL_FRAMINGS]
+        if overall:
+            by_method[method] = {difference.metric: difference for difference in overall}
+    return by_method
 
 
 def _record(context: Context, model: Row, registered: Row, verdict: Verdict, about: Row) -> None:
@@ -172,8 +176,18 @@ def _record(context: Context, model: Row, registered: Row, verdict: Verdict, abo
         context.progress.say(f"gate passed: version {registered['version']} is the champion")
 
 
-def _make_worker(workspace: Workspace, folders: dict[str, str], config: EvaluationConfig) -> Worker:
-    """folders: of models in the workspace, by method."""
+def make_worker(
+    workspace: Workspace,
+    folders: dict[str, str],
+    config: EvaluationConfig,
+    grids: str = _GRIDS,
+    true_points: str | None = None,
+) -> Worker:
+    """What makes the rows of a group, one per pair and method.
+
+    folders: of models in the workspace, by method. grids: folder for pictures of each pair. true_points: the name of a
+    method that is the model told where the person's points are; None to leave it out.
+    """
     from pipelines.evaluation.seen.judges import Judges
     from pipelines.shards.read import Reader, ShardIndex
     from training.compare import Player, compare, pixels, token_shares
@@ -203,10 +217,15 @@ def _make_worker(workspace: Workspace, folders: dict[str, str], config: Evaluati
                 method: player.pictures(tokens[method][driver], people[method][target], config)
                 for method, player in players.items()
             }
+            if true_points is not None:
+                told = players[gate.MODEL].pictures(
+                    tokens[gate.MODEL][driver], people[gate.MODEL][target], config, True
+                )
+                outputs[true_points] = told
             driving, true = (people[gate.MODEL][place].frames for place in (driver, target))
             *truth, reference = pixels(true)
             sample = f"{ref.id}.{target}"
-            grid = f"{_GRIDS}/{digest_of(payload, sample)[:16]}.jpg"
+            grid = f"{grids}/{digest_of(payload, sample)[:16]}.jpg"
             _write_grid(workspace, grid, reference, pixels(driving[:-1]), outputs[gate.MODEL], np.stack(truth))
             for method, measured in compare(outputs, people[gate.MODEL][target], judges).items():
                 rows.append(

@@ -9,8 +9,15 @@ from pipelines.workspace import Workspace, file_sha256
 from training.config import ModelConfig, to_json
 from training.export import CONFIG, WEIGHTS, read_config, weight_shapes
 
+STARTER = "starter"  # the trained model that comes with the package
+_STARTER_FOLDER = Path(__file__).parent / "assets" / STARTER
 # They say how a model is sampled and at which flow times it is trained, nothing about its weights.
 _MAY_DIFFER = ("window", "history", "steps", "shift")
+
+
+def model_folder(start: str) -> Path:
+    """start: a folder, or `starter` for the model that comes with the package."""
+    return _STARTER_FOLDER if start == STARTER else Path(start).expanduser()
 
 
 def digest(start: str) -> str | None:
@@ -18,7 +25,7 @@ def digest(start: str) -> str | None:
     if not start:
         return None
     try:
-        return file_sha256(_folder(start) / WEIGHTS)
+        return file_sha256(model_folder(start) / WEIGHTS)
     except OSError as error:
         raise WorkError(
             f"train: start {start}: has no readable {WEIGHTS} ({error.strerror}); give a folder that "
@@ -33,7 +40,7 @@ def take(workspace: Workspace, start: str, model: ModelConfig, folder: str) -> N
     Raises: WorkError where `start` is no whole model, UsageError where it is of another network. Whether the weights
     are those of its config shows only when they are loaded, before the first step.
     """
-    source = _folder(start)
+    source = model_folder(start)
     found, wanted = to_json(read_config(source)), to_json(model)
     for name, value in wanted.items():
         if name not in _MAY_DIFFER and found[name] != value:
@@ -46,7 +53,3 @@ def take(workspace: Workspace, start: str, model: ModelConfig, folder: str) -> N
     for name in (CONFIG, WEIGHTS, *known):
         with workspace.publish(f"{folder}/{name}") as path:
             shutil.copyfile(source / name, path)
-
-
-def _folder(start: str) -> Path:
-    return Path(start).expanduser()

@@ -314,18 +314,14 @@ def champion(workspace: Workspace) -> str | None:
     return None if version is None else str(version)
 
 
-def best_version(workspace: Workspace) -> str:
-    """URI of the champion, or of the newest version while there is none.
-
-    Raises: WorkError where there is no version at all.
-    """
+def best_version(workspace: Workspace) -> str | None:
+    """URI of the champion, or of the newest version while there is none; None where there is no version at all."""
     number = champion(workspace)
     if number is None:
-        numbers = [int(known.version) for known in _client(workspace).search_model_versions(f"name = '{MODEL_NAME}'")]
-        if not numbers:
-            where = tracking_uri(workspace)
-            raise WorkError(f"{where}: holds no {MODEL_NAME} yet; run `unimotion run` or name a --model")
-        number = str(max(numbers))
+        known = versions(workspace)
+        if not known:
+            return None
+        number = known[-1].number
     return f"models:/{MODEL_NAME}/{number}"
 
 

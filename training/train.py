@@ -28,8 +28,8 @@ class TrainConfig:
 
     workers: processes (0: in this one, without Ray), each with so many threads. max_failures: how often dead workers
     are replaced before the stage fails. start: folder of a trained model (`config.json` and `model.safetensors`) whose
-    weights and running means the run starts from; empty for random ones. Its network must be the preset's, but for
-    window, history, steps and shift.
+    weights and running means the run starts from, or `starter` for the one that comes with the package; empty for
+    random ones. Its network must be the preset's, but for window, history, steps and shift.
     """
 
     preset: str = "smoke"

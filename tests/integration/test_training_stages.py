@@ -12,16 +12,21 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 import toy_shards
 from tiny_training import TINY, passed, run_training
 
 from pipelines import manifest
 from pipelines.errors import DataError, UsageError, WorkError
 from pipelines.evaluation import figures, gate
+from pipelines.progress import Progress
 from pipelines.stage import Result
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.workspace import Workspace
 from training import presets, start, tracking
+from training.evaluate import EvaluationConfig
+from training.evaluation import checkpoint_worth
+from training.export import load_animator
 from training.lineage import lineage
 from training.stages import TRAINING_STAGES
 from training.train import TrainConfig
@@ -172,6 +177,37 @@ def test_the_registered_version_serves_bytes(
     grey = cv2.imencode(".png", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
     with pytest.raises(DataError, match=r"^reference: no person was found"):
         served.predict([request | {"reference": grey}])
+
+
+def test_a_training_is_judged_before_it_is_registered_and_its_model_taken_out(
+    trained: tuple[Workspace, list[Result]], tmp_path: Path
+) -> None:
+    workspace, _ = trained
+    before = {name: workspace.local(name).read_bytes() for name in ("evaluation/gate.json", "model/registered.json")}
+    config = TrainConfig("tiny", workers=0)
+    last = checkpoint_worth.last_checkpoint(workspace, config)
+    assert last.step == TINY.steps
+    worth = checkpoint_worth.judge(workspace, last, EvaluationConfig(groups=1), Progress("checkpoint", quiet=True))
+    told = side(workspace, "evaluation/gate.json")["means"]
+    assert {name: told[name] for name in ("model", "truth")} == {name: worth.means[name] for name in ("model", "truth")}
+    assert "true points" in worth.means
+    assert "LPIPS (VGG) around the person" in checkpoint_worth.describe(last, worth)
+    checkpoint_worth.write_out(workspace, last, worth, tmp_path / "out", half=True)
+    loaded = load_animator(tmp_path / "out")
+    whole = load_animator(workspace.local_root / last.run / "export")
+    for name, weight in whole.state_dict().items():
+        assert torch.allclose(loaded.state_dict()[name], weight, rtol=1e-3, atol=1e-6), name
+    about = json.loads((tmp_path / "out" / "about.json").read_text())
+    assert about["training"]["shards_digest"] == manifest.read(workspace, "shards").digest
+    # A run may start from it, and knows what it saw.
+    start.take(workspace, str(tmp_path / "out"), TINY.model, "from a checkpoint")
+    assert workspace.exists("from a checkpoint/contents.parquet")
+    assert before == {name: workspace.local(name).read_bytes() for name in before}
+
+
+def test_a_training_without_a_checkpoint_says_so(trained: tuple[Workspace, list[Result]]) -> None:
+    with pytest.raises(WorkError, match="has no checkpoint of a training with these settings"):
+        checkpoint_worth.last_checkpoint(trained[0], TrainConfig("tiny", seed=9, workers=0))
 
 
 def example(folder: Path) -> dict[str, bytes]:
