@@ -37,9 +37,9 @@ class Draws:
         return Draws(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
-def draw(seed: int, positions: Tensor) -> Draws:
-    """positions: (B,)."""
-    samples = [_draw_one(np.random.default_rng((seed, 2, int(position)))) for position in positions]
+def draw(seed: int, positions: Tensor, stream: int = 2) -> Draws:
+    """positions: (B,). stream: another number gives draws that have nothing to do with these."""
+    samples = [_draw_one(np.random.default_rng((seed, stream, int(position)))) for position in positions]
     return Draws(*(torch.from_numpy(np.stack(values)) for values in zip(*samples, strict=True)))
 
 

@@ -27,6 +27,9 @@ class Batch:
     picture that was filmed, in shares of it; around it pictures are filled, and nothing is taught.
     exact (B,): 1 for rendered pairs, whose keypoints are true even where their confidence is 0, as they are hidden or
     outside the frame; 0 for clips, of which next to nothing is known there.
+    others, other_points (B, 2 T, 88, 3): what the driver's tokens are held against, as a driver. Of pairs, the target's
+    person, who does the same, in the same frames; then the driver's person in other frames. Of clips, the driver's
+    frames twice.
     reference_parts (B, P, P), parts (B, T, P, P) uint8 and source (B, T, 3, P, P) float16: see `Record`; where in the
     reference the target's places are. All zeros for clips.
     latents (B, C, t, h, w) and reference_latents (B, C, 1, h, w): bf16, of the target and the reference, None where
@@ -41,6 +44,8 @@ class Batch:
     mask: Tensor
     keypoints: Tensor
     points: Tensor
+    others: Driver
+    other_points: Tensor
     normals: Tensor
     hand_boxes: Tensor
     known: Tensor
@@ -66,32 +71,37 @@ class Batch:
 def mirrored(sample: Batch) -> Batch:
     """Person and place in a mirror. Left and right change names: a stored right hand is mirrored as it is, and so
     becomes a left one by changing places."""
-    driver = sample.driver
     return replace(
         sample,
-        driver=replace(
-            driver,
-            body=driver.body.flip(-1),
-            place=_turned(driver.place),
-            hands=driver.hands.flip(-4),
-            face=driver.face.flip(-1),
-            hand_visible=driver.hand_visible.flip(-1),
-            hand_box=_turned(driver.hand_box.flip(-2)),
-            face_box=_turned(driver.face_box),
-            keypoints=_renamed(driver.keypoints),
-        ),
+        driver=_mirrored_driver(sample.driver),
+        others=_mirrored_driver(sample.others),
         reference=sample.reference.flip(-1),
         reference_keypoints=_renamed(sample.reference_keypoints),
         target=sample.target.flip(-1),
         mask=sample.mask.flip(-1),
         keypoints=_renamed(sample.keypoints),
         points=_swapped(sample.points),
+        other_points=_swapped(sample.other_points),
         normals=sample.normals.flip(-4),
         hand_boxes=_boxes(sample.hand_boxes.flip(-2)),
         shown=_boxes(sample.shown),
         reference_parts=_relabelled(sample.reference_parts),
         parts=_relabelled(sample.parts),
         source=_sources(sample.source, sample.parts),
+    )
+
+
+def _mirrored_driver(driver: Driver) -> Driver:
+    return replace(
+        driver,
+        body=driver.body.flip(-1),
+        place=_turned(driver.place),
+        hands=driver.hands.flip(-4),
+        face=driver.face.flip(-1),
+        hand_visible=driver.hand_visible.flip(-1),
+        hand_box=_turned(driver.hand_box.flip(-2)),
+        face_box=_turned(driver.face_box),
+        keypoints=_renamed(driver.keypoints),
     )
 
 

@@ -178,6 +178,7 @@ class LossConfig:
     maps, since a distance alone hardly says which way to go while a map is flat. shown: of whether points are seen, in
     either picture. placed: of where D puts the points before its features say more, and joints: after.
     appear: of whether D's points are seen in the frame.
+    alike: of tokens, that the same motion of another person is nearer than another one of the same person.
     read: of the photo's parts, parts: of the frame's, offsets: of where the photo has them, visible: whether it does.
     picture: of what F makes, edge: of how far it says that the person reaches.
     pure_noise: share of samples at flow time 1, high where one Euler step has to do.
@@ -193,6 +194,7 @@ class LossConfig:
     placed: float = 2.0
     normals: float = 0.1
     points: float = 1.0
+    alike: float = 0.1
     read: float = 1.0
     parts: float = 1.0
     offsets: float = 8.0

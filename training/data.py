@@ -19,10 +19,10 @@ from pipelines.shards.read import SampleRef, ShardIndex, order
 from training.ahead import ahead, threads
 from training.batch import Batch, mirrored
 from training.config import Phase, Preset
-from training.fields import each, stack
-from training.inputs import places
+from training.fields import concatenated, each, stack
+from training.inputs import Driver, places
 from training.latents import Latents
-from training.records import Records
+from training.records import Record, Records
 from training.windows import frames_from, references, starts
 
 _AHEAD = 3  # batches that are prepared while the model works
@@ -36,7 +36,10 @@ _cached_order = lru_cache(maxsize=8)(order)
 @dataclass(frozen=True)
 class Choice:
     """What a sample is made of: which frames of which identity drive, which reference image they animate, and whether
-    all of it is mirrored."""
+    all of it is mirrored.
+
+    apart: other frames of the driver, one for each; none where there are none, and for clips.
+    """
 
     ref: SampleRef
     driver: int
@@ -45,6 +48,7 @@ class Choice:
     reference: int
     history: int
     mirrored: bool
+    apart: NDArray[np.int64]
 
 
 class Plan:
@@ -102,12 +106,22 @@ class Plan:
         reference = int(rng.choice(others)) if len(others) else int(stills[0])
         history = phase.history if rng.random() < _HISTORY_SHARE else 0
         mirrored = not few and rng.random() < data.mirror
-        return Choice(ref, driver, target, frames, reference, history, mirrored)
+        rest = np.setdiff1d(np.arange(int(ref.meta["frames"])), frames) if is_pair else frames[:0]
+        apart = rng.choice(rest, len(frames)) if len(rest) else rest
+        return Choice(ref, driver, target, frames, reference, history, mirrored, apart)
 
 
 def _only(real: Tensor, points: Tensor) -> Tensor:
     """Points (T, 88, 3) with confidence in real frames only."""
     return torch.cat([points[..., :2], points[..., 2:] * real[:, None, None]], -1)
+
+
+def _others(driver: Record, target: Record, count: int) -> tuple[Driver, Tensor]:
+    """What `Batch.others` says, and its points, of records that begin with the frames of the sample."""
+    first, rest = slice(count), slice(count, 2 * count)
+    twins = [(target, first), (driver, rest)] if len(driver.points) > count else [(driver, first), (driver, first)]
+    crops = concatenated([each(record.driver, itemgetter(frames)) for record, frames in twins], 0)
+    return crops, torch.cat([record.points[frames] for record, frames in twins])
 
 
 class Stream:
@@ -158,7 +172,9 @@ class Stream:
         count, frames = len(choice.frames), choice.frames.tolist()
         both = [*frames, choice.reference]
         target = self._records.get(choice.ref, choice.target, both)
-        driver = target if choice.driver == choice.target else self._records.get(choice.ref, choice.driver, frames)
+        driving = [*frames, *choice.apart.tolist()]
+        driver = self._records.get(choice.ref, choice.driver, driving)
+        others, other_points = _others(driver, target, count)
         heads = driver.heads[0].numpy()
         place = places(heads[frames], heads[choice.reference], driver.persons[:count].numpy())
         model = self._preset.model
@@ -177,24 +193,26 @@ class Stream:
             latents = self._latents.get(choice.ref, choice.target, frames[0], count)
             still = self._latents.get(choice.ref, choice.target, choice.reference, 1)
         sample = Batch(
-            torch.tensor(position),
-            replace(each(driver.driver, itemgetter(slice(count))), place=torch.from_numpy(place)),
-            target.frames[count],
-            target.keypoints[count],
-            target.frames[:count],
-            mask,
-            _only(real, target.keypoints[:count]),
-            _only(real, driver.points[:count]),
-            normals * real[:, None, None, None, None].to(normals.dtype),
-            target.hand_boxes[:count],
-            (torch.arange(count) < choice.history).float(),
-            real,
-            torch.tensor(choice.ref.meta.get("shown") or _WHOLE, dtype=torch.float32),
-            torch.tensor(float(choice.ref.kind == "pair")),
-            parts[count],
-            parts[:count],
-            source[:count],
-            latents,
-            still,
+            position=torch.tensor(position),
+            driver=replace(each(driver.driver, itemgetter(slice(count))), place=torch.from_numpy(place)),
+            reference=target.frames[count],
+            reference_keypoints=target.keypoints[count],
+            target=target.frames[:count],
+            mask=mask,
+            keypoints=_only(real, target.keypoints[:count]),
+            points=_only(real, driver.points[:count]),
+            others=others,
+            other_points=_only(real.repeat(2), other_points),
+            normals=normals * real[:, None, None, None, None].to(normals.dtype),
+            hand_boxes=target.hand_boxes[:count],
+            known=(torch.arange(count) < choice.history).float(),
+            real=real,
+            shown=torch.tensor(choice.ref.meta.get("shown") or _WHOLE, dtype=torch.float32),
+            exact=torch.tensor(float(choice.ref.kind == "pair")),
+            reference_parts=parts[count],
+            parts=parts[:count],
+            source=source[:count],
+            latents=latents,
+            reference_latents=still,
         )
         return mirrored(sample) if choice.mirrored else sample

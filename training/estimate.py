@@ -176,10 +176,12 @@ def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
 
     frozen = FlopCounterMode(display=False)
     with torch.device("meta"), FlopCounterMode(display=False) as counter, saved_tensors_hooks(pack, lambda t: t):
-        driver = _driver(config, batch, frames)
+        driver = _driver(config, batch, 3 * frames)  # and what its tokens are held against, see `Batch.others`
         reference, points = torch.empty(batch, 3, config.size, config.size), torch.empty(batch, COUNT, 3)
-        tokens, _ = animator.motion.look(driver)
-        seen, heads, outputs = animator.motion.see(reference, points), animator.heads, list[Tensor]()
+        looked, _ = animator.motion.look(driver)
+        told, tokens = animator.motion.read(looked), looked.at(torch.arange(frames))
+        seen, heads = animator.motion.see(reference, points), animator.heads
+        outputs = [] if told is None else [told]
         places = animator.motion.place(seen, tokens)
         if places is not None:
             outputs += [places.read, places.points]

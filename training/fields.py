@@ -31,6 +31,12 @@ def stack(values: Sequence[_Tensors]) -> _Tensors:
     return stacked
 
 
+def concatenated(values: Sequence[_Tensors], axis: int) -> _Tensors:
+    """One from some, one behind the other along an axis that they all have."""
+    whole: _Tensors = _zipped(values, lambda found: torch.cat(found, axis))
+    return whole
+
+
 def _zipped(values: Sequence[Any], change: Callable[[list[Tensor]], Tensor]) -> Any:
     first = values[0]
     if first is None:

@@ -16,6 +16,7 @@ from training.augment import augment, draw
 from training.augment_pictures import PictureDraws, doubted_frame, doubted_photo, draw_for_pictures, recoloured
 from training.batch import Batch
 from training.config import Phase, Preset
+from training.fields import concatenated
 from training.inputs import to_float
 from training.model.animator import Animator, Photo, shifted
 from training.model.copies import Still, copy
@@ -31,6 +32,8 @@ _SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
 _HIDDEN, _OUTSIDE = 0.3, 0.1  # how much a point counts whose place only a renderer knows, and one off the picture
 _UNSEEN = 0.2  # how much the place of what the photo does not show counts
 _SOURCE_RANGE = (-0.3, 1.3)  # beyond it a place in the photo may as well be anywhere
+_OTHERS = 4  # stream of random numbers of what tokens are held against
+_ALIKE = 0.1  # difference of cosines that is hardly one
 _PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
 
 
@@ -53,17 +56,19 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, phase: Phase) -> Losses:
         animator, weights = self.animator, self.preset.loss
         device = batch.position.device
-        draws = draw(self.seed, batch.position).to(device)
-        driver = augment(batch.driver, draws, self.preset.data.augment)
+        strength = self.preset.data.augment
+        driver = augment(batch.driver, draw(self.seed, batch.position).to(device), strength)
+        others = augment(batch.others, draw(self.seed, batch.position, _OTHERS).to(device), strength)
         # Kept latents are of the pictures' own colours.
         colours = 0.0 if self.preset.data.latents else self.preset.data.augment
         picture_draws = draw_for_pictures(self.seed, batch.position, colours).to(device)
-        tokens, heatmaps = animator.motion.look(driver)
+        looked, heatmaps = animator.motion.look(concatenated([driver, others], 1))
+        tokens = looked.at(torch.arange(batch.target.shape[1], device=device))
         reference = recoloured(to_float(batch.reference), picture_draws)
         points = doubted_photo(batch.reference_keypoints, picture_draws)
         seen = animator.motion.see(reference, points)
         places = animator.motion.place(seen, tokens)
-        terms = self._perceived(batch, heatmaps, places)
+        terms = self._perceived(batch, looked, heatmaps, places)
         if phase.retarget:
             guidance = animator.motion.guide(seen, places, tokens)
             terms |= self._retargeted(batch, tokens, guidance)
@@ -164,18 +169,36 @@ class Objective(nn.Module):
         photo = self.animator.look_at(to_float(batch.reference), batch.reference_keypoints)
         return self.animator.generate(photo, tokens, generator=generator)
 
-    def _perceived(self, batch: Batch, heatmaps: Tensor | None, places: Places | None) -> dict[str, Tensor]:
-        """What encoders see, and where D puts the points."""
-        if heatmaps is None or places is None:
+    def _perceived(
+        self, batch: Batch, looked: MotionTokens, heatmaps: Tensor | None, places: Places | None
+    ) -> dict[str, Tensor]:
+        """What encoders see, and where D puts the points. looked, heatmaps: of the driver, and then of the others."""
+        told = self.animator.motion.read(looked)
+        if heatmaps is None or places is None or told is None:
             return {}
-        crop = torch.cat([(batch.points[..., BODY_SLICE, :2] + 1) / 2, batch.points[..., BODY_SLICE, 2:]], -1)
+        points, real = torch.cat([batch.points, batch.other_points], 1), batch.real.repeat(1, 3)
+        crop = torch.cat([(points[..., BODY_SLICE, :2] + 1) / 2, points[..., BODY_SLICE, 2:]], -1)
         return {
-            "points": point_loss(places.read[..., :2], batch.points, _exact(batch)),
-            "shown": shown_loss(places.read[..., 2], batch.points[..., 2], batch.real),
+            "points": point_loss(told[..., :2], points, batch.exact[:, None] * real),
+            "shown": shown_loss(told[..., 2], points[..., 2], real),
+            "alike": self._alike(batch, looked),
             "places": joint_loss(expected_places(heatmaps), crop),
             "sight": heatmap_loss(heatmaps, crop),
             "placed": placed_loss(places.points, batch.keypoints, _exact(batch)),
         }
+
+    def _alike(self, batch: Batch, looked: MotionTokens) -> Tensor:
+        """How far tokens are nearer to the same motion of another person than to another motion of the same person."""
+        left, right = torch.cat([batch.driver.hand_visible, batch.others.hand_visible], 1).unbind(-1)
+        face = torch.cat([batch.driver.face_visible, batch.others.face_visible], 1)
+        kinds = (
+            (looked.body, torch.ones_like(face)),
+            (looked.left_hand, left),
+            (looked.right_hand, right),
+            (looked.face, face),
+        )
+        terms = [alike_loss(token, visible, _exact(batch)) for token, visible in kinds]
+        return torch.stack(terms).sum()
 
     def _retargeted(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
         """Where D places the motion on the reference person."""
@@ -303,6 +326,20 @@ def point_loss(predicted: Tensor, points: Tensor, exact: Tensor) -> Tensor:
     difference = F.smooth_l1_loss(predicted, points[..., :2], beta=0.1, reduction="none").sum(-1)
     weight = torch.maximum(points[..., 2], _HIDDEN * exact[..., None] * _told(points))
     return _mean_per_sample(difference, weight * _point_weights(points.device))
+
+
+def alike_loss(tokens: Tensor, visible: Tensor, exact: Tensor) -> Tensor:
+    """Softplus of how much nearer, by the cosine, a token is to the same person's in another frame than to another
+    person's in the same frame: what `pipelines.evaluation.leakage` counts.
+
+    tokens (B, 3 T, width), visible (B, 3 T) bool: the driver's, the same frames of another, other frames of the driver.
+    exact (B, T): 1 where frames of pairs are the same. Source: InfoNCE of one negative (van den Oord et al., 2018,
+    arXiv 1807.03748).
+    """
+    own, twin, apart = tokens.chunk(3, 1)
+    near, far = (F.cosine_similarity(own, other, dim=-1) for other in (twin, apart))
+    counts = torch.stack(visible.chunk(3, 1)).all(0).float() * exact
+    return _mean_per_sample(F.softplus((far - near) / _ALIKE), counts)
 
 
 def part_loss(logits: Tensor, parts: Tensor, exact: Tensor) -> Tensor:

@@ -34,6 +34,9 @@ class Motion(Protocol):
         """driver: float crops with axes (B, T, ...). The tokens, and for their loss alone the heatmaps (B, T, 21, M, M)
         of the body's points in its crop, where there are any."""
 
+    def read(self, tokens: MotionTokens) -> Tensor | None:
+        """The driver's points (B, T, 88, 3) as each token tells them, see `PointHead`; None without D."""
+
     def see(self, reference: Tensor, points: Tensor) -> Seen:
         """What it makes of the reference (B, 3, H, W) in [-1, 1] and the person's points in it (B, 88, 3) alone."""
 
@@ -56,6 +59,10 @@ class RetargetedMotion(nn.Module):
     def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
         tokens, heatmaps = self.encoder(driver)
         return tokens, heatmaps
+
+    def read(self, tokens: MotionTokens) -> Tensor | None:
+        told: Tensor = self.retarget.points(tokens)
+        return told
 
     def see(self, reference: Tensor, points: Tensor) -> Seen:
         return Seen(self.encoder.eyes(F.interpolate(reference, size=(self.sight, self.sight), mode="area")), points)

@@ -86,6 +86,9 @@ class SkeletonMotion(nn.Module):
     def look(self, driver: Driver) -> tuple[MotionTokens, Tensor | None]:
         return MotionTokens(*(driver.keypoints[:, :, where].flatten(2) for where in PARTS.values())), None
 
+    def read(self, tokens: MotionTokens) -> Tensor | None:  # noqa: ARG002
+        return None
+
     def see(self, reference: Tensor, points: Tensor) -> Seen:
         return Seen(reference, points)
 

@@ -279,3 +279,21 @@ def test_no_samples_or_broken_ones_say_so(shards: Workspace, tiny: Preset) -> No
     lying = replace(ref, meta=json.loads(json.dumps(ref.meta)) | {"frames": 99})
     with pytest.raises(DataError, match="not readable"):
         Records(Reader(shards), tiny.model, 10**6).get(lying, 0, range(99))
+
+
+@pytest.mark.parametrize(("pairs", "step"), [(1, 0), (1, 6), (0, 0), (0, 6)])
+def test_a_driver_is_held_against_the_same_motion_and_against_itself(
+    shards: Workspace, tiny: Preset, pairs: int, step: int
+) -> None:
+    preset = only(tiny, pairs=pairs, mirror=0)
+    batch = make_stream(shards, preset).batch(step)
+    plan, records = Plan(ShardIndex.load(shards, "train"), preset, 0), Records(Reader(shards), preset.model, 2**28)
+    phase, positions = plan.positions(step, 0, 1)
+    for number, position in enumerate(positions):
+        choice = plan.choose(phase, position)
+        frames = choice.frames.tolist()
+        same = records.get(choice.ref, choice.target, frames).driver.body
+        apart = records.get(choice.ref, choice.driver, choice.apart.tolist() or frames).driver.body
+        assert torch.equal(batch.others.body[number], torch.cat([same, apart]))
+        assert len(choice.apart) == (len(frames) if pairs else 0)
+        assert not set(choice.apart.tolist()) & set(frames)

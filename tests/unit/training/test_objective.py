@@ -18,6 +18,7 @@ from training.model.parts import PARTS, part_affines
 from training.objective import (
     Objective,
     _squares,
+    alike_loss,
     balanced,
     flow_noise,
     heatmap_loss,
@@ -216,3 +217,16 @@ def make_batch_of_pairs(stream: Stream) -> Batch:
     """A batch with renders in it, and those alone."""
     batch = next(batch for step in range(8) if (batch := stream.batch(step)).exact.any())
     return each(batch, lambda value: value[batch.exact > 0])
+
+
+def test_tokens_are_to_be_like_those_of_the_same_motion_and_not_of_the_same_person() -> None:
+    motion, other, person = (value * 3 for value in torch.eye(3)[:, None, None])
+    own, seen, exact = motion + 2 * person, torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 1)
+    clean = alike_loss(torch.cat([motion, motion, other], 1), seen, exact)
+    leaking = alike_loss(torch.cat([own, motion, other + 5 * person], 1), seen, exact)
+    assert clean < 1e-3
+    assert leaking > 1
+    hidden = seen.clone()
+    hidden[:, 1] = False
+    for visible, known in ((hidden, exact), (seen, torch.zeros(1, 1))):
+        assert not alike_loss(torch.cat([own, motion, other + 5 * person], 1), visible, known)

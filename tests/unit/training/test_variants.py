@@ -18,6 +18,7 @@ from training.config import Preset, to_json
 from training.data import Plan
 from training.estimate import estimate
 from training.export import load_animator, write_model
+from training.fields import concatenated
 from training.inputs import to_float
 from training.model.animator import Animator
 from training.objective import Objective
@@ -112,7 +113,7 @@ def test_without_augmentation_the_encoders_see_what_was_filmed(
     look = objective.animator.motion.look
     monkeypatch.setattr(objective.animator.motion, "look", lambda driver: seen.append(driver) or look(driver))
     objective(batch, objective.preset.phases[2])
-    assert torch.equal(seen[0].body, batch.driver.plain().body)
+    assert torch.equal(seen[0].body, concatenated([batch.driver, batch.others], 1).plain().body)
 
 
 def test_without_heads_neither_heatmaps_nor_normals_teach(shards: Workspace) -> None:
