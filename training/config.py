@@ -261,6 +261,7 @@ class EngineConfig:
 class Preset:
     """Everything that decides what a run learns but its seed and data.
 
+    groups: of pairs that it is made for; with fewer it learns them by heart.
     validation: samples of the validation split that are measured at every checkpoint.
     """
 
@@ -273,6 +274,7 @@ class Preset:
     clip_norm: float = 1.0
     ema: float = 0.99
     save_every: int = 50
+    groups: int = 0
     validation: int = 32
 
     def __post_init__(self) -> None:

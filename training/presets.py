@@ -48,6 +48,7 @@ _WAN_PRESET = Preset(
     engine=EngineConfig(precision="bf16", recompute=True, shard=True, keep=3),
     ema=0.999,
     save_every=500,
+    groups=10_000,
 )
 
 # Short runs have no time to unlearn what strong augmentation hides.
@@ -89,15 +90,17 @@ PRESETS = {
         ),
         save_every=2,
     ),
-    # Five minutes on two idle cores: enough to see every part learn, not enough to look good.
+    # Five minutes on two idle cores, and small steps: it goes on from `starter` (params.yaml), and every part learns a
+    # little from the data at hand. From random weights it gives nothing worth looking at.
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("perception", 120, learn="perception", final=0.3),
-            Phase("frames", 40),
-            Phase("clips", 4, batch=4, frames=3, history=1, rate=3e-4),
+            Phase("perception", 40, learn="perception", rate=3e-4, final=0.1),
+            Phase("frames", 40, rate=3e-4, final=0.1),
+            Phase("clips", 4, batch=4, frames=3, history=1, rate=1e-4),
         ),
         data=_MILD,
+        groups=100,
     ),
     # Half an hour on two cores, with some 500 groups of pairs or more.
     "demo": Preset(
@@ -110,6 +113,7 @@ PRESETS = {
         data=replace(_MILD, cache_mb=4096),
         ema=0.995,
         save_every=200,
+        groups=500,
     ),
     # Fifteen hours of one core, with 1,500 groups of pairs. The rate falls at the end alone, so that a run can be
     # continued from before.
@@ -124,6 +128,7 @@ PRESETS = {
         data=replace(_MILD, cache_mb=4096),
         ema=0.998,
         save_every=100,
+        groups=1500,
     ),
     # One GPU of 80 to 141 GB: the smallest Wan, whole.
     "gpu-1": replace(

@@ -79,6 +79,17 @@ class Records:
         make = self._clip if ref.kind == "clip" else self._pair
         return self._made("frames", make, ref, identity, frames)
 
+    def stored_side(self, ref: SampleRef) -> int:
+        """Pixels of the longer side of a sample's pictures, before they are brought to the model's size."""
+        import simplejpeg
+
+        if ref.kind == "clip":
+            height, width = DecordDecoder(self._reader.read(ref, ("mp4",))["mp4"]).get_batch([0]).shape[1:3]
+        else:
+            name = "i0.t0.jpg"
+            height, width, *_ = simplejpeg.decode_jpeg_header(self._reader.read(ref, (name,))[name])
+        return int(max(height, width))
+
     def normals(self, ref: SampleRef, identity: int, frames: Sequence[int]) -> Tensor:
         """Of the hands of some frames of a pair, see `hand_normals`: (T, 2, 4, N, N) uint8. Raises: as `get`."""
         return self._made("normals", self._normals, ref, identity, frames)

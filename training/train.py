@@ -67,7 +67,8 @@ def _run(context: Context) -> list[Row]:
     if not any(row["split"] == "train" for row in context.inputs["shards"].rows()):
         raise UsageError("train: the shards have no training samples; add videos or pairs and run the earlier stages")
     run = f"train/{context.fingerprint}"
-    preflight.check(context.workspace, run, preset, config.workers)
+    for sentence in preflight.check(context.workspace, run, preset, config.workers):
+        context.progress.say(sentence)
     if config.start:
         start.take(context.workspace, config.start, preset.model, f"{run}/start")
     run_id = tracking.start_run(

@@ -1,6 +1,7 @@
 """What is wrong with a run is said in a sentence, before its first step where it can be known."""
 
 import io
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -24,8 +25,8 @@ Sample = dict[str, bytes]
 PAIRS, CLIPS = "shards/pairs/train.tar", "shards/clips/train.tar"
 
 
-def check(workspace: Workspace, workers: int = 1) -> None:
-    preflight.check(workspace, "train/run", TINY, workers)
+def check(workspace: Workspace, workers: int = 1, preset: Preset = TINY) -> list[str]:
+    return preflight.check(workspace, "train/run", preset, workers)
 
 
 def run(workspace: Workspace, preset: Preset = TINY) -> None:
@@ -41,6 +42,15 @@ def data(workspace: Workspace) -> Workspace:
 def test_nothing_is_wrong_with_good_shards(data: Workspace) -> None:
     check(data)
     check(data, workers=2)
+
+
+def test_data_that_are_coarser_or_fewer_than_the_preset_wants(data: Workspace) -> None:
+    assert check(data) == []
+    large = replace(TINY, groups=5000, model=replace(TINY.model, size=4096, sketch=64))
+    said = "\n".join(check(data, preset=large))
+    assert re.search(r"^clips are \d+ px a side and the preset's pictures 4096", said, re.MULTILINE)
+    assert re.search(r"^pairs are \d+ px a side and the preset's pictures 4096", said, re.MULTILINE)
+    assert re.search(r"^\d+ groups of pairs are few for this preset, which is made for 5000", said, re.MULTILINE)
 
 
 def test_workers_that_cannot_share_the_batches(data: Workspace) -> None:
