@@ -39,6 +39,8 @@ _HOPELESS = 0.03  # presence at which a second look from the same place hardly e
 _CENTRED = 0.1  # a square needs no correction when its content's centre is off by less than this share of its side
 _FRAME_EDGE = 0.02
 _FACE_EYES, _FACE_NOSE = (263, 33), 1
+_FACE_CORNERS = ((263, 362), (33, 133))  # of the left and the right eye
+_SLIPPED = 0.2  # so far from the pose's eyes and nose a face is looked for anew, in longer sides of the mesh
 _HAND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # the points that MediaPipe places the next square by
 
 
@@ -202,17 +204,28 @@ class Landmarker:
         if extent < 4:
             return None
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
-        presence = 0.0
+        looks: list[tuple[NDArray[np.float32], float]] = []
         if previous is not None and previous[wb.FACE, 2].all():
             points, (presence,) = self._face.look(frame, face_region(previous[wb.FACE, :2] * size))
-        if presence < _SURE:
+            looks.append((points, presence))
+        # Of a head that moves fast the last place shows a part, on which the model is sure of a whole face.
+        if not looks or presence < _SURE or face_apart(points, pose) > _SLIPPED:
             start = Region((head.min(0) + head.max(0)) / 2, 1.6 * extent, _tilt(pose[_EYES[0]] - pose[_EYES[1]]))
             points, (presence,) = self._face.look(frame, start)
-            if presence < _HOPELESS:
-                return None
-            points, (presence,) = self._face.look(frame, face_region(points))
-        near = float(np.linalg.norm(points[_FACE_NOSE] - pose[_NOSE])) < extent
-        return (points, presence) if near and presence >= self._config.min_face else None
+            if presence >= _HOPELESS:
+                points, (presence,) = self._face.look(frame, face_region(points))
+                looks.append((points, presence))
+        sure = [(points, presence) for points, presence in looks if presence >= self._config.min_face]
+        best = min(sure, key=lambda look: face_apart(look[0], pose), default=None)
+        return best if best is not None and np.linalg.norm(best[0][_FACE_NOSE] - pose[_NOSE]) < extent else None
+
+
+def face_apart(mesh: NDArray[np.float32], pose: NDArray[np.float32]) -> float:
+    """Mean distance of the eyes and the nose of a face mesh (468, 2) from those of a pose (33, 2), in longer sides of
+    the mesh."""
+    mesh_points = np.stack([mesh[_FACE_NOSE], *(mesh[list(corners)].mean(0) for corners in _FACE_CORNERS)])
+    apart = np.linalg.norm(mesh_points - pose[[_NOSE, *_EYES]], axis=1).mean()
+    return float(apart) / max(float(np.ptp(mesh, axis=0).max()), 1e-6)
 
 
 def on_their_sides(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.curation.landmarks import face_region, hand_region, on_their_sides
+from pipelines.curation.landmarks import face_apart, face_region, hand_region, on_their_sides
 
 # An upright open hand and an upright face, y down.
 HAND = np.array(
@@ -65,3 +65,13 @@ def test_a_hand_that_is_nearer_to_the_other_arm_is_dropped() -> None:
     wrists = {"left_hand": np.array([200.0, 50]), "right_hand": np.array([100.0, 50])}
     assert on_their_sides({"left_hand": hand_at(120)}, wrists) == {}
     assert list(on_their_sides({"left_hand": hand_at(170)}, wrists)) == ["left_hand"]
+
+
+def test_a_mesh_is_apart_from_the_pose_by_how_far_it_slipped() -> None:
+    mesh = FACE.copy()
+    mesh[[1, 263, 362, 33, 133]] = [(0, 0), (32, -20), (28, -20), (-32, -20), (-28, -20)]
+    size = float(np.ptp(mesh, axis=0).max())
+    pose = np.zeros((33, 2), np.float32)
+    pose[[0, 2, 5]] = [(0, 0), (30, -20), (-30, -20)]
+    assert face_apart(mesh, pose) == pytest.approx(0)
+    assert face_apart(mesh + np.array([0.3 * size, 0], np.float32), pose) == pytest.approx(0.3, rel=1e-3)
