@@ -8,7 +8,7 @@ the same track when they come out from behind somebody.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ from pipelines.curation.decode import Frame
 from pipelines.curation.detect import PersonDetector, place, square, views
 from pipelines.curation.landmarks import WholeBody
 from pipelines.curation.networks.pose import Pose
-from pipelines.curation.networks.region import moved_by, region_around
+from pipelines.curation.networks.region import Region, moved_by, region_around
 from pipelines.curation.tracking import TORSO, Box, Points, moved
 
 if TYPE_CHECKING:
@@ -33,9 +33,15 @@ _SURE, _NEAR = 0.3, 0.1  # cost of a sure assignment; overlap of the boxes of pe
 _NEWCOMER = (1.5, 2.2)  # the same for somebody whom only the person detector sees
 _IN_SIGHT = 1.25  # side of the square in which somebody is read who is not detected, in sizes of their box
 _IN_BOX = 0.25  # least overlap of a person with the box in which they were detected
+# Clarity of a pose (see `Pose`) that is no mixture of two people, and of one whom nobody stands before or behind.
+_CLEAR, _ALONE = 0.55, 0.7
+# Where else an unclear one is read: scale of the squares, and their shifts in sides.
+_NARROWER, _AROUND = 0.8, ((0.0, 0.0), (-0.2, 0.0), (0.2, 0.0), (0.0, -0.2), (0.0, 0.2))
+# The same for somebody beside them, whose square is as large.
+_BESIDE = ((-0.2, -0.2), (-0.2, 0.0), (-0.2, 0.2), (0.0, -0.2), (0.2, -0.2), (0.2, 0.0), (0.2, 0.2))
+_FILLS = 0.6  # of a detected box, or of somebody: overlap from which the box may be of them
 _SURE_HEAD = 0.8  # mean visibility of the points of a head that is enough to be somebody
-# Share of the looks of detectors at a track in which they saw its person, where there are enough to tell.
-_LEAST_CONFIRMED, _FEW_LOOKS = 0.34, 3
+_LEAST_CONFIRMED = 0.34  # share of the looks of detectors at a track in which they saw its person
 _SEARCHED_S = 0.5  # so long someone lost is looked for in every frame, then only together with newcomers
 _MOVES_ON_S = 1.0  # so long someone unseen is expected to go on as they did
 _STEADY = 0.3  # weight of the last step in the mean velocity
@@ -71,7 +77,7 @@ class Track:
 
     @property
     def is_confirmed(self) -> bool:
-        return self.looks < _FEW_LOOKS or self.confirmed >= _LEAST_CONFIRMED * self.looks
+        return self.confirmed >= _LEAST_CONFIRMED * self.looks
 
 
 @dataclass
@@ -246,10 +252,11 @@ class Tracker:
         """
         whole, *tiles = views(frame.shape[1], frame.shape[0])
         turn = index // self._detect_every
+        begins = index == 0
         newcomers: list[Sighting] = []
         boxes: list[Box] = []
         scores: list[float] = []
-        if index == 0:  # a shot begins: in the end once more without those who were found by then
+        if begins:  # in the end once more without those who were found by then
             looked_at = [whole, *tiles, whole]
         elif tiles:
             looked_at = [whole, tiles[turn % len(tiles)]]
@@ -259,7 +266,7 @@ class Tracker:
             canvas = painted_out(frame, [one.pose for one in taken + newcomers])
             # Poses first: a person detector may box two people as one.
             for rough in self._sightings(frame, canvas, self._landmarker.poses(canvas, view)):
-                newcomers += self._closer(frame, canvas, rough, taken + newcomers)
+                newcomers += self._closer(frame, canvas, rough, taken + newcomers, begins)
             size = np.array([frame.shape[1], frame.shape[0]] * 2)
             x0, y0, x1, y1 = np.round(view * size).astype(int)
             for box, score in self._detector.detect(np.ascontiguousarray(canvas[y0:y1, x0:x1])):
@@ -267,39 +274,71 @@ class Tracker:
                 scores.append(score)
         canvas = painted_out(frame, [one.pose for one in taken + newcomers])
         for kept in tracking.suppress(boxes, scores):
-            if all(_share(boxes[kept], other)[1] < 0.6 for other in taken + newcomers):
-                newcomers += self._in_box(frame, canvas, boxes[kept], taken + newcomers)
-        return newcomers
+            if not any(_explains(other, boxes[kept]) for other in taken + newcomers):
+                newcomers += self._in_box(frame, canvas, boxes[kept], taken + newcomers, begins)
+        return newcomers + (self._beside(frame, newcomers) if begins else [])
 
     def _is_free(self, one: Sighting, taken: list[Sighting]) -> bool:
         return not any(coincide(one, other, self._aspect) for other in taken)
 
-    def _closer(self, frame: Frame, canvas: Frame, rough: Sighting, taken: list[Sighting]) -> list[Sighting]:
+    def _closer(
+        self, frame: Frame, canvas: Frame, rough: Sighting, taken: list[Sighting], begins: bool
+    ) -> list[Sighting]:
         """Somebody found in a whole view, looked at again where their points say that they are; none where taken.
 
-        What was seen at first stays where the second look shows nobody.
+        What was seen at first stays where the second look shows nobody. When a shot begins, it stays, too, where the
+        second look is less clear: it mixes people who are near each other. Where both are unclear, the clearest of some
+        narrower looks counts. Later they would bring out what paint left of somebody known.
         """
         if not self._is_free(rough, taken):
             return []
         region = rough.found.next_region or region_around(rough.box, frame, _NEWCOMER[0])
-        pose = self._landmarker.follow(canvas, region)
-        for nearer in self._sightings(frame, canvas, [pose] if pose is not None else []):
-            if coincide(nearer, rough, self._aspect) and self._is_free(nearer, taken):
-                return [nearer]
-        return [rough]
+        nearer = [one for one in self._read(frame, canvas, [region], taken) if coincide(one, rough, self._aspect)]
+        if not begins:
+            return nearer or [rough]
+        best = max([*nearer, rough], key=lambda one: one.found.clarity)
+        if best.found.clarity >= _CLEAR:
+            return [best]
+        around = [_shifted(region, x, y, _NARROWER) for x, y in _AROUND]
+        others = self._read(frame, canvas, around, taken)
+        return [max([best, *others], key=lambda one: one.found.clarity)]
 
-    def _in_box(self, frame: Frame, canvas: Frame, box: Box, taken: list[Sighting]) -> list[Sighting]:
+    def _read(self, frame: Frame, canvas: Frame, regions: list[Region], taken: list[Sighting]) -> list[Sighting]:
+        """Who is read in each of some regions of a canvas, but for those who are taken."""
+        poses = [self._landmarker.follow(canvas, region) for region in regions]
+        seen = self._sightings(frame, canvas, [pose for pose in poses if pose is not None])
+        return [one for one in seen if self._is_free(one, taken)]
+
+    def _beside(self, frame: Frame, found: list[Sighting]) -> list[Sighting]:
+        """People whom detectors take for one with somebody found: read beside those who are not clear, in the frame
+        itself, since paint over who is before them hides them, too. Twice, as a mixture is not read twice."""
+        beside: list[Sighting] = []
+        for one in found:
+            region = one.found.next_region
+            if region is None or one.found.clarity >= _ALONE:
+                continue
+            around = [_shifted(region, x, y, 1.0) for x, y in _BESIDE]
+            for other in self._read(frame, frame, around, found + beside):
+                if other.found.clarity < _CLEAR or not self._is_free(other, beside):
+                    continue
+                again = other.found.next_region
+                for kept in self._read(frame, frame, [again] if again is not None else [], found + beside):
+                    if coincide(kept, other, self._aspect) and kept.found.clarity >= _CLEAR:
+                        beside.append(kept)
+        return beside
+
+    def _in_box(self, frame: Frame, canvas: Frame, box: Box, taken: list[Sighting], begins: bool) -> list[Sighting]:
         """Whom only the person detector saw, in this box; none where they are taken or no pose fits."""
         for side in _NEWCOMER:
             candidates = [one for one in self._look(frame, canvas, box, side) if self._is_free(one, taken)]
             best = max(candidates, key=lambda one: _share(box, one)[0], default=None)
             if best is not None and _share(box, best)[0] >= _IN_BOX:
-                return self._closer(frame, canvas, best, taken)
+                return self._closer(frame, canvas, best, taken, begins)
         # Nobody is detected at the box; somebody may still be read in it.
         pose = self._landmarker.follow(canvas, region_around(box, frame, _IN_SIGHT))
         for one in self._sightings(frame, canvas, [pose] if pose is not None else []):
             if self._is_free(one, taken) and _share(box, one)[0] >= _IN_BOX:
-                return self._closer(frame, canvas, one, taken)
+                return self._closer(frame, canvas, one, taken, begins)
         return []
 
     def _sightings(self, frame: Frame, canvas: Frame, poses: list[Pose]) -> list[Sighting]:
@@ -317,6 +356,19 @@ class Tracker:
         shows_shoulders = pose[list(_SHOULDERS), 2].mean() >= self._config.landmarks.min_pose
         shows_head = pose[:_HEAD_POINTS, 2].mean() >= _SURE_HEAD
         return bool(box[3] - box[1] >= self._config.min_height and (shows_shoulders or shows_head))
+
+
+def _shifted(region: Region, across: float, down: float, scale: float) -> Region:
+    """across, down: in sides of the region."""
+    shift = region.side * np.array([across, down], np.float32)
+    return replace(region, centre=region.centre + shift, side=scale * region.side)
+
+
+def _explains(one: Sighting, box: Box) -> bool:
+    """Whether a detected box shows somebody: they fill it, and most of their nose, shoulders and hips are in it."""
+    torso = one.pose[TORSO, :2]
+    inside = ((torso >= box[:2]) & (torso <= box[2:])).all(1)
+    return _share(box, one)[1] >= _FILLS and bool(inside.sum() > len(TORSO) / 2)
 
 
 def _share(box: Box, one: Sighting) -> tuple[float, float]:

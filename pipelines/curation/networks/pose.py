@@ -38,6 +38,7 @@ _ROOM = 1.25  # of a region around what the points say
 _REFINED = 7  # cells of a heatmap around a point that move it
 _MIN_REFINED = 0.5
 _NOBODY = -10.0  # a silhouette's logit outside what the network saw
+_JOINTS = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # nose, shoulders to wrists, hips to ankles
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class Pose:
     points: (33, 3) in shares of the frame, with visibilities. presence: how sure the network is that somebody is there.
     next_region: where to look for them in the next picture, in pixels; None where the network does not say.
     silhouette: the box of the person's outline, in shares of the frame; None where it is not known.
+    clarity: how surely its points are where they are, in [0, 1]: low where it is a mixture of two people.
     """
 
     points: Points
     presence: float
     next_region: Region | None = None
     silhouette: Box | None = None
+    clarity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,8 @@ class BlazePose:
         if float(presence[0, 0]) < self._min_presence:
             return None
         rows = values.reshape(_POINTS, _VALUES)
-        places = _refined(rows[:, :2] / np.float32(_LANDMARK_PX), heat[0]) * _LANDMARK_PX
-        in_frame = cut.in_frame(places)
+        places = _refined(rows[:, :2] / np.float32(_LANDMARK_PX), heat[0])
+        in_frame = cut.in_frame(places * np.float32(_LANDMARK_PX))
         size = np.array([frame.shape[1], frame.shape[0]], np.float32)
         points = np.concatenate([in_frame[:33] / size, _sigmoid(rows[:33, 3:4])], axis=1).astype(np.float32)
         pose = Pose(
@@ -147,6 +150,7 @@ class BlazePose:
             float(presence[0, 0]),
             _region_of(in_frame[_MIDDLE], in_frame[_REACH]),
             _box_of_mask(mask[0, :, :, 0], cut, size),
+            _clarity(places[:33], points[:, :2], heat[0]),
         )
         return pose, Outline(mask[0, :, :, 0], cut)
 
@@ -215,6 +219,21 @@ def _refined(places: Floats, heat: Floats) -> Floats:
         refined[index, 0] = (first_column + (columns * patch).sum() / total) / width
         refined[index, 1] = (first_row + (rows * patch).sum() / total) / height
     return refined
+
+
+def _clarity(places: Floats, shares: Floats, heat: Floats) -> float:
+    """Mean of what the heatmaps show at those points of `_JOINTS` that are inside the frame, in their cell and those
+    around it; 0 where none is. Points of a mixture lie between people, where the heatmaps show nothing.
+
+    places: (33, 2) in shares of the region. shares: the same in shares of the frame. heat: (64, 64, 39), logits.
+    """
+    last = np.array(heat.shape[1::-1]) - 1
+    shown = []
+    for index in _JOINTS:
+        if (shares[index] >= 0).all() and (shares[index] <= 1).all():
+            column, row = np.clip(places[index] * (last + 1), 0, last).astype(int)
+            shown.append(heat[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2, index].max())
+    return float(_sigmoid(np.array(shown, np.float32)).mean()) if shown else 0.0
 
 
 def _box_of_mask(mask: Floats, cut: Cut, size: Floats) -> Box | None:

@@ -1,8 +1,9 @@
 """Tracking with stand-ins for the models: who is whom, and who is lost."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,6 +173,16 @@ def test_whom_no_detector_confirms_was_a_ghost() -> None:
     assert tracker.finish() == []
 
 
+def test_whom_the_only_look_of_detectors_does_not_confirm_was_a_ghost() -> None:
+    scene = Scene()
+    tracker = Tracker(scene, scene, PeopleConfig(), FPS, aspect=16 / 9)  # type: ignore[arg-type]
+    scene.people = [person(0.5)]
+    for index in range(9):
+        tracker.step(index, FRAME)
+        scene.detects = False
+    assert tracker.finish() == []
+
+
 def test_a_second_look_that_shows_nobody_drops_nobody() -> None:
     assert [len(track.indices) for track in follow([[person(0.5)]], Scene(follows=False))] == [1]
 
@@ -188,3 +199,96 @@ def test_the_unseen_and_the_tiny_are_nobody() -> None:
     faint = person(0.5)
     faint[:, 2] = 0.35
     assert follow([[faint, person(0.2, height=0.05)]] * 8) == []
+
+
+class Crowd(Scene):
+    """One stands before the other, so that detectors see the nearer one alone. A square around both is read as a
+    mixture of them, one around either as that one."""
+
+    near, far, mixed = person(0.5), person(0.62), person(0.56)
+
+    def poses(self, frame: np.ndarray, box: Box) -> list[Pose]:
+        self.people = [self.near]
+        return [replace(pose, clarity=0.6) for pose in super().poses(frame, box)]
+
+    def follow(self, _frame: np.ndarray, region: Region) -> Pose | None:
+        at = float(region.centre[0]) / 160
+        read = min((self.near, self.far, self.mixed), key=lambda pose: abs(float(pose[:, 0].mean()) - at))
+        return replace(self._pose(read), clarity=0.1 if read is self.mixed else 0.6)
+
+
+def test_whom_no_detector_sees_is_read_beside_who_is_before_them() -> None:
+    tracks = follow([[]], Crowd())
+    assert [round(centre(track.boxes[0]), 2) for track in tracks] == [0.5, 0.62]
+
+
+def test_who_is_alone_and_clear_is_one() -> None:
+    class Alone(Crowd):
+        def follow(self, _frame: np.ndarray, _region: Region) -> Pose | None:
+            return replace(self._pose(self.near), clarity=0.6)
+
+    assert len(follow([[]], Alone())) == 1
+
+
+def test_what_is_read_beside_and_not_read_again_is_nobody() -> None:
+    class Mixing(Crowd):
+        reads = 0
+
+        def follow(self, frame: np.ndarray, region: Region) -> Pose | None:
+            found = super().follow(frame, region)
+            if found is None or found.points is not self.far:
+                return found
+            self.reads += 1
+            own = float(self.far[:, 0].mean()) * 160
+            return None if region.centre[0] == pytest.approx(own, abs=0.01) else found
+
+    scene = Mixing()
+    assert len(follow([[]], scene)) == 1
+    assert scene.reads > 1
+
+
+def test_a_closer_look_that_mixes_two_people_does_not_count() -> None:
+    class Drifting(Scene):
+        def poses(self, frame: np.ndarray, box: Box) -> list[Pose]:
+            return [replace(pose, clarity=0.8) for pose in super().poses(frame, box)]
+
+        def follow(self, _frame: np.ndarray, _region: Region) -> Pose | None:
+            return replace(self._pose(person(0.52)), clarity=0.1)
+
+    (track,) = follow([[person(0.5)]], Drifting())
+    assert centre(track.boxes[0]) == pytest.approx(0.5, abs=0.005)
+
+
+def test_of_unclear_looks_the_clearest_counts_when_a_shot_begins() -> None:
+    class Unclear(Scene):
+        def poses(self, frame: np.ndarray, box: Box) -> list[Pose]:
+            return [replace(pose, clarity=0.2) for pose in super().poses(frame, box)]
+
+        def follow(self, _frame: np.ndarray, region: Region) -> Pose | None:
+            is_left = region.centre[0] < 0.49 * 160
+            return replace(self._pose(person(0.45 if is_left else 0.5)), clarity=0.5 if is_left else 0.2)
+
+    (track,) = follow([[person(0.5)]], Unclear())
+    assert centre(track.boxes[0]) == pytest.approx(0.45, abs=0.005)
+    # Later it is mostly what paint left of somebody known.
+    (later,) = follow([[]] * 5 + [[person(0.5)]] * 5, Unclear())
+    assert centre(later.boxes[0]) == pytest.approx(0.5, abs=0.005)
+
+
+def test_a_detected_person_within_the_outline_of_another_is_looked_at() -> None:
+    """The outline of who is found reaches over somebody else, whom only the person detector sees."""
+
+    class Outlined(Scene):
+        def poses(self, frame: np.ndarray, box: Box) -> list[Pose]:
+            is_view = any(np.allclose(box, view) for view in views(160, 90))
+            found = super().poses(frame, box)
+            wide = np.array([0.2, 0.1, 0.8, 0.9], np.float32)
+            left = [replace(pose, silhouette=wide) for pose in found if pose.points[:, 0].mean() < 0.5]
+            return left if is_view else [pose for pose in found if pose.points[:, 0].mean() > 0.5]
+
+        def follow(self, _frame: np.ndarray, _region: Region) -> Pose | None:
+            return None
+
+    scene = Outlined(detections=[(np.array([0.62, 0.1, 0.78, 0.9], np.float32), 0.9)])
+    _, second = follow([[person(0.3), person(0.7)]], scene)
+    assert centre(second.boxes[0]) == pytest.approx(0.7, abs=0.005)

@@ -11,6 +11,7 @@ from pipelines.curation.networks.pose import (
     Outline,
     _anchors,
     _box_of_mask,
+    _clarity,
     _merged,
     _refined,
     _region_of,
@@ -52,6 +53,22 @@ def test_a_point_moves_to_the_middle_of_its_heat() -> None:
     refined = _refined(places, heat)
     assert refined[0] == pytest.approx([41.5 / 64, 31.5 / 64], abs=1e-4)
     np.testing.assert_array_equal(refined[1:], places[1:])
+
+
+def test_a_pose_between_two_people_is_not_clear() -> None:
+    heat = np.full((64, 64, 39), -20.0, np.float32)
+    heat[20, 10], heat[20, 50] = 8, 8
+    one = np.tile(np.array([10.5 / 64, 20.5 / 64], np.float32), (33, 1))
+    mixed = np.tile(np.array([30.5 / 64, 20.5 / 64], np.float32), (33, 1))
+    within = np.full((33, 2), 0.5, np.float32)
+    assert _clarity(one, within, heat) == pytest.approx(1, abs=0.01)
+    assert _clarity(mixed, within, heat) == pytest.approx(0, abs=0.01)
+    # What lies beyond the frame is a guess that says nothing.
+    legs = np.concatenate([one[:23], mixed[23:]])
+    cut = np.concatenate([within[:23], within[23:] + 1])
+    assert _clarity(legs, within, heat) == pytest.approx(7 / 13, abs=0.01)
+    assert _clarity(legs, cut, heat) == pytest.approx(1, abs=0.01)
+    assert _clarity(one, within + 1, heat) == 0
 
 
 def test_the_silhouette_ends_at_the_frame_and_is_in_one_piece() -> None:
