@@ -240,7 +240,7 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=8,
+    version=9,
     covers="videos",
     outside=_networks,
 )
