@@ -194,7 +194,7 @@ class LossConfig:
     placed: float = 2.0
     normals: float = 0.1
     points: float = 1.0
-    alike: float = 0.1
+    alike: float = 0.3
     read: float = 1.0
     parts: float = 1.0
     offsets: float = 8.0

@@ -120,12 +120,13 @@ PRESETS = {
     "starter": Preset(
         ModelConfig(),
         (
-            Phase("perception", 3000, learn="perception", final=1.0),
+            Phase("perception", 1500, learn="perception", final=1.0),
             Phase("frames", 8000, final=1.0),
             Phase("settle", 1500, warm=1, final=0.02),
             Phase("clips", 100, batch=4, frames=3, history=1, rate=1e-4),
         ),
-        data=replace(_MILD, cache_mb=4096),
+        # The few clips of the starter corpus are not sharp enough to teach pictures.
+        data=replace(_MILD, cache_mb=4096, pairs=1.0),
         ema=0.998,
         save_every=100,
         groups=1500,
