@@ -65,7 +65,7 @@ class ClipsConfig:
     interference: how far other people may interfere. crf: H.264 quality (lower is better)."""
 
     fps: float = 16.0
-    size: int = 128
+    size: int = 256
     max_seconds: float = 5.0
     margin: float = 0.1
     max_gap_s: float = 0.25
@@ -252,7 +252,7 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=9,
+    version=10,
     covers="people",
     beside=(CRITERIA,),
 )

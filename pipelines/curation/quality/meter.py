@@ -20,6 +20,8 @@ from pipelines.curation.tracking import Points
 from pipelines.curation.tracks import Track
 
 _LOOKS = 4
+# Pixels per side at which a clip's own frames are measured, whatever its size: the limits were found there.
+_MEASURED_PX = 128
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,19 @@ class Meter:
         subject = self._subjects[number]
         times = subject.window.times[list(subject.window.chosen)]
         steps = [self._camera.step(float(a), float(b)) for a, b in pairwise(times)]
-        sharpness = np.array([picture.sharpness(picture.luma(frame)) for frame in frames])
+        small = [_at_measured_size(frame) for frame in frames]
+        sharpness = np.array([picture.sharpness(picture.luma(frame)) for frame in small])
         looks = self._looks.pop(number)
-        return Measured(self._frame_size, subject, looks, steps, sharpness, repeats.repeats(frames))
+        return Measured(self._frame_size, subject, looks, steps, sharpness, repeats.repeats(small))
+
+
+def _at_measured_size(frame: Frame) -> Frame:
+    import cv2
+
+    if len(frame) <= _MEASURED_PX:
+        return frame
+    small: Frame = cv2.resize(frame, (_MEASURED_PX, _MEASURED_PX), interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _spread(window: Window) -> list[int]:

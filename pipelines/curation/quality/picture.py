@@ -1,7 +1,7 @@
 """Scores of single pictures.
 
-sharpness       variance of the Laplacian of the grey picture of the clip (Pech-Pacheco et al., 2000), so that only blur
-                which is visible at the clip's size counts; median over the frames
+sharpness       variance of the Laplacian of the grey picture of the clip (Pech-Pacheco et al., 2000) at 128 pixels a
+                side, so that only blur which is visible there counts; median over the frames
 hand_sharpness, the same in the boxes of hands and face in the source, at most 64 pixels large; median over the looks
 face_sharpness
 brightness      mean luma of the person in [0, 1]

@@ -6,9 +6,9 @@ cadence     largest difference between two half seconds of the clip in their sha
             is changed by repeating frames, or a picture freezes, the rate of new ones changes. Material that is sped up
             by leaving frames out shows no trace: it looks like a fast person.
 
-Measured on the clip's frames, since nothing else is seen in training. Two frames are the same when their mean absolute
-difference is below 5 % of that between the clip's fastest frames (90th percentile), or below .02 grey levels: a person
-who stands still breathes more than that, and so does camera noise.
+Measured on the clip's frames at 128 pixels a side, where the limits were found. Two frames are the same when their mean
+absolute difference is below 5 % of that between the clip's fastest frames (90th percentile), or below .02 grey levels:
+a person who stands still breathes more than that, and so does camera noise.
 """
 
 from collections.abc import Sequence
