@@ -32,14 +32,17 @@ def _lacks(workspace: Workspace, index: ShardIndex, preset: Preset) -> list[str]
     """Data that are coarser than the preset's pictures, or fewer than it was made for."""
     sentences = []
     records = Records(Reader(workspace), preset.model, 0)
-    for kind, ref in {ref.kind: ref for ref in index.samples}.items():
+    groups = sum(ref.kind == "pair" for ref in index.samples)
+    learned = {ref.kind: ref for ref in index.samples}
+    if groups and preset.data.pairs >= 1:
+        learned.pop("clip", None)
+    for kind, ref in learned.items():
         side = records.stored_side(ref)
         if side < preset.model.size:
             sentences.append(
                 f"{kind}s are {side} px a side and the preset's pictures {preset.model.size}: they are enlarged, and "
                 f"nothing sharper can be learned; set `size` of `{kind}s` to {preset.model.size} in params.yaml"
             )
-    groups = sum(ref.kind == "pair" for ref in index.samples)
     if 0 < groups < preset.groups:
         sentences.append(
             f"{groups} groups of pairs are few for this preset, which is made for {preset.groups} and more: it will "

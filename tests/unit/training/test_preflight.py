@@ -50,6 +50,8 @@ def test_data_that_are_coarser_or_fewer_than_the_preset_wants(data: Workspace) -
     said = "\n".join(check(data, preset=large))
     assert re.search(r"^clips are \d+ px a side and the preset's pictures 4096", said, re.MULTILINE)
     assert re.search(r"^pairs are \d+ px a side and the preset's pictures 4096", said, re.MULTILINE)
+    alone = replace(large, data=replace(large.data, pairs=1.0))
+    assert not any(sentence.startswith("clips") for sentence in check(data, preset=alone))
     assert re.search(r"^\d+ groups of pairs are few for this preset, which is made for 5000", said, re.MULTILINE)
 
 
