@@ -120,7 +120,7 @@ PRESETS = {
     "starter": Preset(
         ModelConfig(),
         (
-            Phase("perception", 1500, learn="perception", final=1.0),
+            Phase("perception", 800, learn="perception", final=1.0),
             Phase("frames", 8000, final=1.0),
             Phase("settle", 1500, warm=1, final=0.02),
             Phase("clips", 100, batch=4, frames=3, history=1, rate=1e-4),
