@@ -175,7 +175,11 @@ def write_toy_shards(
             "validation",
             [(f"p{i}", pair_sample(i, "validation")) for i in range(10**5, 10**5 + validation_pairs)],
         ),
-        ("pair", "test", [(f"p{i}", pair_sample(i, "test")) for i in range(10**6, 10**6 + test_pairs)]),
+        (
+            "pair",
+            "test",
+            [(f"p{i}", pair_sample(i, "test", identities=2, frames=4)) for i in range(10**6, 10**6 + test_pairs)],
+        ),
     ]
     rows: list[manifest.Row] = []
     held: list[contents.Held] = []

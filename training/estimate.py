@@ -58,10 +58,11 @@ class Cost:
 @dataclass(frozen=True)
 class PhaseCost:
     """Of one step of a phase, over all workers. tokens: of the DiT. flops: forward and backward, without the
-    codec where latents are kept."""
+    codec where latents are kept. kept: bytes per sample in a pass that the backward pass needs, at full precision."""
 
     tokens: int
     flops: float
+    kept: float
 
 
 @cache
@@ -73,7 +74,7 @@ def phase_costs(preset: Preset) -> dict[str, PhaseCost]:
         trace = _trace(animator, phase, 1, preset.data.crop)
         frozen = 0.0 if preset.data.latents else trace.frozen_flops
         flops = phase.batch * (_passes(preset) * trace.flops + frozen)
-        found[phase.name] = PhaseCost(_tokens(preset.model, phase), flops)
+        found[phase.name] = PhaseCost(_tokens(preset.model, phase), flops, trace.kept)
     return found
 
 
@@ -91,9 +92,7 @@ def estimate(preset: Preset, workers: int, device: str | None, price: float | No
     weights = sum(p.numel() for p in animator.parameters())
     trained = sum(p.numel() for p in trainable(animator).values())
     spread = workers if preset.engine.shard else 1
-    kept = max(
-        _trace(animator, phase, size, preset.data.crop).kept for phase, size in zip(preset.phases, passes, strict=True)
-    )
+    kept = max(costs[phase.name].kept * size for phase, size in zip(preset.phases, passes, strict=True))
     memory = {
         "weights": 4.0 * weights / spread,
         "gradients": 4.0 * trained / spread,

@@ -222,6 +222,7 @@ def kill_in_each(
     assert not list(workspace.rglob(".part-*"))
 
 
+@pytest.mark.slow
 def test_killed_while_looking_for_people(
     job: Path, command: Command, params: Path, videos: list[Path], tmp_path: Path
 ) -> None:

@@ -20,9 +20,9 @@ from training.objective import Objective
 from training.parallel import rows_here
 from training.step import Learner
 
-STEPS = 20
-FRAMES = Phase("frames", 15, batch=12, final=1.0)
-LONG = replace(TINY, phases=(Phase("warm-up", 5, batch=12, learn="retargeting"), FRAMES), save_every=10)
+STEPS = 10
+FRAMES = Phase("frames", 7, batch=12, final=1.0)
+LONG = replace(TINY, phases=(Phase("warm-up", 3, batch=12, learn="retargeting"), FRAMES), save_every=5)
 EVERY_SAMPLE = list(range(12 * STEPS))
 
 
@@ -92,13 +92,13 @@ def test_two_workers_do_what_one_does(
 def test_another_number_of_workers_goes_on(
     place: str, alone: tuple[list[float], dict[str, torch.Tensor]], first: int, second: int
 ) -> None:
-    for workers, until in ((first, 10), (second, STEPS)):
-        cut = replace(LONG, phases=(LONG.phases[0], replace(FRAMES, steps=until - 5)))
+    for workers, until in ((first, 5), (second, STEPS)):
+        cut = replace(LONG, phases=(LONG.phases[0], replace(FRAMES, steps=until - 3)))
         if workers == 1:
             fit(job(place, cut), Alone())
         else:
             together(workers, train, place, sharded(cut))
-    assert checkpoint.complete_steps(Workspace(place), "train/run") == [10, STEPS]
+    assert checkpoint.complete_steps(Workspace(place), "train/run") == [5, STEPS]
     assert losses(place) == pytest.approx(alone[0], abs=1e-4)
     assert taken(place) == EVERY_SAMPLE
 

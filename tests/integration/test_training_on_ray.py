@@ -25,7 +25,7 @@ from training.launch import launch
 from training.loop import Alone, Job, fit
 
 LONG = replace(
-    TINY, phases=(Phase("warm-up", 20, batch=4, learn="retargeting"), Phase("frames", 180, batch=4)), save_every=20
+    TINY, phases=(Phase("warm-up", 10, batch=4, learn="retargeting"), Phase("frames", 80, batch=4)), save_every=10
 )
 SCRIPT = """
 import sys
@@ -33,7 +33,7 @@ from test_training_on_ray import job
 from training.launch import launch
 launch(job(sys.argv[1], sys.argv[2]), workers=2, max_failures=40, address=None)
 """
-LONGER = replace(LONG, phases=(LONG.phases[0], replace(LONG.phases[1], steps=380)), save_every=10)
+LONGER = replace(LONG, phases=(LONG.phases[0], replace(LONG.phases[1], steps=390)), save_every=10)
 PRESETS = {"long": LONG, "longer": LONGER}
 KILLS = 21  # one of them of everything
 
@@ -70,12 +70,12 @@ def losses(rows: list[Mapping[str, Any]]) -> list[float]:
 def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Workspace, tmp_path: Path) -> None:
     toy_shards.write_toy_shards(workspace)
     process = start(workspace)
-    wait_for(workspace, 20, process)
+    wait_for(workspace, 10, process)
     process.kill()
     process.wait()
     assert steps(workspace)[-1] < LONG.steps
     process = start(workspace)
-    wait_for(workspace, 80, process)
+    wait_for(workspace, 40, process)
     kill_worker(process.pid, set())
     assert process.wait(180) == 0
     assert steps(workspace)[-1] == LONG.steps

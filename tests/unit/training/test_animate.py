@@ -28,8 +28,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def attempt(files: Path, out: Path, driving: str = "dance.mp4", overwrite: bool = False) -> None:
     workspace = Workspace(str(files.parent / "workspace"))
     workspace.prepare()
+    no_model = files.parent / "empty"
+    no_model.mkdir(exist_ok=True)
     people, clips = PeopleConfig(), ClipsConfig()
-    animate(workspace, files / "photo.png", files / driving, out, None, people, clips, overwrite=overwrite)
+    animate(workspace, files / "photo.png", files / driving, out, str(no_model), people, clips, overwrite=overwrite)
 
 
 def state(files: Path) -> dict[str, bytes]:
@@ -65,7 +67,7 @@ def test_what_exists_stays_unless_it_is_said(files: Path) -> None:
     ):
         attempt(files, files / "out.mp4")
     # The next thing that is missing is the model.
-    with pytest.raises(WorkError, match="holds no x-unimotion yet"):
+    with pytest.raises(WorkError, match="is not a model"):
         attempt(files, files / "out.mp4", overwrite=True)
     assert state(files) == before
 
@@ -93,7 +95,7 @@ def test_a_still_is_made_only_of_a_still(files: Path) -> None:
     with pytest.raises(UsageError, match=r"new\.gif: must end in \.mp4, or where a photo drives in \.png, \.jpg"):
         attempt(files, files / "new.gif")
     Image.new("RGB", (8, 8)).save(files / "pose.png")
-    with pytest.raises(WorkError, match="holds no x-unimotion yet"):
+    with pytest.raises(WorkError, match="is not a model"):
         attempt(files, files / "new.jpg", "pose.png")
 
 
@@ -103,5 +105,5 @@ def test_numbers_of_people_that_somebody_else_drew_stay(files: Path) -> None:
         attempt(files, files / "new.mp4")
     # What an earlier command drew may be drawn again: whoever was told to choose a number chooses it now.
     write_image(Workspace(str(files)), files / "new.people.png", np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(WorkError, match="holds no x-unimotion yet"):
+    with pytest.raises(WorkError, match="is not a model"):
         attempt(files, files / "new.mp4")

@@ -10,6 +10,7 @@ from pipelines.keypoints import COUNT
 from training.batch import Batch
 from training.config import ModelConfig, Preset
 from training.data import Stream
+from training.fields import concatenated
 from training.inputs import to_float
 from training.model.animator import Animator, Photo
 from training.model.copies import Still
@@ -52,10 +53,15 @@ def test_nothing_but_the_tokens_reaches_the_output(
     animator = make(tiny.model)
     objective = Objective(animator, tiny, 0)
     phase, batch = tiny.phases[2], stream.batch(4)
-    other = replace(batch, driver=replace(stream.batch(5).driver, hand_visible=batch.driver.hand_visible))
+    others = {name: getattr(batch, name) for name in ("driver", "others")}
+    different = {
+        name: replace(getattr(stream.batch(5), name), hand_visible=same.hand_visible, face_visible=same.face_visible)
+        for name, same in others.items()
+    }
+    other = replace(batch, **different)
     assert not torch.equal(batch.driver.body, other.driver.body)
     assert objective(batch, phase).total != objective(other, phase).total
-    fixed = animator.motion.look(batch.driver.plain())
+    fixed = animator.motion.look(concatenated([batch.driver, batch.others], 1).plain())
     monkeypatch.setattr(animator.motion, "look", lambda _: fixed)
     assert objective(batch, phase).total == objective(other, phase).total
 
