@@ -46,7 +46,7 @@ def take(workspace: Workspace, start: str, model: ModelConfig, folder: str) -> N
         if name not in _MAY_DIFFER and found[name] != value:
             raise UsageError(
                 f"train: start {start}: has {name} {found[name]!r}, the preset {value!r}; "
-                "choose the preset that it was trained with"
+                "choose the preset that it was trained with, or set start to nothing"
             )
     weight_shapes(source)
     known = [NAME] if (source / NAME).exists() else []

@@ -18,7 +18,7 @@ from pipelines.shards import contents
 from pipelines.stage import run_stage
 from pipelines.workspace import Workspace, file_sha256
 from training import checkpoint, launch, presets, start
-from training.export import load_animator, write_model
+from training.export import check_model, load_animator, write_model
 from training.history import read_history
 from training.loop import Alone, Job, fit
 from training.model.animator import Animator
@@ -135,3 +135,16 @@ def test_what_is_no_whole_model_is_refused(workspace: Workspace, model: Path, tm
     write_toy_shards(workspace)
     with pytest.raises(WorkError, match=r"has other weights than its config says \(motion.retarget.blocks"):
         fit(Job(workspace.url, "run", TINY, 0, 1, None, started=True), Alone())
+
+
+def test_the_model_that_comes_with_the_package_is_small_and_known(workspace: Workspace) -> None:
+    folder = start.model_folder(start.STARTER)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 25e6
+    check_model(folder)
+    for preset in ("smoke", "demo", "starter"):
+        start.take(workspace, start.STARTER, presets.PRESETS[preset].model, preset)
+    about = json.loads((folder / "about.json").read_text())
+    assert about["training"]["core_seconds"] > 0
+    assert about["worth"]["means"]["model"]["lpips_vgg"] < about["worth"]["means"]["copy-reference"]["lpips_vgg"]
+    origins = contents.distinct_origins(pq.read_table(folder / contents.NAME))
+    assert set(origins["licence"].to_pylist()) <= {"BSD-3-Clause", "CC0-1.0"}
