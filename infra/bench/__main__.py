@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infra.bench.results import Result, merge, table
 
-SUITES = ("synthesis", "curation", "shards", "training", "learning", "scale", "real")
+SUITES = ("synthesis", "curation", "shards", "training", "learning", "animate", "scale", "real")
 WITH_FOLDERS = "real"
 OUT = Path("build/bench.json")
 
