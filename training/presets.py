@@ -95,8 +95,8 @@ PRESETS = {
     "smoke": Preset(
         ModelConfig(),
         (
-            Phase("perception", 20, learn="perception", rate=3e-4, final=0.1),
-            Phase("frames", 24, rate=3e-4, final=0.1),
+            Phase("perception", 20, learn="perception", rate=1e-4, final=0.1),
+            Phase("frames", 24, rate=1e-4, final=0.1),
             Phase("clips", 2, batch=4, frames=3, history=1, rate=1e-4),
         ),
         data=replace(_MILD, pairs=0.9),
