@@ -178,7 +178,7 @@ def write_toy_shards(
         (
             "pair",
             "test",
-            [(f"p{i}", pair_sample(i, "test", identities=2, frames=4)) for i in range(10**6, 10**6 + test_pairs)],
+            [(f"p{i}", pair_sample(i, "test")) for i in range(10**6, 10**6 + test_pairs)],
         ),
     ]
     rows: list[manifest.Row] = []

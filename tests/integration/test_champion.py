@@ -108,7 +108,7 @@ def test_a_champion_that_is_gone_is_said_and_blocks_nothing(second: Workspace) -
     assert found["champion"] == "1"
     assert found["champion_trouble"].startswith("not compared with the champion, version 1: ")
     assert not judged(second, gate.CHAMPION)
-    assert len(judged(second, gate.MODEL)) == 2
+    assert len(judged(second, gate.MODEL)) == 3
     assert not [reason for reason in found["reasons"] if "champion" in reason]
     assert not made_again(second, 1)
 

@@ -125,13 +125,13 @@ def test_what_lies_beside_the_manifests_is_made_again(trained: tuple[Workspace, 
 def test_every_test_pair_is_judged_beside_copying_and_truth(trained: tuple[Workspace, list[Result]]) -> None:
     workspace, results = trained
     rows = manifest.read(workspace, "evaluation").rows()
-    assert results[2].counts.kept == len(rows) == 2 * 3
-    assert len({row["sample"] for row in rows}) == 2
+    assert results[2].counts.kept == len(rows) == 3 * 3
+    assert len({row["sample"] for row in rows}) == 3
     assert {row["method"] for row in rows} == {"model", "copy-reference", "truth"}
     for row in rows:
         assert row["group"] == row["sample"].partition(".")[0] == "p1000000"
         assert row["framing"] == "full"
-        assert row["frames"] == 3
+        assert row["frames"] == 5
         assert (row["lpips_vgg"] == 0) == (row["method"] == "truth")
         assert 0 < row["ssim"] <= 1
         assert (row["body_token_person"] is not None) == (row["method"] == "model")
