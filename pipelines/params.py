@@ -17,6 +17,10 @@ class Params:
 
     def __init__(self, path: Path = PARAMS_FILE) -> None:
         self._path = path
+        self._sections: dict[str, Any] = {}
+        # An installed package has no project around it, and so all defaults.
+        if path == PARAMS_FILE and not path.exists():
+            return
         try:
             loaded = yaml.safe_load(path.read_text("utf-8"))
         except (OSError, yaml.YAMLError) as error:
@@ -25,7 +29,7 @@ class Params:
             ) from error
         if not isinstance(loaded, dict):
             raise UsageError(f"{path}: must hold one section per stage; see the params.yaml of the project")
-        self._sections: dict[str, Any] = loaded
+        self._sections = loaded
 
     def section(self, name: str, kind: type[T]) -> T:
         """The config of a stage; a section that is left out means all defaults."""

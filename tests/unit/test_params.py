@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import params
 from pipelines.errors import UsageError
 from pipelines.params import Params
 
@@ -17,9 +18,9 @@ class Config:
 
 def test_a_section_overrides_defaults(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("clips: {size: 64}\nshots:\n")
-    params = Params(tmp_path / "p.yaml")
-    assert params.section("clips", Config) == Config(1.5, 64)
-    assert params.section("shots", Config) == params.section("absent", Config) == Config()
+    read = Params(tmp_path / "p.yaml")
+    assert read.section("clips", Config) == Config(1.5, 64)
+    assert read.section("shots", Config) == read.section("absent", Config) == Config()
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,8 @@ def test_wrong_params_are_wrong_use(tmp_path: Path, text: str, what: str) -> Non
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read as YAML"):
         Params(tmp_path / "none.yaml")
+
+
+def test_an_installed_package_has_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params, "PARAMS_FILE", tmp_path / "params.yaml")
+    assert Params(tmp_path / "params.yaml").section("clips", Config) == Config()
