@@ -1,8 +1,5 @@
 """What is learned: what encoders and D see, where D places it, and flow matching; each term masked where its label is
-missing.
-
-Every term is a mean over samples of a mean within the sample, so that workers with equal shares of a batch give
-the same gradient as one worker with all of it.
+missing. The terms themselves are in `training.losses`.
 """
 
 from dataclasses import dataclass
@@ -11,30 +8,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipelines.keypoints import BODY_SLICE, COUNT, PARTS
+from pipelines.keypoints import BODY_SLICE
 from training.augment import augment, draw
 from training.augment_pictures import PictureDraws, doubted_frame, doubted_photo, draw_for_pictures, recoloured
 from training.batch import Batch
 from training.config import Phase, Preset
 from training.fields import concatenated
 from training.inputs import to_float
+from training.losses import (
+    alike_loss,
+    balanced,
+    exact_frames,
+    heatmap_loss,
+    joint_loss,
+    layout_losses,
+    mean_per_sample,
+    normal_loss,
+    part_loss,
+    placed_loss,
+    point_loss,
+    shown_loss,
+)
 from training.model.animator import Animator, Photo, shifted
 from training.model.copies import Still, copy
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
 from training.model.layout import Layout
 from training.model.motion import Guidance
-from training.model.parts import places_in, sampled
-from training.model.points import bounded, expected_places
+from training.model.parts import sampled
+from training.model.points import expected_places
 from training.model.retarget import Places
 
-_SPREAD = 0.7  # standard deviation of a heatmap's peak, in cells
-_HIDDEN, _OUTSIDE = 0.3, 0.1  # how much a point counts whose place only a renderer knows, and one off the picture
-_UNSEEN = 0.2  # how much the place of what the photo does not show counts
-_SOURCE_RANGE = (-0.3, 1.3)  # beyond it a place in the photo may as well be anywhere
 _OTHERS = 4  # stream of random numbers of what tokens are held against
-_ALIKE = 0.1  # difference of cosines that is hardly one
-_PART_SHARE = {"body": 0.4, "left_hand": 0.2, "right_hand": 0.2, "face": 0.2}
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Objective(nn.Module):
         person, filmed = (animator.shrunk(mask[:, :, None])[:, :, 0] for mask in (_person(batch.mask), _filmed(batch)))
         person = animator.codec.cover(person).expand_as(clean)
         weight = balanced(person, real * (1 - keep) * animator.codec.cover(filmed).expand_as(clean), weights.foreground)
-        return found, _mean_per_sample((output - wanted).square(), weight)
+        return found, mean_per_sample((output - wanted).square(), weight)
 
     def _blended(
         self,
@@ -157,8 +162,8 @@ class Objective(nn.Module):
         entropy = F.binary_cross_entropy_with_logits(edge, person, reduction="none")
         known = batch.exact[:, None, None, None, None] * counts[:, :, :1]
         return {
-            "picture": _mean_per_sample((picture - truth).abs(), weight),
-            "edge": _mean_per_sample(entropy, known),
+            "picture": mean_per_sample((picture - truth).abs(), weight),
+            "edge": mean_per_sample(entropy, known),
         }
 
     @torch.no_grad()
@@ -184,7 +189,7 @@ class Objective(nn.Module):
             "alike": self._alike(batch, looked),
             "places": joint_loss(expected_places(heatmaps), crop),
             "sight": heatmap_loss(heatmaps, crop),
-            "placed": placed_loss(places.points, batch.keypoints, _exact(batch)),
+            "placed": placed_loss(places.points, batch.keypoints, exact_frames(batch)),
         }
 
     def _alike(self, batch: Batch, looked: MotionTokens) -> Tensor:
@@ -197,7 +202,7 @@ class Objective(nn.Module):
             (looked.right_hand, right),
             (looked.face, face),
         )
-        terms = [alike_loss(token, visible, _exact(batch)) for token, visible in kinds]
+        terms = [alike_loss(token, visible, exact_frames(batch)) for token, visible in kinds]
         return torch.stack(terms).sum()
 
     def _retargeted(self, batch: Batch, tokens: MotionTokens, guidance: Guidance) -> dict[str, Tensor]:
@@ -206,7 +211,7 @@ class Objective(nn.Module):
         if features is None:
             return {}
         terms = {
-            "joints": placed_loss(guidance.points[..., :2], batch.keypoints, _exact(batch)),
+            "joints": placed_loss(guidance.points[..., :2], batch.keypoints, exact_frames(batch)),
             "appear": shown_loss(guidance.points[..., 2], batch.keypoints[..., 2], batch.real),
         }
         heads = self.animator.heads
@@ -234,138 +239,6 @@ def _filmed(batch: Batch) -> Tensor:
     across = ((middles >= x0) & (middles < x1)).float()
     down = ((middles >= y0) & (middles < y1)).float()
     return (down[:, :, None] * across[:, None, :])[:, None].expand(-1, count, -1, -1)
-
-
-def _exact(batch: Batch) -> Tensor:
-    """(B, T): 1 for rendered frames, 0 for filmed ones and for what only fills up."""
-    return batch.exact[:, None] * batch.real
-
-
-def balanced(person: Tensor, counts: Tensor, share: float) -> Tensor:
-    """Weights (B, ...) by which the person of each sample counts `share` of it, however large; without one all is even.
-
-    person: (B, ...), how much of each value is the person's. counts: (B, ...), 0 for what does not count.
-    """
-    axes = tuple(range(1, person.ndim))
-    inside, outside = person * counts, (1 - person) * counts
-    means = [part / part.sum(axes, keepdim=True).clamp(min=1e-9) for part in (inside, outside)]
-    return share * means[0] + (1 - share) * means[1]
-
-
-def _mean_per_sample(values: Tensor, weight: Tensor) -> Tensor:
-    """Mean over samples of the weighted mean of each; a sample without weight adds nothing."""
-    axes = tuple(range(1, values.ndim))
-    return ((values * weight).sum(axes) / weight.sum(axes).clamp(min=1e-9)).mean()
-
-
-def _point_weights(device: torch.device) -> Tensor:
-    """(88,): each part counts by its share; hands and face have more points than the body, not more to say."""
-    weights = torch.zeros(COUNT, device=device)
-    for name, share in _PART_SHARE.items():
-        weights[PARTS[name]] = share / (PARTS[name].stop - PARTS[name].start)
-    return weights
-
-
-def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
-    """Cross-entropy of each point's distribution over cells with a Gaussian at the true place.
-
-    logits: (B, T, N, M, M), of the first N of the 88. keypoints: (B, T, N, 3); points off the frame or of no confidence
-    do not count.
-    """
-    size = logits.shape[-1]
-    x, y, confidence = keypoints.unbind(-1)
-    inside = (x >= 0) & (x < 1) & (y >= 0) & (y < 1)
-    cells = (torch.arange(size, device=logits.device) + 0.5) / size
-    across, down = (
-        torch.softmax(-0.5 * ((centre[..., None] - cells) * size / _SPREAD).square(), -1) for centre in (x, y)
-    )
-    # The target is a product of two marginals, so the sum over cells needs no target map of its own.
-    expected = torch.einsum("...y,...yx,...x->...", down, logits, across)
-    cross_entropy = torch.logsumexp(logits.flatten(-2), -1) - expected
-    return _mean_per_sample(cross_entropy, confidence * inside * _point_weights(logits.device)[: logits.shape[-3]])
-
-
-def joint_loss(points: Tensor, keypoints: Tensor) -> Tensor:
-    """Distance of expected and true places, in shares of the frame's side: what evaluation measures.
-
-    points: (B, T, N, 2), the first N of the 88. keypoints: (B, T, N, 3); points off the frame or of no confidence do
-    not count.
-    """
-    place, confidence = keypoints[..., :2], keypoints[..., 2]
-    inside = ((place >= 0) & (place < 1)).all(-1)
-    # The square root has no slope at zero.
-    distance = ((points - place).square().sum(-1) + 1e-6).sqrt()
-    return _mean_per_sample(distance, confidence * inside * _point_weights(points.device)[: points.shape[-2]])
-
-
-def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:
-    """1 - cosine. predicted, normals: (B, T, 2, 3, N, N). known: (B, T, 2, N, N) bool."""
-    return _mean_per_sample(1 - (predicted * normals).sum(3), known.float())
-
-
-def placed_loss(points: Tensor, keypoints: Tensor, exact: Tensor) -> Tensor:
-    """As `joint_loss`, but points that are hidden or off the frame count, too, where their places are exact (B, T)."""
-    place, confidence = bounded(keypoints)[..., :2], keypoints[..., 2]
-    distance = ((points - place).square().sum(-1) + 1e-6).sqrt()
-    inside = ((place >= 0) & (place < 1)).all(-1).float()
-    guess = exact[..., None] * (_OUTSIDE + (_HIDDEN - _OUTSIDE) * inside)
-    weight = torch.maximum(confidence * inside, guess * _told(keypoints))
-    return _mean_per_sample(distance, weight * _point_weights(points.device))
-
-
-def _told(points: Tensor) -> Tensor:
-    """(..., 88): 0 where a point has no place at all."""
-    return points[..., :2].any(-1).float()
-
-
-def point_loss(predicted: Tensor, points: Tensor, exact: Tensor) -> Tensor:
-    """Smooth L1 in crop units, by confidence; what is hidden counts less, and only where its place is exact (B, T).
-
-    predicted: (B, T, 88, 2). points: (B, T, 88, 3).
-    """
-    difference = F.smooth_l1_loss(predicted, points[..., :2], beta=0.1, reduction="none").sum(-1)
-    weight = torch.maximum(points[..., 2], _HIDDEN * exact[..., None] * _told(points))
-    return _mean_per_sample(difference, weight * _point_weights(points.device))
-
-
-def alike_loss(tokens: Tensor, visible: Tensor, exact: Tensor) -> Tensor:
-    """Softplus of how much nearer, by the cosine, a token is to the same person's in another frame than to another
-    person's in the same frame: what `pipelines.evaluation.leakage` counts.
-
-    tokens (B, 3 T, width), visible (B, 3 T) bool: the driver's, the same frames of another, other frames of the driver.
-    exact (B, T): 1 where frames of pairs are the same. Source: InfoNCE of one negative (van den Oord et al., 2018,
-    arXiv 1807.03748).
-    """
-    own, twin, apart = tokens.chunk(3, 1)
-    near, far = (F.cosine_similarity(own, other, dim=-1) for other in (twin, apart))
-    counts = torch.stack(visible.chunk(3, 1)).all(0).float() * exact
-    return _mean_per_sample(F.softplus((far - near) / _ALIKE), counts)
-
-
-def part_loss(logits: Tensor, parts: Tensor, exact: Tensor) -> Tensor:
-    """Cross-entropy of the part that each cell shows. logits: (N, 17, P, P). parts: (N, P, P). exact: (N,)."""
-    entropy = F.cross_entropy(logits, parts.long(), reduction="none")
-    return _mean_per_sample(entropy, exact[:, None, None].expand_as(entropy))
-
-
-def layout_losses(layout: Layout, batch: Batch) -> dict[str, Tensor]:
-    """Of L: which part each cell shows, where the photo has it, and whether one sees it there.
-
-    Places count fully where the photo shows them, and a little where it does not.
-    """
-    parts, source = batch.parts.flatten(0, 1), batch.source.flatten(0, 1).float()
-    exact = _exact(batch).flatten()
-    place, visible = source[:, :2].permute(0, 2, 3, 1).clamp(*_SOURCE_RANGE), source[:, 2]
-    person = (parts > 0).float() * exact[:, None, None]
-    at = places_in(parts.shape[1], parts.shape[2], parts.device).expand(len(parts), -1, -1, -1)
-    found = layout.sources((parts.long() - 1).clamp(min=0), at)
-    distance = ((found - place).square().sum(-1) + 1e-5).sqrt()
-    seen = sampled(layout.visible, at)[:, 0]
-    return {
-        "parts": part_loss(layout.parts, parts, exact),
-        "offsets": _mean_per_sample(distance, person * (_UNSEEN + (1 - _UNSEEN) * visible)),
-        "visible": _mean_per_sample(F.binary_cross_entropy_with_logits(seen, visible, reduction="none"), person),
-    }
 
 
 def square_side(size: int, share: float) -> int:
@@ -396,15 +269,6 @@ def _squares(pictures: Tensor, share: float, middle: Tensor) -> tuple[Tensor, Te
     rows = torch.stack([p[:, :, y][:, :, :, x] for p, y, x in zip(pictures, down, across, strict=True)])
     at = torch.stack(torch.broadcast_tensors(across[:, None, :], down[:, :, None]), -1)
     return rows, (at + 0.5) / size
-
-
-def shown_loss(logits: Tensor, confidence: Tensor, real: Tensor) -> Tensor:
-    """Cross-entropy of whether each point is seen, with its confidence.
-
-    logits, confidence: (B, T, 88). real: (B, T).
-    """
-    entropy = F.binary_cross_entropy_with_logits(logits, confidence.clamp(0, 1), reduction="none")
-    return _mean_per_sample(entropy, real[..., None] * _point_weights(logits.device))
 
 
 def flow_noise(shape: torch.Size, seed: int, positions: Tensor, pure: float) -> tuple[Tensor, Tensor]:
