@@ -35,8 +35,7 @@ bench: .venv/ready
 # Beside it, at any time, make starter-worth judges its last checkpoint and ships that.
 STARTER := --params infra/starter.yaml --workspace build/starter --workers 1
 starter: .venv/ready
-	for stage in sources videos people clips duplicates coverage identities split motions pairs shards train; do \
-	    $(BIN)/unimotion stage $$stage $(STARTER) || exit; done
+	$(BIN)/unimotion stage train --with-earlier $(STARTER)
 
 starter-worth: .venv/ready
 	$(BIN)/unimotion checkpoint $(STARTER) --half --out training/assets/starter

@@ -225,13 +225,19 @@ def _single(name: str) -> Callable[[Session], None]:
 
 
 def _stage(name: str) -> "Stage":
+    return _stages_to(name)[-1]
+
+
+def _stages_to(name: str) -> list["Stage"]:
+    """All stages in their order up to this one."""
     from pipelines.stages import DATA_STAGES
     from training.stages import REPORT, TRAINING_STAGES
 
-    stages = {stage.name: stage for stage in (*DATA_STAGES, *TRAINING_STAGES, REPORT)}
-    if name not in stages:
-        raise UsageError(f"{name}: is not a stage; choose among {', '.join(stages)}")
-    return stages[name]
+    stages = [*DATA_STAGES, *TRAINING_STAGES, REPORT]
+    names = [stage.name for stage in stages]
+    if name not in names:
+        raise UsageError(f"{name}: is not a stage; choose among {', '.join(names)}")
+    return stages[: names.index(name) + 1]
 
 
 for _name, _stage_name, _help in (
@@ -354,23 +360,26 @@ def show_lineage(session: Session, name: str) -> None:
 @main.command("stage")
 @click.argument("name")
 @click.option("--batch", help="Only this batch, for a stage that has batches.")
+@click.option("--with-earlier", is_flag=True, help="All stages up to this one.")
 @common_options
-def one_stage(session: Session, name: str, batch: str | None) -> None:
+def one_stage(session: Session, name: str, batch: str | None, with_earlier: bool) -> None:
     """Bring one stage up to date (what dvc.yaml calls).
 
     \b
-    Example: unimotion stage people --batch starter
+    Examples: unimotion stage people --batch starter
+              unimotion stage shards --with-earlier
     """
-    stage = _stage(name)
+    stages = _stages_to(name)
+    stage = stages[-1]
     if batch is not None and not stage.per_batch:
         raise UsageError(f"--batch {batch}: stage {name} has no batches; leave the option out")
     from pipelines.manifest import batches_of
 
-    if name == "sources" and not batches_of(session.workspace, "sources"):
+    if (name == "sources" or with_earlier) and not batches_of(session.workspace, "sources"):
         from pipelines.curation.listing import STARTER
 
         batch = STARTER
-    session.finish(session.bring_up_to_date([stage], batch))
+    session.finish(session.bring_up_to_date(stages if with_earlier else [stage], batch))
 
 
 @main.command()
