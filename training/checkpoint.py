@@ -230,6 +230,20 @@ def load_ema(workspace: Workspace, run: str, step: int) -> dict[str, Tensor]:
     return {name: stored.whole(name) for name in sorted(stored.keys())}
 
 
+def last_ema(workspace: Workspace, run: str) -> tuple[int, dict[str, Tensor]]:
+    """The step of the last whole checkpoint and its running means, of a run that may go on and delete it meanwhile.
+
+    Raises: IndexError where there is none.
+    """
+    while True:
+        step = complete_steps(workspace, run)[-1]
+        try:
+            return step, load_ema(workspace, run, step)
+        except (OSError, ValueError, WorkError):
+            if step in complete_steps(workspace, run):
+                raise
+
+
 class _Stored:
     """One kind of tensors of a checkpoint, read by rows from the files of all its writers.
 

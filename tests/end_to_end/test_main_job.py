@@ -114,6 +114,29 @@ def test_animate_without_a_champion_uses_the_newest_version(
     assert done.json["people"] is None
 
 
+def test_the_model_of_the_last_checkpoint_is_taken_out(
+    job: Path, command: Command, params: Path, tmp_path: Path
+) -> None:
+    options = ("--groups", "0", "--half", "--out", tmp_path / "model", "--json", "--params", params)
+    done = command("checkpoint", *options, workspace=job)
+    assert done.code == 0, done.everything
+    training = done.json["training"]
+    assert training["step"] == training["steps"] == json.loads((job / "summary.json").read_text())["training"]["steps"]
+    assert json.loads((tmp_path / "model" / "about.json").read_text()) == done.json
+    assert {"config.json", "model.safetensors", "contents.parquet"} < {
+        path.name for path in (tmp_path / "model").iterdir()
+    }
+
+
+def test_all_stages_up_to_one_are_brought_up_to_date(job: Path, command: Command, params: Path) -> None:
+    done = command("stage", "shards", "--with-earlier", "--json", "--params", params, workspace=job)
+    assert done.code == 0, done.everything
+    stages = done.json["stages"]
+    assert stages[-1]["stage"] == "shards"
+    assert {"sources", "people", "pairs"} < {stage["stage"] for stage in stages}
+    assert not any(stage["recomputed"] for stage in stages)
+
+
 @pytest.fixture
 def repository(tmp_path: Path, params: Path) -> Path:
     """What DVC needs of ours, in a repository of its own."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import WorkError
 from pipelines.evaluation import figures, gate
@@ -22,11 +22,20 @@ from pipelines.shards.read import ShardIndex
 from pipelines.stage import fingerprint_of, read_inputs
 from pipelines.workspace import Workspace
 from training import train
-from training.config import Preset
+from training.config import Preset, to_json
 from training.evaluate import EvaluationConfig, differences, make_worker
 
-ABOUT = "about.json"  # beside a model that was written out: where it comes from, and what it is worth
-TRUE_POINTS = "true points"  # the model, told where the person's points are: what is left is not D's fault
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Beside a model that was written out: where it comes from, and what it is worth.
+ABOUT = "about.json"
+# The model, told where the person's points are: what is left is not D's fault.
+TRUE_POINTS = "true points"
+
+
+_LEAKAGE = ("person", "person_chance")
+_NAME, _COLUMN = 44, 16  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +44,9 @@ class LastCheckpoint:
     run: str
     # How many steps were done.
     step: int
+    # The running means, which a model is used with: taken once, since a training that goes on
+    # deletes its old checkpoints.
+    weights: "Mapping[str, Tensor]"
     preset: Preset
     # Of all processes and threads, in those steps.
     core_seconds: float
@@ -43,53 +55,55 @@ class LastCheckpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """groups: of test pairs. means: method -> figure -> mean. differences: of the model from the method -> figure."""
-
+    # How many of test pairs were judged.
     groups: int
+    # Method -> figure -> mean.
     means: Mapping[str, Mapping[str, float]]
+    # Method -> figure -> the model's less that method's.
     differences: Mapping[str, Mapping[str, Difference]]
 
 
 def last_checkpoint(workspace: Workspace, config: train.TrainConfig) -> LastCheckpoint:
-    """Of the run that `unimotion train` would go on with. Raises: WorkError where it has none yet."""
+    """Of the run that `unimotion train` would go on with. Raises: WorkError where it has none."""
     from training import checkpoint
     from training.history import read_history
 
     inputs = read_inputs(train.STAGE, workspace)
     run = f"train/{fingerprint_of(train.STAGE, config, inputs)}"
-    steps = checkpoint.complete_steps(workspace, run)
-    if not steps:
+    if not checkpoint.complete_steps(workspace, run):
         raise WorkError(
-            f"workspace {workspace.url}: has no checkpoint of a training with these settings on these shards; "
-            "run `unimotion train`, and wait for its first one"
+            f"workspace {workspace.url}: has no checkpoint of a training with these settings on "
+            "these shards; run `unimotion train`, and wait for its first one"
         )
-    done = [row for row in read_history(workspace, run) if row["step"] < steps[-1]]
-    seconds = sum(row["seconds"] for row in done)
+    step, weights = checkpoint.last_ema(workspace, run)
+    seconds = [row["seconds"] for row in read_history(workspace, run) if row["step"] < step]
     return LastCheckpoint(
         run=run,
-        step=steps[-1],
+        step=step,
+        weights=weights,
         preset=config.chosen,
-        core_seconds=seconds * max(1, config.workers) * config.threads,
+        core_seconds=sum(seconds) * max(1, config.workers) * config.threads,
         shards_digest=inputs["shards"].digest,
     )
 
 
 def judge(workspace: Workspace, last: LastCheckpoint, config: EvaluationConfig, progress: Progress) -> Worth:
     """What is seen on test pairs; with a picture of each in the run's folder `judged/grids`."""
-    from training import checkpoint
     from training.export import write_model
 
     folder = f"{last.run}/judged"
-    ema = checkpoint.load_ema(workspace, last.run, last.step)
-    digest = write_model(workspace, folder, last.preset.model, ema)
-    work = make_worker(workspace, {gate.MODEL: folder}, config, f"{folder}/grids", true_points=TRUE_POINTS)
-    refs = [ref for ref in ShardIndex.load(workspace, "test").samples if ref.kind == "pair"][: config.groups]
+    grids = f"{folder}/grids"
+    for name in workspace.children(grids):
+        workspace.remove(f"{grids}/{name}")
+    digest = write_model(workspace, folder, last.preset.model, last.weights)
+    work = make_worker(workspace, {gate.MODEL: folder}, config, grids, true_points=TRUE_POINTS)
+    pairs = [ref for ref in ShardIndex.load(workspace, "test").samples if ref.kind == "pair"]
     rows: list[Row] = []
-    for number, ref in enumerate(refs, start=1):
+    for number, ref in enumerate(pairs[: config.groups], start=1):
         rows += work({"group": ref.id, "model": digest})
-        progress.say(f"{number}/{len(refs)} groups judged")
+        progress.say(f"{number}/{min(len(pairs), config.groups)} groups judged")
     return Worth(
-        groups=len(refs),
+        groups=len({row["group"] for row in rows}),
         means=figures.means(rows),
         differences=differences(rows, config.gate.seed, (gate.BASELINE, TRUE_POINTS)),
     )
@@ -99,25 +113,26 @@ def describe(last: LastCheckpoint, worth: Worth | None) -> str:
     """For people: a line on the training, and a table of figures."""
     phase, _ = last.preset.phase_at(last.step - 1)
     hours = last.core_seconds / 3600
-    lines = [f"step {last.step} of {last.preset.steps} (phase {phase.name}), {hours:.1f} core-hours"]
+    done = f"step {last.step} of {last.preset.steps} (phase {phase.name}), {hours:.1f} core-hours"
     if worth is None:
-        return lines[0]
-    methods = [gate.MODEL, TRUE_POINTS, gate.BASELINE, TRUTH]
+        return done
+    methods = (gate.MODEL, TRUE_POINTS, gate.BASELINE, TRUTH)
     known = [method for method in methods if method in worth.means]
-    lines += ["", " " * 44 + "".join(f"{method:>13}" for method in known) + "    less copying, 95 %"]
+    heads = "".join(f"{method:>{_COLUMN}}" for method in known)
+    lines = [done, "", f"{'':<{_NAME}}{heads}    less copying, 95 %"]
     for figure in figures.FIGURES:
-        values = [worth.means[method].get(figure.key) for method in known]
-        shown = "".join(f"{'' if value is None else format(value, '.3f'):>13}" for value in values)
-        lines.append(f"{figure.name[:43]:<44}{shown}{_interval(worth, figure.key)}")
+        row = f"{figure.name[: _NAME - 1]:<{_NAME}}"
+        for method in known:
+            value = worth.means[method].get(figure.key)
+            row += f"{'' if value is None else format(value, '.3f'):>{_COLUMN}}"
+        lines.append(row + _interval(worth, figure.key))
     for token in figures.TOKENS:
-        share, chance = (worth.means[gate.MODEL].get(figures.token_figure(token, part)) for part in _LEAKAGE)
+        names = [figures.token_figure(token, part) for part in _LEAKAGE]
+        share, chance = (worth.means[gate.MODEL].get(name) for name in names)
         if share is not None and chance is not None:
             told = f"Person told by the token of {token.replace('_', ' ')}"
-            lines.append(f"{told:<44}{share:>13.3f}    by chance {chance:.3f}")
+            lines.append(f"{told:<{_NAME}}{share:>{_COLUMN}.3f}    by chance {chance:.3f}")
     return "\n".join(lines)
-
-
-_LEAKAGE = ("person", "person_chance")
 
 
 def _interval(worth: Worth, figure: str) -> str:
@@ -130,25 +145,33 @@ def _interval(worth: Worth, figure: str) -> str:
 
 
 def write_out(workspace: Workspace, last: LastCheckpoint, worth: Worth | None, folder: Path, half: bool) -> None:
-    """Write the model folder (see `training.export`), with what the model saw and where it comes from beside it.
+    """Write the model folder (see `training.export`), with what the model saw and where it comes
+    from beside it.
 
-    half: whether weights are stored as float16, in half the bytes; they are used as float32 all the same.
+    half: whether weights are stored as float16, in half the bytes; they are used as float32 all the
+    same.
     """
-    from training import checkpoint
     from training.export import write_model
 
-    target = Workspace(str(folder.absolute().parent))
-    ema = checkpoint.load_ema(workspace, last.run, last.step)
-    weights = {name: tensor.half() for name, tensor in ema.items()} if half else ema
-    write_model(target, folder.name, last.preset.model, weights)
-    contents.keep(target, [workspace.local(f"{last.run}/{contents.NAME}")], f"{folder.name}/{contents.NAME}")
-    with target.publish(f"{folder.name}/{ABOUT}") as path:
+    target, name = Workspace(str(folder.absolute().parent)), folder.name
+    weights = last.weights
+    if half:
+        weights = {key: tensor.half() for key, tensor in last.weights.items()}
+    write_model(target, name, last.preset.model, weights)
+    seen = workspace.local(f"{last.run}/{contents.NAME}")
+    contents.keep(target, [seen], f"{name}/{contents.NAME}")
+    with target.publish(f"{name}/{ABOUT}") as path:
         path.write_text(json.dumps(facts(last, worth), indent=1, sort_keys=True) + "\n")
 
 
 def facts(last: LastCheckpoint, worth: Worth | None) -> dict[str, Any]:
     """What `describe` says, for machines."""
-    from training.config import to_json
-
-    training = asdict(last) | {"preset": to_json(last.preset), "steps": last.preset.steps}
+    training = {
+        "run": last.run,
+        "step": last.step,
+        "steps": last.preset.steps,
+        "preset": to_json(last.preset),
+        "core_seconds": last.core_seconds,
+        "shards_digest": last.shards_digest,
+    }
     return {"training": training, "worth": None if worth is None else asdict(worth)}
