@@ -33,6 +33,17 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
+def perceiving(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with all networks that find people, which tests share, since they are large."""
+    from pipelines.curation.models import ensure_models
+
+    made = Workspace(str(tmp_path_factory.mktemp("perceiving")))
+    made.prepare()
+    ensure_models(made)
+    return made
+
+
+@pytest.fixture(scope="session")
 def judging_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder `models` with all networks that judge pictures: large, so that workspaces of tests link to it."""
     from pipelines.evaluation.seen.judges import Judges

@@ -63,8 +63,8 @@ def _portrait(points: Floats) -> Camera:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[WholeBody, PersonDetector]:
-    paths = ensure_models(Workspace(str(tmp_path_factory.mktemp("workspace"))))
+def models(perceiving: Workspace) -> tuple[WholeBody, PersonDetector]:
+    paths = ensure_models(perceiving)
     return load_landmarker(paths, LandmarkConfig()), PersonDetector(paths.person, PeopleConfig().min_detection)
 
 

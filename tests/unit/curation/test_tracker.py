@@ -163,21 +163,12 @@ def test_a_detection_without_a_pose_is_nobody() -> None:
     assert follow([[]] * 8, scene) == []
 
 
-def test_whom_no_detector_confirms_was_a_ghost() -> None:
+@pytest.mark.parametrize("frames", [9, 32], ids=["one look", "several looks"])
+def test_whom_no_later_look_of_detectors_confirms_was_a_ghost(frames: int) -> None:
     scene = Scene()
     tracker = Tracker(scene, scene, PeopleConfig(), FPS, aspect=16 / 9)  # type: ignore[arg-type]
     scene.people = [person(0.5)]
-    for index in range(32):
-        tracker.step(index, FRAME)
-        scene.detects = False
-    assert tracker.finish() == []
-
-
-def test_whom_the_only_look_of_detectors_does_not_confirm_was_a_ghost() -> None:
-    scene = Scene()
-    tracker = Tracker(scene, scene, PeopleConfig(), FPS, aspect=16 / 9)  # type: ignore[arg-type]
-    scene.people = [person(0.5)]
-    for index in range(9):
+    for index in range(frames):
         tracker.step(index, FRAME)
         scene.detects = False
     assert tracker.finish() == []
