@@ -131,16 +131,16 @@ class ModelConfig:
             raise ValueError(f"{name} {frames}: the codec takes 1 + a multiple of {self.stride} frames")
 
 
-_LEARN = ("perception", "retargeting", "generation")
+_LEARN = ("perception", "pictures", "retargeting", "generation")
 
 
 @dataclass(frozen=True)
 class Phase:
     """A part of the curriculum.
 
-    learn: `perception` (the encoders, what D sees in the reference, and where D puts the points), `retargeting` (all of
-    D) or `generation` (the DiT, too). A step of the first costs less than half of one of the last, and all that
-    follows needs eyes.
+    learn: `perception` (the encoders, what D sees in the reference, and where D puts the points), `pictures` (R, L and
+    F, told the true points, with the copies alone for a sketch), `retargeting` (encoders and D) or `generation` (all,
+    the DiT, too). A step of the first two costs less than half of one of the last, and all that follows needs eyes.
     frames: consecutive frames per sample; history: how many of them are given clean, before the noised ones.
     batch: samples per step over all workers. warm: steps of linear learning-rate warm-up, then cosine decay to `final`
     of `rate`.
@@ -161,8 +161,16 @@ class Phase:
             raise ValueError(f"phase {self.name}: learn is {self.learn!r}; it must be one of {', '.join(_LEARN)}")
 
     @property
+    def perceive(self) -> bool:
+        return self.learn != "pictures"
+
+    @property
     def retarget(self) -> bool:
-        return self.learn != "perception"
+        return self.learn in {"retargeting", "generation"}
+
+    @property
+    def paint(self) -> bool:
+        return self.learn in {"pictures", "generation"}
 
     @property
     def generate(self) -> bool:

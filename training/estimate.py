@@ -19,6 +19,7 @@ from training.inputs import Driver
 from training.model.animator import Animator
 from training.model.codec import latent_frames
 from training.model.copies import Copies
+from training.model.encoders import MotionTokens
 from training.model.motion import Guidance
 from training.model.retarget import Seen
 from training.objective import square_side
@@ -175,23 +176,20 @@ def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
 
     frozen = FlopCounterMode(display=False)
     with torch.device("meta"), FlopCounterMode(display=False) as counter, saved_tensors_hooks(pack, lambda t: t):
-        driver = _driver(config, batch, 3 * frames)  # and what its tokens are held against, see `Batch.others`
         reference, points = torch.empty(batch, 3, config.size, config.size), torch.empty(batch, COUNT, 3)
-        looked, _ = animator.motion.look(driver)
-        told, tokens = animator.motion.read(looked), looked.at(torch.arange(frames))
-        seen, heads = animator.motion.see(reference, points), animator.heads
-        outputs = [] if told is None else [told]
-        places = animator.motion.place(seen, tokens)
-        if places is not None:
-            outputs += [places.read, places.points]
-        if phase.retarget:
-            guidance = animator.motion.guide(seen, places, tokens)
-            outputs.append(guidance.points)
-        if phase.retarget and heads is not None and (features := guidance.features) is not None:
-            hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
-            outputs.append(heads.heatmaps(features, guidance.points[..., :2]))
-            outputs.append(heads.normals(features, hands, torch.empty(batch, frames, 2, 4)))
-        if phase.generate:
+        seen, guidance, outputs = None, None, list[Tensor]()
+        if phase.perceive:
+            # The driver, and what its tokens are held against, see `Batch.others`.
+            looked, _ = animator.motion.look(_driver(config, batch, 3 * frames))
+            told, tokens = animator.motion.read(looked), looked.at(torch.arange(frames))
+            seen = animator.motion.see(reference, points)
+            places = animator.motion.place(seen, tokens)
+            outputs += [] if told is None else [told]
+            outputs += [] if places is None else [places.read, places.points]
+            if phase.retarget:
+                guidance = animator.motion.guide(seen, places, tokens)
+                outputs += _retargeted(animator, guidance, tokens, frames)
+        if phase.paint:
             outputs += _painted(animator, reference, seen, points, guidance, frames, crop, frozen)
     parameters = {p.untyped_storage()._cdata for p in animator.parameters()}
     outside = frozen.get_total_flops()
@@ -199,12 +197,22 @@ def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
     return _Trace(counter.get_total_flops() - outside, outside, held)
 
 
+def _retargeted(animator: Animator, guidance: Guidance, tokens: MotionTokens, frames: int) -> list[Tensor]:
+    """What D and its heads give."""
+    heads, features = animator.heads, guidance.features
+    if heads is None or features is None:
+        return [guidance.points]
+    hands = torch.stack([tokens.left_hand, tokens.right_hand], 2)
+    heatmaps = heads.heatmaps(features, guidance.points[..., :2])
+    return [guidance.points, heatmaps, heads.normals(features, hands, torch.empty(len(hands), frames, 2, 4))]
+
+
 def _painted(
     animator: Animator,
     reference: Tensor,
-    seen: Seen,
+    seen: Seen | None,
     points: Tensor,
-    guidance: Guidance,
+    guidance: Guidance | None,
     frames: int,
     crop: float,
     frozen: FlopCounterMode,
@@ -216,11 +224,12 @@ def _painted(
     layout = animator.layout(still.shares, still.points, still.points)
     target = torch.empty(batch, frames, 3, config.size, config.size)
     rough = animator.shrunk(target)
-    with frozen:
-        clean, conditions = animator.latents_of(target, rough), animator.conditions(photo, rough)
-    known = torch.empty(batch, latent_frames(animator.codec, frames))
     outputs = [layout.parts, layout.offsets, layout.visible]
-    outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, conditions)[0])
+    if guidance is not None:
+        with frozen:
+            clean, conditions = animator.latents_of(target, rough), animator.conditions(photo, rough)
+        known = torch.empty(batch, latent_frames(animator.codec, frames))
+        outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, conditions)[0])
     if animator.blender is not None:
         side = square_side(config.size, crop)
         maps = (torch.empty(batch * frames, channels, side, side) for channels in (3, 3, 3, 3, 1, 1, 1, 1, 1, 1))

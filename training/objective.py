@@ -60,24 +60,22 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, phase: Phase) -> Losses:
         animator, weights = self.animator, self.preset.loss
-        device = batch.position.device
-        strength = self.preset.data.augment
-        driver = augment(batch.driver, draw(self.seed, batch.position).to(device), strength)
-        others = augment(batch.others, draw(self.seed, batch.position, _OTHERS).to(device), strength)
         # Kept latents are of the pictures' own colours.
         colours = 0.0 if self.preset.data.latents else self.preset.data.augment
-        picture_draws = draw_for_pictures(self.seed, batch.position, colours).to(device)
-        looked, heatmaps = animator.motion.look(concatenated([driver, others], 1))
-        tokens = looked.at(torch.arange(batch.target.shape[1], device=device))
+        picture_draws = draw_for_pictures(self.seed, batch.position, colours).to(batch.position.device)
         reference = recoloured(to_float(batch.reference), picture_draws)
         points = doubted_photo(batch.reference_keypoints, picture_draws)
-        seen = animator.motion.see(reference, points)
-        places = animator.motion.place(seen, tokens)
-        terms = self._perceived(batch, looked, heatmaps, places)
-        if phase.retarget:
-            guidance = animator.motion.guide(seen, places, tokens)
-            terms |= self._retargeted(batch, tokens, guidance)
-        if phase.generate:
+        seen, guidance, terms = None, None, dict[str, Tensor]()
+        if phase.perceive:
+            looked, heatmaps = self._look(batch)
+            tokens = looked.at(torch.arange(batch.target.shape[1], device=points.device))
+            seen = animator.motion.see(reference, points)
+            places = animator.motion.place(seen, tokens)
+            terms |= self._perceived(batch, looked, heatmaps, places)
+            if phase.retarget:
+                guidance = animator.motion.guide(seen, places, tokens)
+                terms |= self._retargeted(batch, tokens, guidance)
+        if phase.paint:
             logits = animator.read_parts(reference, points)
             photo = animator.photo_of(reference, seen, points, logits.detach().softmax(1))
             terms |= {"read": part_loss(logits, batch.reference_parts, batch.exact)}
@@ -85,10 +83,20 @@ class Objective(nn.Module):
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         return Losses(total, terms)
 
+    def _look(self, batch: Batch) -> tuple[MotionTokens, Tensor | None]:
+        """What the encoders make of the driver, and behind it of the others that it is held against."""
+        strength, device = self.preset.data.augment, batch.position.device
+        driver = augment(batch.driver, draw(self.seed, batch.position).to(device), strength)
+        others = augment(batch.others, draw(self.seed, batch.position, _OTHERS).to(device), strength)
+        return self.animator.motion.look(concatenated([driver, others], 1))
+
     def _painted(
-        self, batch: Batch, photo: Photo, guidance: Guidance, picture_draws: PictureDraws
+        self, batch: Batch, photo: Photo, guidance: Guidance | None, picture_draws: PictureDraws
     ) -> dict[str, Tensor]:
-        """Where everything is in the frames, and what they look like. Both are told the frames' true points."""
+        """Where everything is in the frames, and what they look like. Both are told the frames' true points.
+
+        guidance: of the DiT; without it the sketch is what copies alone make.
+        """
         animator, count = self.animator, batch.target.shape[1]
         target = recoloured(to_float(batch.target), picture_draws)
         points = doubted_frame(batch.keypoints, picture_draws).flatten(0, 1)
@@ -98,13 +106,14 @@ class Objective(nn.Module):
         # The pictures' losses do not reach the layout, which labels teach.
         layout = Layout(*(value.detach() for value in (layout.parts, layout.affines, layout.offsets, layout.visible)))
         with torch.no_grad():
-            rough = animator.rough_sketch(photo, layout, points)
-            conditions = self._conditions(batch, photo, rough)
-        latents, term = self._denoised(batch, target, rough, conditions, guidance)
-        terms["flow"] = term
+            sketch = rough = animator.rough_sketch(photo, layout, points)
+        if guidance is not None:
+            with torch.no_grad():
+                conditions = self._conditions(batch, photo, rough)
+            latents, terms["flow"] = self._denoised(batch, target, rough, conditions, guidance)
+            sketch = animator.sketch_of(latents.detach(), rough)
         if animator.blender is not None:
-            sketch = animator.sketch_of(latents.detach(), rough).flatten(0, 1)
-            terms |= self._blended(batch, still, layout, points, target, sketch, picture_draws)
+            terms |= self._blended(batch, still, layout, points, target, sketch.flatten(0, 1), picture_draws)
         return terms
 
     def _conditions(self, batch: Batch, photo: Photo, rough: Tensor) -> Tensor:

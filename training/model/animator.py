@@ -27,10 +27,10 @@ from training.model.wan import MotionWan
 
 @dataclass(frozen=True)
 class Photo:
-    """A reference as all parts of the model see it. seen: by D. still, small: to copy from, at the size of the frames
-    (S) and of the sketch. The points have a place each, see `completed`."""
+    """A reference as all parts of the model see it. seen: by D, None where D has no part. still, small: to copy from,
+    at the size of the frames (S) and of the sketch. The points have a place each, see `completed`."""
 
-    seen: Seen
+    seen: Seen | None
     still: Still
     small: Still
 
@@ -84,7 +84,7 @@ class Animator(nn.Module):
         shares = self.read_parts(picture, points).softmax(1)
         return self.photo_of(picture, self.motion.see(picture, points), points, shares)
 
-    def photo_of(self, picture: Tensor, seen: Seen, points: Tensor, shares: Tensor) -> Photo:
+    def photo_of(self, picture: Tensor, seen: Seen | None, points: Tensor, shares: Tensor) -> Photo:
         """A photo whose points and parts (B, 17, P, P) are known."""
         still = Still.of(picture, shares, points)
         if self.config.sketch == self.config.size:
@@ -93,6 +93,7 @@ class Animator(nn.Module):
 
     def guide(self, photo: Photo, tokens: MotionTokens) -> Guidance:
         """Retarget the tokens to the person in the photo."""
+        assert photo.seen is not None, "a photo for D is made by `look_at`"
         return self.motion.guide(photo.seen, self.motion.place(photo.seen, tokens), tokens)
 
     def rough_sketch(self, photo: Photo, layout: Layout, points: Tensor) -> Tensor:

@@ -129,3 +129,11 @@ def make_batch_of_pairs(stream: Stream) -> Batch:
     """A batch with renders in it, and those alone."""
     batch = next(batch for step in range(8) if (batch := stream.batch(step)).exact.any())
     return each(batch, lambda value: value[batch.exact > 0])
+
+
+def test_a_phase_of_pictures_teaches_r_l_and_f_alone(objective: Objective, stream: Stream) -> None:
+    losses = objective(stream.batch(4), Phase("pictures", 1, batch=4, learn="pictures"))
+    assert set(losses.terms) == {"read", "parts", "offsets", "visible", "picture", "edge"}
+    losses.total.backward()
+    taught = {name.split(".")[1] for name, value in objective.named_parameters() if value.grad is not None}
+    assert taught == {"reader", "layout", "blender"}
