@@ -148,7 +148,9 @@ def plate_behind(image: Tensor, shares: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     reach = max(1, round(_HALO * width / 256))
     person = F.interpolate(1 - shares[:, :1], size=(height, width), mode="bilinear")
-    known = (1 - F.max_pool2d(person, 2 * reach + 1, 1, reach)).clamp(0, 1).square()
+    # Rows, then columns: the same maximum as of a square, many times faster.
+    wide = F.max_pool2d(person, (1, 2 * reach + 1), 1, (0, reach))
+    known = (1 - F.max_pool2d(wide, (2 * reach + 1, 1), 1, (reach, 0))).clamp(0, 1).square()
     levels = [(image * known, known)]
     while min(levels[-1][0].shape[-2:]) > 1:
         colour, weight = (F.avg_pool2d(value, 2, ceil_mode=True) for value in levels[-1])
