@@ -131,6 +131,7 @@ class ModelConfig:
             raise ValueError(f"{name} {frames}: the codec takes 1 + a multiple of {self.stride} frames")
 
 
+_LEAST_LOOK = 64
 _LEARN = ("perception", "pictures", "retargeting", "generation")
 
 
@@ -188,7 +189,8 @@ class LossConfig:
     appear: of whether D's points are seen in the frame.
     alike: of tokens, that the same motion of another person is nearer than another one of the same person.
     read: of the photo's parts, parts: of the frame's, offsets: of where the photo has them, visible: whether it does.
-    picture: of what F makes, edge: of how far it says that the person reaches.
+    picture: of what F makes, look: of how that looks to a network (LPIPS by AlexNet; with 0 it is not needed), edge: of
+    how far F says that the person reaches.
     pure_noise: share of samples at flow time 1, high where one Euler step has to do.
     """
 
@@ -208,6 +210,7 @@ class LossConfig:
     offsets: float = 8.0
     visible: float = 0.15
     picture: float = 4.0
+    look: float = 1.0
     edge: float = 0.15
     foreground: float = 0.65
     pure_noise: float = 0.8
@@ -291,12 +294,22 @@ class Preset:
                 self.model.check_frames(f"phase {phase.name}: {name}", frames)
         if self.model.motion == "skeleton" and not all(phase.generate for phase in self.phases):
             raise ValueError("a skeleton only learns generation; set motion to tokens, or let every phase learn that")
+        if self.looks and self.model.size * self.data.crop < _LEAST_LOOK:
+            raise ValueError(
+                f"AlexNet takes no pictures below {_LEAST_LOOK} px, and F learns on {self.data.crop:g} of "
+                f"{self.model.size} px; set loss.look to 0, or make one of the two larger"
+            )
         if self.data.latents and not self.model.pretrained:
             raise ValueError("only a pretrained codec's latents are kept; name a pretrained model, or set latents to 0")
 
     @property
     def steps(self) -> int:
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def looks(self) -> bool:
+        """Whether the network is needed that judges F's pictures as they are learned."""
+        return self.loss.look > 0 and self.model.blend_width > 0
 
     def share(self, phase: Phase, workers: int) -> int:
         """Samples of a phase's batch that each worker takes.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simplejpeg import encode_jpeg
 from torch import nn
 
+from pipelines.evaluation.seen.lpips import Lpips
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
 from training import checkpoint
@@ -24,6 +25,7 @@ from training.estimate import phase_costs
 from training.export import load_weights, local_model
 from training.history import write_history
 from training.latents import Latents
+from training.losses import LookLoss
 from training.meter import throughput
 from training.model.animator import Animator
 from training.objective import Objective
@@ -173,7 +175,10 @@ def _set_up(job: Job, team: Team) -> tuple[Learner, nn.Module]:
     if engine.compile:
         for block in animator.dit.transformer.blocks:
             block.compile()
-    objective = team.wrap(Objective(animator, job.preset, job.seed), animator, engine)
+    look = None
+    if job.preset.looks:
+        look = LookLoss(Lpips.of(Workspace(job.workspace_url), "alex").to(team.device))
+    objective = team.wrap(Objective(animator, job.preset, job.seed, look), animator, engine)
     return Learner.fresh(animator, job.preset), objective
 
 

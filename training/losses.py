@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipelines.evaluation.seen.lpips import Lpips
 from pipelines.keypoints import COUNT, PARTS
 from training.batch import Batch
 from training.model.layout import Layout
@@ -162,3 +163,24 @@ def shown_loss(logits: Tensor, confidence: Tensor, real: Tensor) -> Tensor:
     """
     entropy = F.binary_cross_entropy_with_logits(logits, confidence.clamp(0, 1), reduction="none")
     return mean_per_sample(entropy, real[..., None] * _point_weights(logits.device))
+
+
+class LookLoss:
+    """How far apart pictures look: LPIPS (Zhang et al., 2018) at each place, weighed and averaged per sample.
+
+    A plain class, so that what shares or shards the objective's parameters leaves the network, never trained, alone.
+    """
+
+    def __init__(self, network: Lpips) -> None:
+        self._network = network
+
+    def __call__(self, pictures: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+        """pictures, truth: (B, T, 3, H, W) in [-1, 1]. weight: (B, T, 1, H, W). Returns a scalar."""
+        made = self._network.features((pictures.flatten(0, 1) + 1) / 2)
+        with torch.no_grad():
+            wanted = self._network.features((truth.flatten(0, 1) + 1) / 2)
+        terms = []
+        for places in self._network.maps(made, wanted):
+            weights = F.interpolate(weight.flatten(0, 1), size=places.shape[-2:], mode="area")
+            terms.append(mean_per_sample(*(value.unflatten(0, truth.shape[:2]) for value in (places, weights))))
+        return torch.stack(terms).sum()

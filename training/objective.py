@@ -16,6 +16,7 @@ from training.config import Phase, Preset
 from training.fields import concatenated
 from training.inputs import to_float
 from training.losses import (
+    LookLoss,
     alike_loss,
     balanced,
     exact_frames,
@@ -53,10 +54,12 @@ class Losses:
 class Objective(nn.Module):
     """The model with its losses as one module, so that data-parallel wrappers see every parameter's use."""
 
-    def __init__(self, animator: Animator, preset: Preset, seed: int) -> None:
+    def __init__(self, animator: Animator, preset: Preset, seed: int, look: LookLoss | None = None) -> None:
+        """look: needed where its weight in the preset's losses is not 0."""
         super().__init__()
         self.animator = animator
         self.preset, self.seed = preset, seed
+        self._look_loss = look
 
     def forward(self, batch: Batch, phase: Phase) -> Losses:
         animator, weights = self.animator, self.preset.loss
@@ -170,10 +173,13 @@ class Objective(nn.Module):
         edge = blend.edge.unflatten(0, truth.shape[:2])
         entropy = F.binary_cross_entropy_with_logits(edge, person, reduction="none")
         known = batch.exact[:, None, None, None, None] * counts[:, :, :1]
-        return {
+        terms = {
             "picture": mean_per_sample((picture - truth).abs(), weight),
             "edge": mean_per_sample(entropy, known),
         }
+        if self._look_loss is not None:
+            terms["look"] = self._look_loss(picture, truth, weight[:, :, :1])
+        return terms
 
     @torch.no_grad()
     def sample(self, batch: Batch) -> Tensor:

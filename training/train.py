@@ -56,6 +56,7 @@ class TrainConfig:
 
 
 def _run(context: Context) -> list[Row]:
+    from pipelines.evaluation.seen.lpips import ensure_lpips
     from training import checkpoint, preflight, start, tracking
     from training.export import WEIGHTS, write_model
     from training.history import read_history
@@ -69,6 +70,8 @@ def _run(context: Context) -> list[Row]:
     run = f"train/{context.fingerprint}"
     for sentence in preflight.check(context.workspace, run, preset, config.workers):
         context.progress.say(sentence)
+    if preset.looks:
+        ensure_lpips(context.workspace)  # once, before workers want it, and so that its absence is said here
     if config.start:
         start.take(context.workspace, config.start, preset.model, f"{run}/start")
     run_id = tracking.start_run(

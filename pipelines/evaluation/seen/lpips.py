@@ -98,7 +98,12 @@ class Lpips(nn.Module):
     @classmethod
     def open(cls, workspace: Workspace, device: str = "cpu") -> dict[str, "Lpips"]:
         """All networks by name. Raises: as `ensure_lpips`."""
-        return {network: cls(network, load_file(path)).to(device) for network, path in ensure_lpips(workspace).items()}
+        return {network: cls.of(workspace, network).to(device) for network in NETWORKS}
+
+    @classmethod
+    def of(cls, workspace: Workspace, network: str) -> "Lpips":
+        """One network. Raises: as `ensure_lpips`."""
+        return cls(network, load_file(ensure_lpips(workspace)[network]))
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """pictures: (N, 3, H, W) in [0, 1]. Returns 5 layers (N, C, h, w), of length 1 at each place."""
@@ -111,17 +116,21 @@ class Lpips(nn.Module):
             weight, bias = (self.get_buffer(f"{kind}_{number}") for kind in ("weight", "bias"))
             values = F.conv2d(values, weight, bias, convolution.stride, convolution.padding).relu_()
             if convolution.tapped:
-                length = values.square().sum(1, keepdim=True).sqrt()
+                # The norm has a gradient where all is zero, the root of a sum has none.
+                length = torch.linalg.vector_norm(values, dim=1, keepdim=True)
                 layers.append(values / (length + _NO_DIVISION_BY_ZERO))
         return layers
 
+    def maps(self, features: list[Tensor], others: list[Tensor]) -> list[Tensor]:
+        """Distances at each place of each layer, (N, 1, h, w), of what `features` gave."""
+        return [
+            F.conv2d((layer - other).square(), self.get_buffer(f"head_{number}"))
+            for number, (layer, other) in enumerate(zip(features, others, strict=True))
+        ]
+
     def between(self, features: list[Tensor], others: list[Tensor]) -> Tensor:
         """Distances (N,) of what `features` gave."""
-        total = torch.zeros(len(features[0]), device=features[0].device)
-        for number, (layer, other) in enumerate(zip(features, others, strict=True)):
-            weighed = F.conv2d((layer - other).square(), self.get_buffer(f"head_{number}"))
-            total += weighed.mean((1, 2, 3))
-        return total
+        return torch.stack([places.mean((1, 2, 3)) for places in self.maps(features, others)]).sum(0)
 
     def forward(self, pictures: Tensor, others: Tensor) -> Tensor:
         """Distances (N,) of pictures (N, 3, H, W) in [0, 1]."""

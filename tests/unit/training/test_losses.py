@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from random_alexnet import alexnet
 
 from pipelines.keypoints import LEFT_HAND_SLICE
 from training.losses import (
+    LookLoss,
     alike_loss,
     balanced,
     heatmap_loss,
@@ -103,3 +105,23 @@ def test_tokens_are_to_be_like_those_of_the_same_motion_and_not_of_the_same_pers
     hidden[:, 1] = False
     for visible, known in ((hidden, exact), (seen, torch.zeros(1, 1))):
         assert not alike_loss(torch.cat([own, motion, other + 5 * person], 1), visible, known)
+
+
+def test_pictures_that_look_alike_cost_nothing_and_elsewhere_nothing_counts() -> None:
+    look, truth = LookLoss(alexnet()), torch.rand(2, 1, 3, 64, 64) * 2 - 1
+    everywhere = torch.ones(2, 1, 1, 64, 64)
+    assert look(truth, truth, everywhere) == 0
+    spoiled = truth.clone()
+    spoiled[..., :32] = -1
+    assert look(spoiled, truth, everywhere) > 0.01
+    right = everywhere.clone()
+    right[..., :62] = 0  # what the network sees there reaches no further than half the picture
+    assert look(spoiled, truth, right) < 0.5 * look(spoiled, truth, everywhere)
+
+
+def test_a_black_picture_has_a_gradient() -> None:
+    black = torch.full((1, 1, 3, 64, 64), -1.0, requires_grad=True)
+    LookLoss(alexnet())(black, torch.zeros_like(black), torch.ones(1, 1, 1, 64, 64)).backward()
+    assert black.grad is not None
+    assert black.grad.isfinite().all()
+    assert black.grad.abs().sum() > 0

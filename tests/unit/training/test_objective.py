@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from random_alexnet import alexnet
 from tiny_training import make_stream, only
 
 from pipelines.workspace import Workspace
 from training.batch import Batch
-from training.config import Phase, Preset
+from training.config import LossConfig, Phase, Preset
 from training.data import Stream
 from training.fields import each
-from training.losses import (
-    layout_losses,
-)
+from training.losses import LookLoss, layout_losses
 from training.model.animator import Animator
 from training.model.layout import Layout
 from training.model.parts import PARTS, part_affines
@@ -137,3 +136,17 @@ def test_a_phase_of_pictures_teaches_r_l_and_f_alone(objective: Objective, strea
     losses.total.backward()
     taught = {name.split(".")[1] for name, value in objective.named_parameters() if value.grad is not None}
     assert taught == {"reader", "layout", "blender"}
+
+
+def test_how_pictures_look_teaches_f_alone(tiny: Preset, shards: Workspace) -> None:
+    large = replace(tiny, model=replace(tiny.model, size=64), data=replace(tiny.data, crop=1.0))
+    objective = Objective(Animator(large.model), large, 0, LookLoss(alexnet()))
+    batch = make_stream(shards, large).batch(4)
+    objective(batch, Phase("pictures", 1, batch=4, learn="pictures")).terms["look"].backward()
+    taught = {name.split(".")[1] for name, value in objective.named_parameters() if value.grad is not None}
+    assert taught == {"blender"}
+
+
+def test_squares_too_small_to_be_looked_at_are_named(tiny: Preset) -> None:
+    with pytest.raises(ValueError, match=r"F learns on 0\.625 of 32 px; set loss\.look to 0"):
+        replace(tiny, loss=LossConfig())
