@@ -165,6 +165,7 @@ def test_a_champion_of_an_old_network_is_one_sentence(
     assert not workspace.children("evaluation/champion")
 
 
+@pytest.mark.slow
 def test_a_champion_that_makes_larger_pictures_is_compared(judging: Workspace) -> None:
     write_toy_shards(judging, pairs=2, clips=0, test_pairs=1)
     run_training(judging, preset="larger")

@@ -50,6 +50,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
+@pytest.mark.slow
 def test_four_workers_write_the_same_bytes(alone: Workspace, tmp_path: Path) -> None:
     workspace = publish(Workspace(str(tmp_path)), EMPTY)
     run_stage(STAGE, workspace, CONFIG, Engine(4), quiet=True)

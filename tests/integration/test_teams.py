@@ -73,8 +73,12 @@ def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[fl
 
 @pytest.mark.parametrize(
     "preset",
-    [LONG, sharded(LONG), replace(LONG, engine=EngineConfig(accumulate=2)), sharded(LONG, 2)],
-    ids=["whole", "rows", "whole-two-passes", "rows-two-passes"],
+    [
+        pytest.param(LONG, id="whole"),
+        pytest.param(sharded(LONG), id="rows", marks=pytest.mark.slow),
+        pytest.param(replace(LONG, engine=EngineConfig(accumulate=2)), id="whole-two-passes", marks=pytest.mark.slow),
+        pytest.param(sharded(LONG, 2), id="rows-two-passes"),
+    ],
 )
 def test_two_workers_do_what_one_does(
     place: str, alone: tuple[list[float], dict[str, torch.Tensor]], preset: Preset
@@ -88,7 +92,7 @@ def test_two_workers_do_what_one_does(
         assert torch.allclose(mean, alone[1][name], atol=2e-3), name
 
 
-@pytest.mark.parametrize(("first", "second"), [(2, 1), (1, 3)])
+@pytest.mark.parametrize(("first", "second"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 3)])
 def test_another_number_of_workers_goes_on(
     place: str, alone: tuple[list[float], dict[str, torch.Tensor]], first: int, second: int
 ) -> None:

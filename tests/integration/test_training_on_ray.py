@@ -25,7 +25,7 @@ from training.launch import launch
 from training.loop import Alone, Job, fit
 
 LONG = replace(
-    TINY, phases=(Phase("warm-up", 10, batch=4, learn="retargeting"), Phase("frames", 80, batch=4)), save_every=10
+    TINY, phases=(Phase("warm-up", 10, batch=4, learn="retargeting"), Phase("frames", 40, batch=4)), save_every=10
 )
 SCRIPT = """
 import sys
@@ -75,7 +75,7 @@ def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Wo
     process.wait()
     assert steps(workspace)[-1] < LONG.steps
     process = start(workspace)
-    wait_for(workspace, 40, process)
+    wait_for(workspace, 20, process)
     kill_worker(process.pid, set())
     assert process.wait(180) == 0
     assert steps(workspace)[-1] == LONG.steps

@@ -286,7 +286,7 @@ def test_shards_without_test_pairs_cannot_be_judged(workspace: Workspace) -> Non
     assert not workspace.exists(manifest.manifest_path("evaluation"))
 
 
-@pytest.mark.parametrize("variant", ["skeleton", "no-pairs"])
+@pytest.mark.parametrize("variant", ["skeleton", pytest.param("no-pairs", marks=pytest.mark.slow)])
 def test_a_variant_is_judged_and_never_the_champion(
     judging: Workspace, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

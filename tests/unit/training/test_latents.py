@@ -76,6 +76,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_run_has_the_losses_of_one_that_encodes_in_the_step(
     data: Workspace, preset: Preset, encoded: list[str]
 ) -> None:

@@ -42,7 +42,9 @@ def generating(shards: Workspace, name: str) -> Batch:
     return make_stream(shards, variant_of(TINY, name)).batch(3)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "skeleton" else [pytest.mark.slow]) for name in VARIANTS]
+)
 def test_it_trains_exports_loads_and_generates(shards: Workspace, tmp_path: Path, name: str) -> None:
     preset = variant_of(TINY, name)
     torch.manual_seed(0)

@@ -87,7 +87,7 @@ def test_what_is_told_enters_and_faces_stay_with_their_frames(pipeline: Path, fa
     assert changed[:, :, 1].abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("lora", [0, 4])
+@pytest.mark.parametrize("lora", [pytest.param(0, marks=pytest.mark.slow), 4])
 def test_it_trains_saves_resumes_exports_and_samples(
     pipeline: Path, factor: int, shards: Workspace, tmp_path: Path, lora: int
 ) -> None:
