@@ -222,7 +222,7 @@ class Animator(nn.Module):
         points = bounded(placed).flatten(0, 1)
         count = len(points) // len(photo.still.image)
         still = photo.still.repeated(count)
-        layout = self.layout(still.shares, still.points, points)
+        layout = self.layout(still.shares, still.points, points).with_hair(still.shares)
         rough = self.rough_sketch(photo, layout, points)
         conditions = self.conditions(photo, rough)
         past = None if last is None else self._latents_of_sketch(last, rough)

@@ -5,12 +5,13 @@ and does not blur it. Both see the picture at `config.layout` pixels per side an
 on a quarter. Places are as in `parts`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipelines.synthesis.scenes.scene import PART_LABELS
 from training.config import ModelConfig
 from training.model.parts import MAPS, PARTS, moved, moved_by, part_affines, part_maps, places_in, sampled
 from training.model.unet import UNet
@@ -18,6 +19,8 @@ from training.model.unet import UNet
 _FOLD = 4  # pixels of the picture per cell of the nets
 _WIDEST = 3  # halvings inside the nets
 _OFFSET = 0.1  # of the picture, where an output is one
+_HEAD = PART_LABELS.index("head")
+_LEAST_SHARE = 1e-6
 _SMALL = 0.3  # of the first weights of what is said, so that nothing is sure at first
 
 
@@ -48,6 +51,20 @@ class Layout:
     affines: Tensor
     offsets: Tensor
     visible: Tensor
+
+    def with_hair(self, shares: Tensor) -> "Layout":
+        """The layout in which nobody's place next to a head is the head's, where the photo has more of it there.
+
+        shares (N, 17, P, P): of the photo's parts. L has learned on rendered heads what a head's outline is, and cuts
+        off most of what real people wear on theirs: hair that stands out, hats, pointed ears.
+        """
+        places = moved(self.affines, self.parts.shape[-1])[:, _HEAD - 1]
+        there = sampled(shares[:, _HEAD : _HEAD + 1], places, "zeros")
+        said = self.parts.softmax(1)
+        taken = said[:, :1] * there
+        said[:, _HEAD : _HEAD + 1] += taken
+        said[:, :1] -= taken
+        return replace(self, parts=said.clamp(min=_LEAST_SHARE).log())
 
     def sources(self, part: Tensor, at: Tensor) -> Tensor:
         """Where the photo has what a part (N, H, W) in [0, 16) shows at places (N, H, W, 2): (N, H, W, 2)."""

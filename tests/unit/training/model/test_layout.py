@@ -3,8 +3,9 @@
 import torch
 
 from pipelines.keypoints import COUNT
+from pipelines.synthesis.scenes.scene import PART_LABELS
 from training.config import ModelConfig
-from training.model.layout import PartLayout, PartReader, picked
+from training.model.layout import Layout, PartLayout, PartReader, picked
 from training.model.parts import PARTS, moved_by, part_affines, places_in
 
 CONFIG = ModelConfig(layout=32, layout_width=8)
@@ -44,3 +45,22 @@ def test_of_maps_of_all_parts_a_place_has_that_of_its_own() -> None:
     part, at = torch.randint(0, PARTS, (2, 8, 8)), places_in(8, 8).expand(2, -1, -1, -1)
     wanted = volume.gather(2, part[:, None, None].expand(-1, 3, -1, -1, -1))[:, :, 0]
     assert torch.allclose(picked(volume, part, at), wanted, atol=1e-4)
+
+
+def test_hair_that_the_layout_cuts_off_is_put_back_and_takes_nothing_from_other_parts() -> None:
+    head, torso = PART_LABELS.index("head"), PART_LABELS.index("torso")
+    said = torch.full((1, PARTS + 1, 16, 16), -9.0)
+    said[:, 0] = 9  # nobody,
+    said[:, :, 8:] = -9
+    said[:, torso, 8:] = 9  # and below a torso
+    stays = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(1, PARTS, -1, -1)
+    layout = Layout(said, stays, torch.zeros(1, 2 * PARTS, 8, 8), torch.zeros(1, 1, 8, 8))
+    photo = torch.zeros(1, PARTS + 1, 16, 16)
+    photo[:, 0] = 1
+    photo[:, :, 4:12, 4:12] = 0
+    photo[:, head, 4:12, 4:12] = 1
+    found = layout.with_hair(photo).parts.softmax(1)
+    assert torch.allclose(found.sum(1), torch.ones(1, 16, 16), atol=1e-4)
+    assert (found[:, head, 5:8, 5:11] > 0.99).all()
+    assert (found[:, torso, 8:] > 0.99).all()
+    assert (found[:, 0, :3] > 0.99).all()
