@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipelines.keypoints import BODY_SLICE
 from training.inputs import Driver
 
 _SCALE, _SHIFT, _TURN, _SHEAR, _PERSPECTIVE, _PIECES = 0.25, 0.1, 0.12, 0.08, 0.08, 0.06
@@ -20,18 +21,25 @@ _GRID = 4
 # the warp hides there no reference image can tell.
 _PART_STRENGTH = (0.35, 1.0, 1.0, 1.0)
 _PARTS = len(_PART_STRENGTH)
+# Standard deviation of a body landmark's error in x and in y, in half sides of the person's box. On real people half of
+# them are within .022 of the person's longer side (docs/curation-quality.md), of which the box has 1.16.
+LANDMARK_ERROR = 0.032
+_UNKNOWN, _NONE_KNOWN = 0.1, 0.15  # share of landmarks, and of samples, of which E sees in the picture alone
 
 
 @dataclass(frozen=True)
 class Draws:
     """Random numbers of B samples: warps (B, 4, 8) and pieces (B, 4, 2, 4, 4) in [-1, 1], colour (B, 3, 4) matrices,
-    background (B, 3) in [-1, 1], and whether it replaces the real one (B,)."""
+    background (B, 3) in [-1, 1], and whether it replaces the real one (B,); by how much each landmark is wrong (B, 21,
+    2), and whether it is known (B, 21, 1)."""
 
     warps: Tensor
     pieces: Tensor
     colour: Tensor
     background: Tensor
     replace: Tensor
+    wrong: Tensor
+    known: Tensor
 
     def to(self, device: torch.device) -> "Draws":
         return Draws(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -50,7 +58,10 @@ def _draw_one(rng: np.random.Generator) -> tuple[NDArray[np.generic], ...]:
     matrix = np.eye(3) * rng.uniform(0.6, 1.4) + rng.uniform(-0.25, 0.25, (3, 3))
     colour = np.concatenate([matrix, rng.uniform(-0.3, 0.3, (3, 1))], 1).astype(np.float32)
     background = rng.uniform(-1, 1, 3).astype(np.float32)
-    return warps, pieces, colour, background, np.array(rng.random() < 0.7)
+    replaced = np.array(rng.random() < 0.7)
+    wrong = rng.normal(0, LANDMARK_ERROR, (BODY_SLICE.stop, 2)).astype(np.float32)
+    known = (rng.random((BODY_SLICE.stop, 1)) > _UNKNOWN) & (rng.random() > _NONE_KNOWN)
+    return warps, pieces, colour, background, replaced, wrong, known.astype(np.float32)
 
 
 def augment(driver: Driver, draws: Draws, strength: float) -> Driver:
@@ -62,7 +73,9 @@ def augment(driver: Driver, draws: Draws, strength: float) -> Driver:
         return driver.plain()
     crops = (driver.body, driver.hands[:, :, 0], driver.hands[:, :, 1], driver.face)
     body, left, right, face = (_augment_part(part, draws, index, strength) for index, part in enumerate(crops))
-    return replace(driver, body=body, hands=torch.stack([left, right], 2), face=face)
+    places, sure = driver.landmarks.split([2, 1], -1)
+    landmarks = torch.cat([places + draws.wrong[:, None], sure * draws.known[:, None]], -1)
+    return replace(driver, body=body, hands=torch.stack([left, right], 2), face=face, landmarks=landmarks)
 
 
 def _augment_part(pixels: Tensor, draws: Draws, part: int, strength: float) -> Tensor:

@@ -6,11 +6,12 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from pipelines.keypoints import LEFT_HAND_SLICE, MIRRORED, RIGHT_HAND_SLICE
+from pipelines.keypoints import BODY_SLICE, LEFT_HAND_SLICE, MIRRORED, RIGHT_HAND_SLICE
 from pipelines.synthesis.scenes.scene import MIRRORED_LABELS
 from training.fields import each
 from training.inputs import Driver
 
+_BODY = MIRRORED[BODY_SLICE]
 _LABELS = torch.tensor(MIRRORED_LABELS, dtype=torch.uint8)
 
 
@@ -101,6 +102,7 @@ def _mirrored_driver(driver: Driver) -> Driver:
         hand_visible=driver.hand_visible.flip(-1),
         hand_box=_turned(driver.hand_box.flip(-2)),
         face_box=_turned(driver.face_box),
+        landmarks=_turned(driver.landmarks[..., _BODY, :]),
         keypoints=_renamed(driver.keypoints),
     )
 

@@ -1,7 +1,8 @@
 """What a model makes of test pairs, and what judges see in it beside what anybody could make of them."""
 
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipelines.evaluation import figures
 from pipelines.evaluation.baselines import baselines
 from pipelines.evaluation.leakage import leakage
 from pipelines.evaluation.seen.judges import Judges, Sample
+from training.augment import LANDMARK_ERROR
 from training.fields import each, stack
 from training.inputs import Driver, to_float, to_pixels
 from training.model.animator import Animator
@@ -36,8 +38,12 @@ class Player:
 
     @torch.no_grad()
     def tokens(self, driver: Record) -> MotionTokens:
-        """Of all frames: (1, T, ...)."""
-        crops: Driver = each(stack([driver.driver]).plain(), lambda value: value.to(self.device))
+        """Of all frames: (1, T, ...). The body's landmarks are as wrong as networks put them, not as renderers know."""
+        told = driver.driver.landmarks
+        generator = torch.Generator().manual_seed(zlib.crc32(told.numpy().tobytes()))
+        wrong = LANDMARK_ERROR * torch.randn(told[..., :2].shape, generator=generator)
+        read = replace(driver.driver, landmarks=torch.cat([told[..., :2] + wrong, told[..., 2:]], -1))
+        crops: Driver = each(stack([read]).plain(), lambda value: value.to(self.device))
         return self.animator.encode(crops)
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipelines.errors import UsageError
-from pipelines.keypoints import COUNT
+from pipelines.keypoints import BODY_SLICE, COUNT
 from training.config import ModelConfig, Phase, Preset
 from training.inputs import Driver
 from training.model.animator import Animator
@@ -248,6 +248,7 @@ def _driver(config: ModelConfig, batch: int, frames: int) -> Driver:
         torch.empty(batch, frames, dtype=torch.bool),
         torch.empty(batch, frames, 2, 3),
         torch.empty(batch, frames, 3),
+        torch.empty(batch, frames, BODY_SLICE.stop, 3),
         torch.empty(batch, frames, COUNT, 3),
     )
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipelines.keypoints import HEAD_SLICE, PARTS, RIGHT_HAND_SLICE, TRUNK, part_box
+from pipelines.keypoints import BODY_SLICE, HEAD_SLICE, PARTS, RIGHT_HAND_SLICE, TRUNK, part_box
 from training.config import ModelConfig
 
 Array = NDArray[np.generic]
@@ -27,6 +27,7 @@ class Driver:
     not tell, since its box holds the person in all frames.
     hand_visible (T, 2), face_visible (T,): bool. hand_box (T, 2, 3), face_box (T, 3): centre x, y and half side in the
     person's box.
+    landmarks (T, 21, 3): of the body in the person's box, x and y in [-1, 1], and how sure they are.
     keypoints (T, 88, 3): in the frame; only the skeleton baseline looks at them.
     """
 
@@ -38,6 +39,7 @@ class Driver:
     face_visible: Tensor
     hand_box: Tensor
     face_box: Tensor
+    landmarks: Tensor
     keypoints: Tensor
 
     def plain(self) -> "Driver":
@@ -148,7 +150,8 @@ def driver_of(
             face[t] = crop(image, box, part)
             face_box[t] = relative_box(box, persons[t])
     first, *others = (torch.from_numpy(np.moveaxis(a, -1, -3).copy()) for a in (body, hands, face))
-    numbers = map(torch.tensor, (hand_visible, face_visible, hand_box, face_box, keypoints))
+    landmarks = np.stack([local_points(p, box, aspect)[BODY_SLICE] for p, box in zip(keypoints, persons, strict=True)])
+    numbers = map(torch.tensor, (hand_visible, face_visible, hand_box, face_box, landmarks, keypoints))
     return Driver(first, torch.from_numpy(place), *others, *numbers)
 
 

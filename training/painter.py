@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipelines.curation.cut import resized
+from pipelines.curation.smoothing import FAST, steadied
 from pipelines.curation.watch import Followed, Portrait
+from pipelines.keypoints import PARTS
 from training.fields import each, stack
 from training.inputs import Driver, course_of, driver_of, prepare_driver, to_float, to_pixels
-from training.model.animator import Animator
+from training.model.animator import Animator, Photo, seen_points
 from training.model.copies import Still
 from training.model.encoders import MotionTokens
 from training.tensors import usual_device
 
 _CHUNK = 32  # frames that are encoded at once
+_STEADY_S = 0.08  # standard deviation of the mean in time that takes the trembling out of slow motion, see `smoothing`
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class Painter:
 
     @torch.no_grad()
     def paint(
-        self, portrait: Portrait, size: int, tokens: MotionTokens, first: int, sampling: Sampling
+        self, portrait: Portrait, size: int, tokens: MotionTokens, fps: float, first: int, sampling: Sampling
     ) -> Iterator[NDArray[np.uint8]]:
         """The windows (size, size, 3) from the frame `first` on, which is a multiple of the model's window.
 
-        portrait: of the photo. tokens: of all frames of the driver. The frames before `first` are not painted; where a
-        model's windows go on from each other they have to be thought of again.
+        portrait: of the photo. tokens: of all frames of the driver, fps of them a second. The frames before `first` are
+        not painted; where a model's windows go on from each other they have to be thought of again.
         """
         animator, config = self.animator, self.animator.config
         small = portrait.cut(config.size)
@@ -74,15 +77,32 @@ class Painter:
         skipped = 0 if config.history else first
         rest = torch.arange(skipped, tokens.body.shape[1])
         moves = each(tokens.at(rest), lambda value: value.to(self.device))
+        points = self._places(photo, tokens, fps)[:, rest]
         generator = torch.Generator().manual_seed(sampling.seed)
         index = skipped
-        for draft in animator.drafts(photo, moves, sampling.steps, sampling.strength, generator, negative):
+        for draft in animator.drafts(photo, moves, sampling.steps, sampling.strength, generator, negative, points):
             for number in range(len(draft.points)):
                 if index >= first:
                     # One by one: a picture at the photo's size takes a lot of memory.
                     picture = animator.paint(still, each(draft, itemgetter(slice(number, number + 1))))
                     yield to_pixels(picture[0]).permute(1, 2, 0).cpu().numpy()
                 index += 1
+
+    def _places(self, photo: Photo, tokens: MotionTokens, fps: float) -> Tensor:
+        """Where the person's points come to lie in all frames, and how surely each is seen: (1, T, 88, 3).
+
+        D places each frame by itself, and so everything trembles a little, which a viewer sees before anything else:
+        a body at rest changed its speed from frame to frame by five times as much as the driver's landmarks did.
+        """
+        told = []
+        for start in range(0, tokens.body.shape[1], _CHUNK):
+            part = tokens.at(torch.arange(start, min(start + _CHUNK, tokens.body.shape[1])))
+            guidance = self.animator.guide(photo, each(part, lambda value: value.to(self.device)))
+            told.append(seen_points(guidance.points)[0].cpu())
+        points = torch.cat(told).numpy()
+        for name, part in PARTS.items():
+            points[:, part, :2] = steadied(points[:, part], np.ones(2, np.float32), fps, _STEADY_S, FAST[name])
+        return torch.from_numpy(points)[None].to(self.device)
 
     def _picture(self, pixels: NDArray[np.uint8]) -> Tensor:
         return to_float(torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.device))

@@ -230,7 +230,9 @@ class Reel:
             return len(starts)
         # They are made in their order.
         first = missing[0]
-        pictures = self._painter.paint(canvas.portrait, canvas.painted, tokens, first, self._wish.sampling)
+        pictures = self._painter.paint(
+            canvas.portrait, canvas.painted, tokens, drive.followed.fps, first, self._wish.sampling
+        )
         driven = drive.frames(first)
         fps = _STILL_FPS if drive.still is not None else drive.followed.fps
         still = canvas.still
@@ -255,6 +257,10 @@ class Reel:
                         advance(index + 1)
         return len(starts)
 
+    def _painted(self, canvas: Canvas, drive: Drive, tokens: MotionTokens, first: int) -> Iterator[Frame]:
+        fps = drive.followed.fps
+        return self._painter.paint(canvas.portrait, canvas.painted, tokens, fps, first, self._wish.sampling)
+
     def _join(self, drive: Drive, count: int) -> None:
         followed = drive.followed
         sound = None
@@ -273,7 +279,9 @@ class Reel:
                     sound = None
 
     def _write_stills(self, canvas: Canvas, drive: Drive, tokens: MotionTokens) -> None:
-        window = next(self._painter.paint(canvas.portrait, canvas.painted, tokens, 0, self._wish.sampling))
+        window = next(
+            self._painter.paint(canvas.portrait, canvas.painted, tokens, drive.followed.fps, 0, self._wish.sampling)
+        )
         made = canvas.filled(window)
         beside = side_by_side(canvas.still, next(drive.frames()), made)
         for target, image in ((self._outputs.side_by_side, beside), (self._outputs.video, made)):

@@ -9,15 +9,16 @@ look at.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import correlate1d, maximum_filter1d
 
 from pipelines.curation import tracking
 from pipelines.curation.tracking import Points
 from pipelines.curation.whole_body import PARTS
 
 # Speeds v0 at which smoothing is down to 1/e, in sizes of the part per second.
+_LEAST_WEIGHT = 1e-3
 _NEAR = 3.0  # frames so near matter for the speed, in standard deviations of the Gaussian
-_FAST = {"body": 0.25, "left_hand": 1.0, "right_hand": 1.0, "face": 0.5}
+FAST = {"body": 0.25, "left_hand": 1.0, "right_hand": 1.0, "face": 0.5}
 
 
 def smoothed(landmarks: Points, fps: float, aspect: float, sigma_s: float) -> Points:
@@ -34,12 +35,13 @@ def smoothed(landmarks: Points, fps: float, aspect: float, sigma_s: float) -> Po
         for first, after in tracking.runs(found):
             if after - first > 2:
                 run = landmarks[first:after, part]
-                result[first:after, part, :2] = _smoothed_run(run, scale, fps, sigma_s, _FAST[name])
+                result[first:after, part, :2] = steadied(run, scale, fps, sigma_s, FAST[name])
     return result
 
 
-def _smoothed_run(run: Points, scale: NDArray[np.float32], fps: float, sigma_s: float, fast: float) -> Points:
-    """run: (T, n, 3). Returns (T, n, 2)."""
+def steadied(run: Points, scale: NDArray[np.float32], fps: float, sigma_s: float, fast: float) -> Points:
+    """run: (T, n, 3), points of one part in consecutive frames. scale (2,): of x and y. fast: of `FAST`. Returns the
+    places (T, n, 2)."""
     known = run[..., 2:] > 0
     places = run[..., :2] * scale
     low = np.where(known, places, np.inf).min(1)
@@ -56,9 +58,10 @@ def _smoothed_run(run: Points, scale: NDArray[np.float32], fps: float, sigma_s: 
 
 def _gaussian(values: NDArray[np.float32], known: NDArray[np.bool_], sigma: float) -> NDArray[np.float64]:
     """Weighted mean along the first axis over what is known: (T, n, 2) by (T, n, 1)."""
-    times = np.arange(len(values))
-    weights = np.exp(-0.5 * ((times[:, None] - times[None]) / sigma) ** 2)
-    weights[weights < 1e-3] = 0
-    total = np.tensordot(weights, known.astype(np.float64), 1)
-    mean: NDArray[np.float64] = np.tensordot(weights, values * known, 1) / np.maximum(total, 1e-9)
+    reach = int(sigma * np.sqrt(-2 * np.log(_LEAST_WEIGHT)))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    total, summed = (
+        correlate1d(given.astype(np.float64), weights, axis=0, mode="constant") for given in (known, values * known)
+    )
+    mean: NDArray[np.float64] = summed / np.maximum(total, 1e-9)
     return mean

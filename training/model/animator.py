@@ -198,7 +198,7 @@ class Animator(nn.Module):
             index = torch.arange(start, start + window).clamp(max=count - 1)
             part = tokens.at(index)
             guides = [self.guide(photo, part)]
-            placed = _seen_points(guides[0].points) if points is None else points[:, index]
+            placed = seen_points(guides[0].points) if points is None else points[:, index]
             if guidance_scale != 1 and negative is not None:
                 guides.append(self.guide(photo, negative.at(torch.zeros(window, dtype=torch.long))))
             draft, sketch = self._window(photo, guides, placed, noise, last, steps or self.config.steps, guidance_scale)
@@ -266,7 +266,7 @@ class Animator(nn.Module):
         return blend.of(copies, sampled(draft.sketch, at))
 
 
-def _seen_points(points: Tensor) -> Tensor:
+def seen_points(points: Tensor) -> Tensor:
     """Places and logits of being seen (..., 3), with shares in place of the logits."""
     return torch.cat([points[..., :2], points[..., 2:].sigmoid()], -1)
 

@@ -16,6 +16,7 @@ _BODY_POINTS = BODY_SLICE.stop - BODY_SLICE.start
 # Numbers at the beginning of tokens that say something by themselves: z_b's place and the body's points behind it, and
 # the boxes of hands and face.
 PLACE, BODY_PLACES, BOX = 2, 2 * _BODY_POINTS, 3
+_SURE = 0.5  # confidence from which on a landmark is all that counts
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,10 @@ class BodyEncoder(nn.Module):
     """E behind its eyes: the person's crop and place -> z_b, and heatmaps of the 21 body points, whose expected places
     it is made of, among other things.
 
-    (N, d, g, g), see `Eyes`, g = S / patch, and (N, 2) -> (N, token) and logits (N, 21, 2 g, 2 g). A pose is a set of
-    places (spatial softmax; Finn et al., 2016, arXiv 1509.06113). The token begins with the person's place and these
-    places, x and y in [-1, 1] of the crop: what a perceptron made of them was further off (decision 22).
+    (N, d, g, g), see `Eyes`, g = S / patch, (N, 2) and (N, 21, 3) -> (N, token) and logits (N, 21, 2 g, 2 g). A pose is
+    a set of places (spatial softmax; Finn et al., 2016, arXiv 1509.06113). The token begins with the person's place and
+    these places, x and y in [-1, 1] of the crop: what a perceptron made of them was further off (decision 22). Where
+    the landmarks are sure they take the maps' place: a network that was trained on millions of real people puts them.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -114,10 +116,11 @@ class BodyEncoder(nn.Module):
         free = token - PLACE - BODY_PLACES
         self.head = nn.Sequential(nn.Linear(last * 16 + 3 * count, 2 * free), nn.SiLU(), nn.Linear(2 * free, free))
 
-    def forward(self, seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, seen: Tensor, place: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.maps(seen)
         shares = mass(logits)
-        points = centre(shares) * 2 - 1
+        sure = (landmarks[..., 2:] / _SURE).clamp(max=1)
+        points = torch.lerp(centre(shares) * 2 - 1, landmarks[..., :2], sure)
         pose = self.head(torch.cat([self.coarse(seen), points.flatten(1), shares.amax((-1, -2))], -1))
         return torch.cat([place, points.flatten(1), pose], -1), logits
 
@@ -173,7 +176,9 @@ class MotionEncoder(nn.Module):
         batch = driver.face_visible.shape
         body, heatmaps = (
             found.unflatten(0, batch)
-            for found in self.body(self.eyes(driver.body.flatten(0, 1)), driver.place.flatten(0, 1))
+            for found in self.body(
+                self.eyes(driver.body.flatten(0, 1)), driver.place.flatten(0, 1), driver.landmarks.flatten(0, 1)
+            )
         )
         hands = self.hand.tokens(
             driver.hands.flatten(0, 2), driver.hand_box.flatten(0, 2), driver.hand_visible.flatten()

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import torch
 
+from pipelines.keypoints import BODY_SLICE
 from training.augment import augment, draw
 from training.data import Stream
 from training.inputs import Driver
@@ -18,7 +19,16 @@ def crops(batch: int, frames: int, value: int = 100, alpha: int = 255) -> Driver
     body, hands, face = images(4, 32, 32), images(2, 4, 16, 16), images(4, 16, 16)
     place = torch.zeros(batch, frames, 2)
     return Driver(
-        body, place, hands, face, visible[..., None], visible, boxes[:, :, None].expand(-1, -1, 2, -1), boxes, points
+        body,
+        place,
+        hands,
+        face,
+        visible[..., None],
+        visible,
+        boxes[:, :, None].expand(-1, -1, 2, -1),
+        boxes,
+        points[..., BODY_SLICE, :],
+        points,
     )
 
 

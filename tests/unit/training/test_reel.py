@@ -115,10 +115,10 @@ def test_painting_from_the_middle_gives_the_same_pictures(driver: Path, config: 
     painter, where = painter_of(config), followed(driver)
     tokens = joined(list(painter.encode(where, frames_at(driver, where.times))))
     sampling = Sampling(3, 2, 1.5)
-    everything = list(painter.paint(portrait(), 40, tokens, 0, sampling))
+    everything = list(painter.paint(portrait(), 40, tokens, 30.0, 0, sampling))
     assert len(everything) == len(UNEVEN)
     assert everything[0].shape == (40, 40, 3)
-    rest = list(painter.paint(portrait(), 40, tokens, 10, sampling))
+    rest = list(painter.paint(portrait(), 40, tokens, 30.0, 10, sampling))
     assert np.array_equal(np.stack(rest), np.stack(everything[10:]))
 
 
@@ -127,7 +127,7 @@ def test_seed_steps_and_strength_take_part(driver: Path) -> None:
     tokens = joined(list(painter.encode(where, frames_at(driver, where.times))))
 
     def first(*sampling: object) -> bytes:
-        return next(painter.paint(portrait(), 32, tokens, 0, Sampling(*sampling))).tobytes()
+        return next(painter.paint(portrait(), 32, tokens, 30.0, 0, Sampling(*sampling))).tobytes()
 
     made = [first(0, None, 1.0), first(1, None, 1.0), first(0, 3, 1.0), first(0, None, 3.0)]
     assert len(set(made)) == 4

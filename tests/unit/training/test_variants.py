@@ -62,7 +62,7 @@ def test_it_trains_exports_loads_and_generates(shards: Workspace, tmp_path: Path
     followed = Followed(times, 3 / 8, Fraction(1, 8), keypoints, corners, side=48, seconds=3 / 8)
     tokens = joined(list(painter.encode(followed, iter(frames))))
     portrait = Portrait(frames[0], corners[0], 48, keypoints[0])
-    made = list(painter.paint(portrait, 40, tokens, 0, Sampling(seed=0, steps=None, strength=1.5)))
+    made = list(painter.paint(portrait, 40, tokens, 30.0, 0, Sampling(seed=0, steps=None, strength=1.5)))
     assert [picture.shape for picture in made] == [(40, 40, 3)] * 3
     assert not np.array_equal(made[0], made[1])
     cost = estimate(preset, 1, None, None)
