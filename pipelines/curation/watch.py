@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,13 @@ from pipelines.curation.tracker import Track, Tracker
 from pipelines.curation.whole_body import keypoints_of
 from pipelines.curation.window import clip_window
 from pipelines.errors import DataError
+from pipelines.keypoints import BODY, PARTS
 from pipelines.workspace import Workspace
 
 _LARGEST_PHOTO = 100_000_000  # pixels; more is a decompression bomb
-# Smoothing holds a table of all pairs of frames: long tracks are smoothed in pieces, with what lies around them.
+# Long tracks are smoothed in pieces, with what lies around them: 543 landmarks of an hour would take gigabytes.
 _PIECE, _AROUND = 1024, 64
+_HAND_GAP_S = 0.6  # a hand that is lost no longer than this has not gone
 _SAME_TIME = 2e-4  # s; two frames that are so near in time are one
 
 
@@ -175,7 +178,7 @@ class Watcher:
             piece = np.stack([track.landmarks[index] for index in held[low : start + _PIECE + _AROUND]])
             piece = smoothed(piece, fps, aspect, self._people.landmarks.smoothing_s)
             points.append(keypoints_of(piece)[start - low :][:_PIECE])
-        return boxes, np.concatenate(points)
+        return boxes, with_hands_between(np.concatenate(points), fps)
 
     def _support(self, frame: Frame, track: Track) -> float:
         """From .5, where the person detector sees nobody there, to 1.5: a photo has no second frame that would tell a
@@ -189,6 +192,24 @@ class Watcher:
         """boxes: (T, 4) in shares of the frame."""
         pixels = boxes.astype(np.float64) * np.tile([width, height], 2)
         return clip_window(pixels, fps, (width, height), self._clips.margin)
+
+
+def with_hands_between(points: NDArray[np.float32], fps: float) -> NDArray[np.float32]:
+    """Keypoints (T, 88, 3) with the hands that were lost for a moment: between the frames that show one it goes with
+    its wrist, and turns from the one shape into the other. A hand that comes and goes is seen before anything else."""
+    result = points.copy()
+    for name in ("left", "right"):
+        part, wrist = PARTS[f"{name}_hand"], points[:, BODY.index(f"{name}_wrist"), :2]
+        found = np.flatnonzero((points[:, part, 2] > 0).any(1))
+        for before, after in pairwise(found):
+            if not 1 < after - before <= _HAND_GAP_S * fps:
+                continue
+            lost = np.arange(before + 1, after)
+            share = ((lost - before) / (after - before))[:, None, None]
+            first, last = (points[index, part, :2] - wrist[index] for index in (before, after))
+            result[lost, part, :2] = wrist[lost, None] + first + share * (last - first)
+            result[lost, part, 2] = points[[before, after], part, 2].min(0)
+    return result
 
 
 def frames_at(path: Path, times: NDArray[np.float64]) -> Iterator[Frame]:

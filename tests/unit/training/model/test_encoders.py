@@ -6,7 +6,7 @@ import torch
 from training.config import Preset
 from training.data import Stream
 from training.inputs import Driver
-from training.model.encoders import MotionEncoder
+from training.model.encoders import BODY_PLACES, PLACE, MotionEncoder
 
 
 def encoder_and_driver(preset: Preset, stream: Stream) -> tuple[MotionEncoder, Driver]:
@@ -50,13 +50,28 @@ def test_places_reach_the_token(tiny: Preset) -> None:
     encoder, crops = MotionEncoder(tiny.model), torch.rand(2, 3, tiny.model.body_size, tiny.model.body_size)
     grid = 2 * tiny.model.body_size // tiny.model.patch
     seen = encoder.eyes(crops)
-    place = torch.zeros(2, 2)
-    token, heatmaps = encoder.body(seen, place)
+    place, unknown = torch.zeros(2, 2), torch.zeros(2, 21, 3)
+    token, heatmaps = encoder.body(seen, place, unknown)
     assert token.shape == (2, tiny.model.body_token)
     assert heatmaps.shape == (2, 21, grid, grid)
     with torch.no_grad():
         encoder.body.maps[-2].bias += torch.randn_like(encoder.body.maps[-2].bias) * 10
-    assert not torch.allclose(encoder.body(seen, place)[0], token)
+    assert not torch.allclose(encoder.body(seen, place, unknown)[0], token)
+
+
+def test_landmarks_that_are_sure_stand_in_the_token(tiny: Preset, stream: Stream) -> None:
+    encoder, driver = encoder_and_driver(tiny, stream)
+    told = driver.landmarks.clone()
+    told[..., :2] = torch.linspace(-1, 1, told[..., :2].numel()).view(told[..., :2].shape)
+    told[..., 2] = 0
+    told[..., 3:6, 2] = 0.9
+    read = encoder(replace(driver, landmarks=torch.zeros_like(told)))[0].body
+    places, others = (
+        token[..., PLACE : PLACE + BODY_PLACES].unflatten(-1, (-1, 2))
+        for token in (encoder(replace(driver, landmarks=told))[0].body, read)
+    )
+    assert torch.allclose(places[..., 3:6, :], told[..., 3:6, :2])
+    assert torch.equal(places[..., 6:, :], others[..., 6:, :])
 
 
 def test_how_far_somebody_moved_reaches_the_body_token(tiny: Preset, stream: Stream) -> None:
