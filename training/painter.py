@@ -68,7 +68,9 @@ class Painter:
         """
         animator, config = self.animator, self.animator.config
         small = portrait.cut(config.size)
-        photo = animator.look_at(self._picture(small), torch.from_numpy(portrait.keypoints[None]).to(self.device))
+        keypoints = torch.from_numpy(portrait.keypoints[None]).to(self.device)
+        outline = None if portrait.outline is None else torch.from_numpy(portrait.outline[None, None]).to(self.device)
+        photo = animator.look_at(self._picture(small), keypoints, outline)
         still = Still.of(self._picture(portrait.cut(size)), photo.still.shares, photo.still.points)
         negative = None
         if sampling.strength != 1:

@@ -17,6 +17,7 @@ from pipelines.curation.whole_body import PARTS
 
 # Speeds v0 at which smoothing is down to 1/e, in sizes of the part per second.
 _LEAST_WEIGHT = 1e-3
+_LEAST_FRAMES = 3
 _NEAR = 3.0  # frames so near matter for the speed, in standard deviations of the Gaussian
 FAST = {"body": 0.25, "left_hand": 1.0, "right_hand": 1.0, "face": 0.5}
 
@@ -33,15 +34,16 @@ def smoothed(landmarks: Points, fps: float, aspect: float, sigma_s: float) -> Po
     for name, part in PARTS.items():
         found: NDArray[np.bool_] = np.any(landmarks[:, part, 2] > 0, axis=1)
         for first, after in tracking.runs(found):
-            if after - first > 2:
-                run = landmarks[first:after, part]
-                result[first:after, part, :2] = steadied(run, scale, fps, sigma_s, FAST[name])
+            run = landmarks[first:after, part]
+            result[first:after, part, :2] = steadied(run, scale, fps, sigma_s, FAST[name])
     return result
 
 
 def steadied(run: Points, scale: NDArray[np.float32], fps: float, sigma_s: float, fast: float) -> Points:
     """run: (T, n, 3), points of one part in consecutive frames. scale (2,): of x and y. fast: of `FAST`. Returns the
-    places (T, n, 2)."""
+    places (T, n, 2); of less than three frames as they are."""
+    if len(run) < _LEAST_FRAMES:
+        return run[..., :2]
     known = run[..., 2:] > 0
     places = run[..., :2] * scale
     low = np.where(known, places, np.inf).min(1)

@@ -1,7 +1,7 @@
 """The person of one photo or video as a model is shown them in use: found and landmarked exactly as in the data."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -17,18 +17,22 @@ from pipelines.curation.detect import PersonDetector
 from pipelines.curation.ingest import probe
 from pipelines.curation.landmarks import load_landmarker
 from pipelines.curation.models import ensure_models
+from pipelines.curation.networks.pose import BlazePose
 from pipelines.curation.people import PeopleConfig
 from pipelines.curation.smoothing import smoothed
 from pipelines.curation.tracker import Track, Tracker
 from pipelines.curation.whole_body import keypoints_of
 from pipelines.curation.window import clip_window
 from pipelines.errors import DataError
-from pipelines.keypoints import BODY, PARTS
+from pipelines.keypoints import BODY, BODY_SLICE, PARTS
 from pipelines.workspace import Workspace
 
 _LARGEST_PHOTO = 100_000_000  # pixels; more is a decompression bomb
 # Long tracks are smoothed in pieces, with what lies around them: 543 landmarks of an hour would take gigabytes.
 _PIECE, _AROUND = 1024, 64
+_OUTLINE_PX = 256
+_SURE = 0.5  # confidence of keypoints that an outline has to cover,
+_LEAST_COVERED = 0.7  # and more than this share of them
 _HAND_GAP_S = 0.6  # a hand that is lost no longer than this has not gone
 _SAME_TIME = 2e-4  # s; two frames that are so near in time are one
 
@@ -36,13 +40,15 @@ _SAME_TIME = 2e-4  # s; two frames that are so near in time are one
 @dataclass(frozen=True)
 class Portrait:
     """image: (H, W, 3) RGB. The square window around the person has its left upper corner (2,) and its side in pixels
-    of the image. keypoints: (88, 3) in the window. people: how many there are in the photo."""
+    of the image. keypoints: (88, 3) in the window. people: how many there are in the photo. outline (256, 256): how
+    much of each place of the window is the person's, in [0, 1]; None where no network says so."""
 
     image: Frame
     corner: NDArray[np.int64]
     side: int
     keypoints: NDArray[np.float32]
     people: int = 1
+    outline: NDArray[np.float32] | None = None
 
     def cut(self, size: int) -> Frame:
         """The window, (size, size, 3)."""
@@ -104,10 +110,10 @@ class Watcher:
     """
 
     def __init__(self, workspace: Workspace, people: PeopleConfig, clips: ClipsConfig) -> None:
-        paths = ensure_models(workspace, people.pose_bundle)
+        self._paths = ensure_models(workspace, people.pose_bundle)
         self._people, self._clips = people, clips
-        self._landmarker = load_landmarker(paths, people.landmarks)
-        self._detector = PersonDetector(paths.person, people.min_detection)
+        self._landmarker = load_landmarker(self._paths, people.landmarks)
+        self._detector = PersonDetector(self._paths.person, people.min_detection)
 
     def photo(self, path: Path, person: int | None = None) -> tuple[Portrait, tuple[View, ...]]:
         """The person, and everybody. Raises: DataError where the file is no image, or does not show them."""
@@ -121,7 +127,8 @@ class Watcher:
         corners, side = self._window(np.stack(track.boxes), 1.0, width, height)
         points = keypoints_of(track.landmarks[0][None])
         placed = _placed(points, corners, side, width, height)
-        return Portrait(image, corners[0], side, placed[0], count), views
+        portrait = Portrait(image, corners[0], side, placed[0], count)
+        return replace(portrait, outline=self._outline(portrait)), views
 
     def video(
         self, path: Path, person: int | None = None, advance: Callable[[float], None] = lambda _: None
@@ -179,6 +186,21 @@ class Watcher:
             piece = smoothed(piece, fps, aspect, self._people.landmarks.smoothing_s)
             points.append(keypoints_of(piece)[start - low :][:_PIECE])
         return boxes, with_hands_between(np.concatenate(points), fps)
+
+    def _outline(self, portrait: Portrait) -> NDArray[np.float32] | None:
+        """See `Portrait.outline`; None where what was outlined is not the person that the keypoints are of."""
+        window = portrait.cut(_OUTLINE_PX)
+        body = portrait.keypoints[BODY_SLICE]
+        inside = ((body[:, :2] >= 0) & (body[:, :2] < 1)).all(1)
+        column, row = np.floor(body[inside & (body[:, 2] >= _SURE), :2] * _OUTLINE_PX).astype(int).T
+        network = BlazePose(self._paths.pose, self._people.landmarks.min_pose)
+        best, most = None, _LEAST_COVERED
+        for _, outline in network.outlined_poses(window, tracking.FULL_FRAME):
+            shares = outline.shares(window)
+            covered = float((shares[row, column] > 0.5).mean()) if len(row) else 0.0
+            if covered > most:
+                best, most = shares, covered
+        return best
 
     def _support(self, frame: Frame, track: Track) -> float:
         """From .5, where the person detector sees nobody there, to 1.5: a photo has no second frame that would tell a

@@ -13,6 +13,7 @@ from pipelines.curation.numbered import Shown, numbered
 from pipelines.curation.people import PeopleConfig
 from pipelines.curation.watch import NoSuchPersonError, Watcher, frames_at, is_photo
 from pipelines.errors import DataError
+from pipelines.keypoints import BODY_SLICE
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace
@@ -93,6 +94,17 @@ def test_people_of_a_photo(watcher: Watcher, two: Path) -> None:
     assert right.cut(64).shape == (64, 64, 3)
     with pytest.raises(NoSuchPersonError, match="shows 2 people; choose 1 to 2, not 5"):
         watcher.photo(photo, 5)
+
+
+def test_the_outline_of_a_photo_is_that_of_who_was_chosen(watcher: Watcher, two: Path) -> None:
+    for person in (1, 2):
+        portrait, _ = watcher.photo(two.with_suffix(".png"), person)
+        assert portrait.outline is not None
+        inside = portrait.outline > 0.5
+        assert 0.05 < inside.mean() < 0.7
+        body = portrait.keypoints[BODY_SLICE]
+        column, row = (body[body[:, 2] > 0.5, :2].clip(0, 0.999) * len(inside)).astype(int).T
+        assert inside[row, column].mean() > 0.8
 
 
 def test_nobody_is_said_in_one_sentence(watcher: Watcher, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from training.model.copies import Copies, Still, copy
 from training.model.dit import VideoDiT
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
-from training.model.layout import Layout, PartLayout, PartReader
+from training.model.layout import Layout, PartLayout, PartReader, outlined
 from training.model.motion import Guidance, Motion, RetargetedMotion
 from training.model.parts import places_in, sampled
 from training.model.points import bounded, completed
@@ -78,10 +78,13 @@ class Animator(nn.Module):
         logits: Tensor = self.reader(small, points)
         return logits
 
-    def look_at(self, picture: Tensor, points: Tensor) -> Photo:
-        """picture: the reference (B, 3, S, S). points (B, 88, 3): of the person in it, in shares of the picture."""
+    def look_at(self, picture: Tensor, points: Tensor, outline: Tensor | None = None) -> Photo:
+        """picture: the reference (B, 3, S, S). points (B, 88, 3): of the person in it, in shares of the picture.
+        outline (B, 1, H, W): how much of each place is the person's, where that is known."""
         points = bounded(completed(points))
         shares = self.read_parts(picture, points).softmax(1)
+        if outline is not None:
+            shares = outlined(shares, outline)
         return self.photo_of(picture, self.motion.see(picture, points), points, shares)
 
     def photo_of(self, picture: Tensor, seen: Seen | None, points: Tensor, shares: Tensor) -> Photo:

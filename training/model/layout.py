@@ -101,6 +101,17 @@ class PartLayout(nn.Module):
         return Layout(self.parts(features), affines, _OFFSET * rest[:, :-1], rest[:, -1:])
 
 
+def outlined(shares: Tensor, person: Tensor) -> Tensor:
+    """Shares (N, 17, P, P) of a photo's parts in which the person reaches as far as an outline (N, 1, H, W) says.
+
+    R has learned where rendered people end; a network that has seen real ones knows their clothes and hair. Which part
+    it is that a place shows stays what R says.
+    """
+    inside = F.interpolate(person, size=shares.shape[-2:], mode="area")
+    parts = shares[:, 1:].clamp(min=_LEAST_SHARE)
+    return torch.cat([1 - inside, inside * parts / parts.sum(1, keepdim=True)], 1)
+
+
 def _finer(width: int, channels: int) -> nn.Module:
     """Logits of cells half as large. Enlarged first: a shuffle of channels would leave a chequered pattern."""
     last = nn.Conv2d(width, channels, 3, padding=1)

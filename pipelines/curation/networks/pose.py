@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from pipelines.curation.decode import Frame
 from pipelines.curation.networks.region import Cut, Region, cut_region, region_around
@@ -67,14 +68,21 @@ class Outline:
 
     def mask(self, frame: Frame) -> NDArray[np.bool_]:
         """(H, W) of the frame that it was cut from."""
+        inside: NDArray[np.bool_] = self._placed(frame) > 0
+        return inside
+
+    def shares(self, frame: Frame) -> Floats:
+        """How much of each pixel of the frame that it was cut from is the person's, (H, W) in [0, 1]."""
+        return _sigmoid(self._placed(frame))
+
+    def _placed(self, frame: Frame) -> Floats:
         import cv2
 
         height, width = frame.shape[:2]
-        placed = cv2.warpAffine(
+        placed: Floats = cv2.warpAffine(
             self.logits, self.cut.back, (width, height), flags=cv2.INTER_LINEAR, borderValue=_NOBODY
         )
-        inside: NDArray[np.bool_] = placed > 0
-        return inside
+        return placed
 
 
 @dataclass(frozen=True)
@@ -255,5 +263,5 @@ def _box_of_mask(mask: Floats, cut: Cut, size: Floats) -> Box | None:
 
 
 def _sigmoid(values: Floats) -> Floats:
-    result: Floats = (1 / (1 + np.exp(-values.astype(np.float64)))).astype(np.float32)
+    result: Floats = expit(values.astype(np.float64)).astype(np.float32)
     return result

@@ -5,7 +5,7 @@ import torch
 from pipelines.keypoints import COUNT
 from pipelines.synthesis.scenes.scene import PART_LABELS
 from training.config import ModelConfig
-from training.model.layout import Layout, PartLayout, PartReader, picked
+from training.model.layout import Layout, PartLayout, PartReader, outlined, picked
 from training.model.parts import PARTS, moved_by, part_affines, places_in
 
 CONFIG = ModelConfig(layout=32, layout_width=8)
@@ -64,3 +64,15 @@ def test_hair_that_the_layout_cuts_off_is_put_back_and_takes_nothing_from_other_
     assert (found[:, head, 5:8, 5:11] > 0.99).all()
     assert (found[:, torso, 8:] > 0.99).all()
     assert (found[:, 0, :3] > 0.99).all()
+
+
+def test_an_outline_says_how_far_the_person_reaches_and_not_what_is_where() -> None:
+    shares = torch.full((1, PARTS + 1, 8, 8), 0.01)
+    shares[:, 0] = 0.8
+    shares[:, 3] = 0.05
+    person = torch.zeros(1, 1, 16, 16)
+    person[..., :8] = 1
+    found = outlined(shares, person)
+    assert torch.allclose(found.sum(1), torch.ones(1, 8, 8), atol=1e-5)
+    assert torch.equal(1 - found[:, 0], person[:, 0, ::2, ::2])
+    assert (found[:, 1:, :, :4].argmax(1) == 2).all()
