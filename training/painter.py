@@ -102,8 +102,8 @@ class Painter:
             guidance = self.animator.guide(photo, each(part, lambda value: value.to(self.device)))
             told.append(seen_points(guidance.points)[0].cpu())
         points = torch.cat(told).numpy()
-        for name, part in PARTS.items():
-            points[:, part, :2] = steadied(points[:, part], np.ones(2, np.float32), fps, _STEADY_S, FAST[name])
+        for name, where in PARTS.items():
+            points[:, where, :2] = steadied(points[:, where], np.ones(2, np.float32), fps, _STEADY_S, FAST[name])
         return torch.from_numpy(points)[None].to(self.device)
 
     def _picture(self, pixels: NDArray[np.uint8]) -> Tensor:
