@@ -18,6 +18,7 @@ from tiny_training import TINY
 
 from pipelines.curation.cut import resized
 from pipelines.curation.watch import frames_at
+from pipelines.keypoints import BODY_SLICE
 from training.fields import stack, tensors
 from training.inputs import prepare_driver
 from training.painter import Sampling, joined
@@ -120,6 +121,21 @@ def test_painting_from_the_middle_gives_the_same_pictures(driver: Path, config: 
     assert everything[0].shape == (40, 40, 3)
     rest = list(painter.paint(portrait(), 40, tokens, 30.0, 10, sampling))
     assert np.array_equal(np.stack(rest), np.stack(everything[10:]))
+
+
+def test_what_rests_does_not_tremble(driver: Path) -> None:
+    painter, where = painter_of(), followed(driver)
+    tokens = joined(list(painter.encode(where, frames_at(driver, where.times)))).at(torch.zeros(40, dtype=torch.long))
+    trembling = replace(tokens, body=tokens.body + 0.003 * torch.randn(tokens.body.shape))
+    photo = painter.animator.look_at(torch.zeros(1, 3, 32, 32), torch.from_numpy(portrait().keypoints[None]))
+    placed = painter.animator.guide(photo, trembling).points[..., :2]
+    steady = painter._places(photo, trembling, 30.0)[..., :2]
+
+    def trembles(points: torch.Tensor) -> float:
+        return float(points.diff(dim=1).diff(dim=1).norm(dim=-1)[..., BODY_SLICE].mean())
+
+    assert 0 < trembles(steady) < 0.3 * trembles(placed)
+    assert (steady - placed).abs().max() < 0.02
 
 
 def test_seed_steps_and_strength_take_part(driver: Path) -> None:
