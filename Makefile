@@ -31,7 +31,7 @@ dev: .venv/ready
 bench: .venv/ready
 	$(BIN)/python -m infra.bench $(ONLY)
 
-# The model that comes with the package, from nothing, on one core for days if it must be: killed, it goes on where it was.
+# A round of the model that comes with the package, on one core behind other work: killed, it goes on where it was.
 # Beside it, at any time, make starter-worth judges its last checkpoint and ships that.
 STARTER := --params infra/starter.yaml --workspace build/starter --workers 1
 starter: .venv/ready
