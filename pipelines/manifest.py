@@ -81,6 +81,15 @@ class Manifest:
         return Counts(len(statuses), *by_status)
 
 
+@dataclass(frozen=True)
+class About:
+    """What a manifest says of itself; digest, fingerprint and retry as of `Manifest`."""
+
+    digest: str
+    fingerprint: str
+    retry: int
+
+
 def build(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Manifest:
     """Sort rows by id and compute their digest.
 
@@ -149,7 +158,19 @@ def read(workspace: Workspace, folder: str) -> Manifest:
     path = workspace.local(manifest_path(folder))
     try:
         table = pq.read_table(path)
-        about = json.loads(table.schema.metadata[_METADATA_KEY])
+        about = _about(table.schema)
     except (pa.ArrowInvalid, KeyError, TypeError) as error:
         raise WorkError(f"{path}: is not a manifest; delete it and run its stage again") from error
-    return Manifest(table.replace_schema_metadata(None), about["digest"], about["fingerprint"], about["retry"])
+    return Manifest(table.replace_schema_metadata(None), about.digest, about.fingerprint, about.retry)
+
+
+def read_about(workspace: Workspace, folder: str) -> About | None:
+    """What a manifest says of itself, without reading its rows; None where there is no whole one."""
+    try:
+        return _about(pq.read_schema(workspace.local(manifest_path(folder))))
+    except (pa.ArrowInvalid, KeyError, TypeError, OSError, WorkError):
+        return None
+
+
+def _about(schema: pa.Schema) -> About:
+    return About(**json.loads(schema.metadata[_METADATA_KEY]))

@@ -18,7 +18,7 @@ from pipelines import manifest as manifests
 from pipelines.agreement import agree
 from pipelines.engine import Engine, Item, Journal, MakeWorker, Row
 from pipelines.errors import WorkError
-from pipelines.manifest import Counts, Manifest, Status, digest_of
+from pipelines.manifest import About, Counts, Manifest, Status, digest_of
 from pipelines.progress import Progress
 from pipelines.purge import files_of, purge
 from pipelines.withdrawals import withdrawn
@@ -160,7 +160,7 @@ def read_inputs(stage: Stage, workspace: Workspace, batch: str | None = None) ->
     return {name: read_input(workspace, name, batch) for name in (*stage.needs, *present)}
 
 
-def fingerprint_of(stage: Stage, config: Any, inputs: Mapping[str, Manifest]) -> str:
+def fingerprint_of(stage: Stage, config: Any, inputs: Mapping[str, Manifest | About]) -> str:
     """What names the work of a stage: the same work has the same name."""
     digests = {name: manifest.digest for name, manifest in inputs.items()}
     outside = [] if stage.outside is None else [stage.outside(config)]

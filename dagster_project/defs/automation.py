@@ -1,9 +1,14 @@
 """When things happen: a new batch is curated as it arrives, a model is made every week."""
 
+import time
+
 from dagster import (
     AssetSelection,
+    DagsterInstance,
     Definitions,
+    RunRecord,
     RunRequest,
+    RunsFilter,
     ScheduleDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -11,12 +16,15 @@ from dagster import (
     in_process_executor,
     sensor,
 )
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from dagster_project.assets import BATCHES
 from dagster_project.foundry import Foundry
-from pipelines.manifest import batches_of
+from pipelines.batches import behind
 from pipelines.stage import BATCH_STAGES
 
+_WORK_TAG = "unimotion/work"  # what a run has to do, see `behind`
+_MOST_TRIES, _FIRST_PAUSE_S = 4, 600.0
 _CURATION = AssetSelection.assets(*sorted(BATCH_STAGES))
 
 # The stages bring their own parallelism (Ray); a process per step would only add start-up time.
@@ -40,13 +48,37 @@ weekly_retraining = ScheduleDefinition(
 
 @sensor(job=curate_batch, minimum_interval_seconds=60)
 def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorResult:
-    """A batch that `unimotion ingest` listed becomes a partition and is curated."""
+    """A batch that is not curated as it is listed now becomes a partition and is curated.
+
+    It is tried again where its run failed or was killed, and where rows are quarantined for what may pass: later each
+    time, and not for ever.
+    """
+    waiting = behind(foundry.workspace, foundry.params)
     known = set(context.instance.get_dynamic_partitions(BATCHES.name or ""))
-    fresh = [name for name in batches_of(foundry.workspace, "sources") if name not in known]
+    fresh = [name for name in waiting if name not in known]
+    requests, given_up = [], []
+    for batch, work in waiting.items():
+        tries = _tries(context.instance, batch, work)
+        if any(not run.dagster_run.is_finished for run in tries):
+            continue
+        if len(tries) >= _MOST_TRIES:
+            given_up.append(batch)
+        elif not tries or time.time() >= (tries[0].end_time or 0) + _FIRST_PAUSE_S * 2 ** (len(tries) - 1):
+            requests.append(RunRequest(f"{batch} {work} {len(tries)}", partition_key=batch, tags={_WORK_TAG: work}))
+    if given_up:
+        context.log.error(
+            f"batches {', '.join(given_up)}: were tried {_MOST_TRIES} times and are not curated; mend what their last "
+            "run says and materialize them by hand, or list them again"
+        )
     return SensorResult(
-        run_requests=[RunRequest(run_key=name, partition_key=name) for name in fresh],
-        dynamic_partitions_requests=[BATCHES.build_add_request(fresh)] if fresh else [],
+        run_requests=requests, dynamic_partitions_requests=[BATCHES.build_add_request(fresh)] if fresh else []
     )
+
+
+def _tries(instance: DagsterInstance, batch: str, work: str) -> list[RunRecord]:
+    """Runs that were to do this work, the last one first."""
+    tags = {PARTITION_NAME_TAG: batch, _WORK_TAG: work}
+    return list(instance.get_run_records(RunsFilter(job_name=curate_batch.name, tags=tags)))
 
 
 defs = Definitions(jobs=[curate_batch, build_model], schedules=[weekly_retraining], sensors=[new_batches])

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dagster import AssetKey, DagsterInstance, Definitions, SensorResult, build_sensor_context
+from dagster import AssetKey, Definitions
 
 from dagster_project.definitions import defs
-from dagster_project.defs.automation import new_batches
 from dagster_project.defs.checks import no_leak_between_splits
 from dagster_project.foundry import Foundry
-from pipelines.curation.listing import list_sources, write_batch
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.manifest import build, write
 from pipelines.params import Params
@@ -79,23 +77,6 @@ def test_dagster_jobs_schedule_and_sensor(definitions: Definitions) -> None:
     assert selected("build_model") == {stage.name for stage in STAGES} - BATCH_STAGES
     assert definitions.resolve_schedule_def("weekly_retraining").cron_schedule == "0 3 * * 1"
     assert definitions.resolve_sensor_def("new_batches").job_name == "curate_batch"
-
-
-def test_the_sensor_curates_a_new_batch_once(workspace: Workspace) -> None:
-    write_batch(workspace, list_sources(["/videos/a.mp4"], None, None), "monday")
-    with DagsterInstance.ephemeral() as instance:
-
-        def look() -> list[str | None]:
-            found = new_batches(build_sensor_context(instance), foundry=Foundry(workspace_url=workspace.url))
-            assert isinstance(found, SensorResult)
-            for request in found.dynamic_partitions_requests or []:
-                instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-            return [request.partition_key for request in found.run_requests or []]
-
-        assert look() == ["monday"]
-        assert look() == []
-        write_batch(workspace, list_sources(["/videos/b.mp4"], None, None), "tuesday")
-        assert look() == ["tuesday"]
 
 
 @pytest.mark.parametrize(("sides", "passes"), [(("test", "test"), True), (("train", "test"), False)])

@@ -1,0 +1,90 @@
+"""Every batch is curated as it is listed, whatever became of the runs that were to do it: a real Dagster instance."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from dagster import DagsterInstance, RunRequest, SensorResult, build_sensor_context
+
+from dagster_project.definitions import defs
+from dagster_project.defs import automation
+from dagster_project.foundry import Foundry
+from pipelines.curation.listing import list_sources, write_batch
+from pipelines.workspace import Workspace
+
+
+class Ticking:
+    """A sensor's ticks on a real instance, each of whose requests is run at once."""
+
+    def __init__(self, instance: DagsterInstance, workspace: Workspace, clock: pytest.MonkeyPatch) -> None:
+        self._instance, self._clock, self._now = instance, clock, time.time()
+        self._foundry = Foundry(workspace_url=workspace.url, workers=1)
+
+    def tick(self, later: float = 0) -> list[tuple[str | None, bool]]:
+        """The batches that were curated, and whether that went well. later: seconds after the last tick."""
+        self._now += later
+        self._clock.setattr(automation.time, "time", lambda: self._now)
+        found = automation.new_batches(build_sensor_context(self._instance), foundry=self._foundry)
+        assert isinstance(found, SensorResult)
+        for request in found.dynamic_partitions_requests or []:
+            self._instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+        return [(request.partition_key, self._run(request)) for request in found.run_requests or []]
+
+    def _run(self, request: RunRequest) -> bool:
+        job = defs().resolve_job_def("curate_batch")
+        return job.execute_in_process(
+            instance=self._instance,
+            resources={"foundry": self._foundry},
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            raise_on_error=False,
+        ).success
+
+
+@pytest.fixture
+def ticking(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ticking]:
+    with DagsterInstance.ephemeral() as instance:
+        yield Ticking(instance, workspace, monkeypatch)
+
+
+def listed(workspace: Workspace, batch: str, *names: str) -> None:
+    """A batch of files that are no videos: they are rejected, which takes no time."""
+    paths = [workspace.local_root / name for name in names]
+    for path in paths:
+        path.write_text(path.name)
+    write_batch(workspace, list_sources([str(path) for path in paths], None, None), batch)
+
+
+def test_a_new_batch_is_curated_once_and_again_where_it_is_listed_with_other_content(
+    workspace: Workspace, ticking: Ticking
+) -> None:
+    listed(workspace, "monday", "a.mp4")
+    assert ticking.tick() == [("monday", True)]
+    assert ticking.tick(1e6) == []
+    listed(workspace, "tuesday", "b.mp4")
+    assert ticking.tick() == [("tuesday", True)]
+    listed(workspace, "monday", "a.mp4", "c.mp4")
+    assert ticking.tick() == [("monday", True)]
+    assert ticking.tick(1e6) == []
+
+
+def test_a_batch_whose_run_failed_is_tried_again_later_and_not_for_ever(workspace: Workspace, ticking: Ticking) -> None:
+    listed(workspace, "monday", "a.mp4")
+    blocked = workspace.local_root / "manifests" / "videos" / "monday.parquet"
+    blocked.mkdir(parents=True)
+    assert ticking.tick() == [("monday", False)]
+    assert ticking.tick(60) == []
+    assert ticking.tick(3600) == [("monday", False)]
+    blocked.rmdir()
+    assert ticking.tick(60) == []
+    assert ticking.tick(3600) == [("monday", True)]
+    assert ticking.tick(1e6) == []
+
+
+def test_a_batch_that_always_fails_is_given_up(workspace: Workspace, ticking: Ticking) -> None:
+    listed(workspace, "monday", "a.mp4")
+    (workspace.local_root / "manifests" / "videos" / "monday.parquet").mkdir(parents=True)
+    tries = [found for _ in range(7) for found in ticking.tick(1e5)]
+    assert tries == [("monday", False)] * 4
+    listed(workspace, "monday", "b.mp4")
+    assert ticking.tick() == [("monday", False)]
