@@ -8,7 +8,7 @@ of the content is what Dagster shows as data version, MLflow as dataset digest a
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -83,11 +83,13 @@ class Manifest:
 
 @dataclass(frozen=True)
 class About:
-    """What a manifest says of itself; digest, fingerprint and retry as of `Manifest`."""
+    """What a manifest says of itself; digest, fingerprint and retry as of `Manifest`. inputs: the digests of the
+    manifests that it was made of, by their stages' names; nothing where no stage made it."""
 
     digest: str
     fingerprint: str
     retry: int
+    inputs: dict[str, str] = field(default_factory=dict)
 
 
 def build(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Manifest:
@@ -138,12 +140,19 @@ def batches_of(workspace: Workspace, stage: str) -> list[str]:
     return [name.removesuffix(".parquet") for name in workspace.children(f"manifests/{stage}")]
 
 
-def write(workspace: Workspace, folder: str, manifest: Manifest, fingerprint: str, retry: int) -> Manifest:
+def write(
+    workspace: Workspace,
+    folder: str,
+    manifest: Manifest,
+    fingerprint: str,
+    retry: int,
+    inputs: Mapping[str, str] | None = None,
+) -> Manifest:
     """Publish a manifest; it is a stage's last write, so its presence means that the stage is whole.
 
-    retry: how many rows are quarantined for a reason that may pass (a crash, not bad data).
+    retry: how many rows are quarantined for a reason that may pass (a crash, not bad data). inputs: see `About`.
     """
-    about = json.dumps({"digest": manifest.digest, "fingerprint": fingerprint, "retry": retry}, sort_keys=True)
+    about = json.dumps(asdict(About(manifest.digest, fingerprint, retry, dict(inputs or {}))), sort_keys=True)
     table = manifest.table.replace_schema_metadata({_METADATA_KEY: about.encode()})
     with workspace.publish(manifest_path(folder)) as path:
         pq.write_table(table, path, compression="zstd")

@@ -212,7 +212,8 @@ def run_stage(
         seconds = round(time.monotonic() - started, 2)
         with workspace.publish(f"{folder}/{_SECONDS}") as path:
             path.write_text(json.dumps(seconds))
-        manifests.write(workspace, folder, made, fingerprint, context.transient_failures)
+        digests = {name: manifest.digest for name, manifest in inputs.items()}
+        manifests.write(workspace, folder, made, fingerprint, context.transient_failures, digests)
     return Result(stage.name, batch, made.digest, made.counts, seconds, recomputed=True)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.batches import not_current
 from pipelines.manifest import Row, Status, digest_of, schema_of
 from pipelines.shards import contents
 from pipelines.stage import Context, Stage
@@ -33,7 +34,8 @@ def _run(context: Context) -> list[Row]:
     folder = local_model(context.workspace, run["export_path"])
     run_id = json.loads(context.workspace.local("train/run.json").read_text())["mlflow_run_id"]
     kept = {name: run[name] for name in ("preset", "variant", "weights_sha256")}
-    tags = kept | {"shards_digest": shards} | _provenance(pq.read_table(context.workspace.local(run["contents_path"])))
+    tags = kept | {"shards_digest": shards, "batches_not_current": ", ".join(not_current(context.workspace))}
+    tags |= _provenance(pq.read_table(context.workspace.local(run["contents_path"])))
     version = tracking.register(context.workspace, folder, fingerprint, run_id, tags)
     with context.workspace.publish(f"model/{REGISTERED}") as side:
         side.write_text(

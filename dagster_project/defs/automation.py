@@ -63,7 +63,7 @@ def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorRes
             continue
         if len(tries) >= _MOST_TRIES:
             given_up.append(batch)
-        elif not tries or time.time() >= (tries[0].end_time or 0) + _FIRST_PAUSE_S * 2 ** (len(tries) - 1):
+        elif not tries or _now() >= (tries[0].end_time or 0) + _FIRST_PAUSE_S * 2 ** (len(tries) - 1):
             requests.append(RunRequest(f"{batch} {work} {len(tries)}", partition_key=batch, tags={_WORK_TAG: work}))
     if given_up:
         context.log.error(
@@ -73,6 +73,10 @@ def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorRes
     return SensorResult(
         run_requests=requests, dynamic_partitions_requests=[BATCHES.build_add_request(fresh)] if fresh else []
     )
+
+
+def _now() -> float:
+    return time.time()
 
 
 def _tries(instance: DagsterInstance, batch: str, work: str) -> list[RunRecord]:

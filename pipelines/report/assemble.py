@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pipelines import manifest as manifests
+from pipelines.batches import not_current
 from pipelines.manifest import Manifest, Status, schema_of
 from pipelines.report import browse, gallery, quality, results, view
 from pipelines.report import pairs as pair_gallery
@@ -88,6 +89,7 @@ def assemble(
         evaluation=judged,
         stages=[_stage_line(workspace, stage, manifest) for stage, manifest in made.items()],
         model=model,
+        not_current=not_current(workspace),
         quarantined=view.casualties(inputs, Status.QUARANTINED),
         rejected=lost,
         rejected_reasons=view.reasons(lost),

@@ -61,6 +61,8 @@ class Page:
     evaluation: Evaluation
     stages: list[StageLine]
     model: list[tuple[str, str]]
+    # Batches that are not curated as they are listed now.
+    not_current: list[str]
     quarantined: list[Casualty]
     rejected: list[Casualty]
     rejected_reasons: list[tuple[str, str, int]]

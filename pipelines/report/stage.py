@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from pipelines.batches import not_current
 from pipelines.manifest import Manifest, Row, Status, digest_of, manifest_path, schema_of
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace
@@ -39,7 +40,7 @@ def report_stage(registry: Callable[[Workspace], str | None]) -> Stage:
     """The stage, which no more than any other of the pipelines knows the registry.
 
     registry: gives the number of the version that is the champion, None where there is none. It is asked when the page
-    is made, and a page that names another is made again.
+    is made, and a page that names another, or other batches as not current, is made again.
     """
 
     def champion(workspace: Workspace) -> str | None:
@@ -49,10 +50,11 @@ def report_stage(registry: Callable[[Workspace], str | None]) -> Stage:
         return _run(context, champion(context.workspace))
 
     def outdated(workspace: Workspace, found: Manifest) -> bool:
-        return any(row.get("champion") != champion(workspace) for row in found.rows())
+        now = {"champion": champion(workspace), "not_current": not_current(workspace)}
+        return any(row.get(name) != value for row in found.rows() for name, value in now.items())
 
-    schema = schema_of(path=pa.string(), champion=pa.string())
-    return Stage("report", ReportConfig, schema, run, needs=NEEDS, uses=USES, version=4, outdated=outdated)
+    schema = schema_of(path=pa.string(), champion=pa.string(), not_current=pa.list_(pa.string()))
+    return Stage("report", ReportConfig, schema, run, needs=NEEDS, uses=USES, version=5, outdated=outdated)
 
 
 def _run(context: Context, champion: str | None) -> list[Row]:
@@ -65,4 +67,5 @@ def _run(context: Context, champion: str | None) -> list[Row]:
         path.write_text(render(page), "utf-8")
     context.progress.say(str(context.workspace.local(PAGE)))
     name = digest_of("report", {name: found.digest for name, found in context.inputs.items()})
-    return [{"id": name, "parent_id": None, "status": Status.KEPT, "path": PAGE, "champion": champion}]
+    told = {"champion": champion, "not_current": page.not_current}
+    return [{"id": name, "parent_id": None, "status": Status.KEPT, "path": PAGE, **told}]

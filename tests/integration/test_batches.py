@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from dagster import DagsterInstance, RunRequest, SensorResult, build_sensor_context
+from dagster import AssetCheckSeverity, DagsterInstance, RunRequest, SensorResult, build_sensor_context
 
 from dagster_project.definitions import defs
 from dagster_project.defs import automation
+from dagster_project.defs.checks import batches_are_current
 from dagster_project.foundry import Foundry
+from pipelines.batches import not_current
 from pipelines.curation.listing import list_sources, write_batch
 from pipelines.workspace import Workspace
 
@@ -17,13 +19,12 @@ class Ticking:
     """A sensor's ticks on a real instance, each of whose requests is run at once."""
 
     def __init__(self, instance: DagsterInstance, workspace: Workspace, clock: pytest.MonkeyPatch) -> None:
-        self._instance, self._clock, self._now = instance, clock, time.time()
+        self._instance, self._clock = instance, clock
         self._foundry = Foundry(workspace_url=workspace.url, workers=1)
 
     def tick(self, later: float = 0) -> list[tuple[str | None, bool]]:
-        """The batches that were curated, and whether that went well. later: seconds after the last tick."""
-        self._now += later
-        self._clock.setattr(automation.time, "time", lambda: self._now)
+        """The batches that were curated, and whether that went well. later: as many seconds from now."""
+        self._clock.setattr(automation, "_now", lambda: time.time() + later)
         found = automation.new_batches(build_sensor_context(self._instance), foundry=self._foundry)
         assert isinstance(found, SensorResult)
         for request in found.dynamic_partitions_requests or []:
@@ -76,7 +77,7 @@ def test_a_batch_whose_run_failed_is_tried_again_later_and_not_for_ever(workspac
     assert ticking.tick(60) == []
     assert ticking.tick(3600) == [("monday", False)]
     blocked.rmdir()
-    assert ticking.tick(60) == []
+    assert ticking.tick(900) == []
     assert ticking.tick(3600) == [("monday", True)]
     assert ticking.tick(1e6) == []
 
@@ -88,3 +89,21 @@ def test_a_batch_that_always_fails_is_given_up(workspace: Workspace, ticking: Ti
     assert tries == [("monday", False)] * 4
     listed(workspace, "monday", "b.mp4")
     assert ticking.tick() == [("monday", False)]
+
+
+def test_what_is_made_of_all_batches_says_which_of_them_are_not_current(workspace: Workspace, ticking: Ticking) -> None:
+    def warned() -> list[str]:
+        found = batches_are_current(foundry=Foundry(workspace_url=workspace.url))
+        assert found.passed == (not not_current(workspace))
+        assert found.severity == AssetCheckSeverity.WARN
+        return not_current(workspace)
+
+    listed(workspace, "monday", "a.mp4")
+    assert warned() == ["monday"]
+    ticking.tick()
+    assert warned() == []
+    listed(workspace, "monday", "a.mp4", "c.mp4")
+    listed(workspace, "tuesday", "b.mp4")
+    assert warned() == ["monday", "tuesday"]
+    ticking.tick()
+    assert warned() == []

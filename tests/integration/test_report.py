@@ -20,6 +20,7 @@ from pipelines.curation.coverage.stage import STAGE as COVERAGE
 from pipelines.curation.coverage.traits import TRAITS
 from pipelines.curation.duplicates.stage import STAGE as DUPLICATES
 from pipelines.curation.identities.stage import STAGE as IDENTITIES
+from pipelines.curation.listing import list_sources, write_batch
 from pipelines.curation.quality.scores import Thresholds, criteria
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.curation.split import SplitConfig
@@ -227,6 +228,17 @@ def test_the_counts_are_those_of_the_manifests(full: tuple[Workspace, Page]) -> 
     assert "kept together in doubt, not as one person: 1 clip" in page.text
     assert [line[5] for line in lines] == ["2", "0", "2"]
     assert page.row("park <b>", 6)[1:] == ["CC0-1.0", "1", "12.5 s", "3", "3.0 s"]
+
+
+def test_batches_that_are_not_curated_as_listed_are_named_as_soon_as_they_are_listed(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    publish_curation(workspace, kept=1)
+    assert "not curated as listed" not in build_page(workspace).text
+    write_batch(workspace, list_sources([str(tmp_path / "new.mp4")], None, None), "late")
+    assert re.search(
+        r"1 batch\s+is not curated as listed now, .* of it are in nothing on this page: late",
+        build_page(workspace).text,
+    )
 
 
 def test_nothing_is_loaded_from_anywhere(full: tuple[Workspace, Page]) -> None:
