@@ -50,8 +50,8 @@ weekly_retraining = ScheduleDefinition(
 def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorResult:
     """A batch that is not curated as it is listed now becomes a partition and is curated.
 
-    It is tried again where its run failed or was killed, and where rows are quarantined for what may pass: later each
-    time, and not for ever.
+    It is tried again where its run failed, and where rows are quarantined for what may pass: later each time, and not
+    for ever. A run that Dagster takes to be going on is waited for.
     """
     waiting = behind(foundry.workspace, foundry.params)
     known = set(context.instance.get_dynamic_partitions(BATCHES.name or ""))
@@ -63,8 +63,9 @@ def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorRes
             continue
         if len(tries) >= _MOST_TRIES:
             given_up.append(batch)
-        elif not tries or _now() >= (tries[0].end_time or 0) + _FIRST_PAUSE_S * 2 ** (len(tries) - 1):
-            requests.append(RunRequest(f"{batch} {work} {len(tries)}", partition_key=batch, tags={_WORK_TAG: work}))
+        elif not tries or _now() >= _due(tries):
+            key = f"{batch} {work} {len(tries)}"
+            requests.append(RunRequest(key, partition_key=batch, tags={_WORK_TAG: work}))
     if given_up:
         context.log.error(
             f"batches {', '.join(given_up)}: were tried {_MOST_TRIES} times and are not curated; mend what their last "
@@ -73,6 +74,13 @@ def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorRes
     return SensorResult(
         run_requests=requests, dynamic_partitions_requests=[BATCHES.build_add_request(fresh)] if fresh else []
     )
+
+
+def _due(tries: list[RunRecord]) -> float:
+    """When to try again, seconds since 1970: each pause is twice as long as the one before."""
+    ended: float = tries[0].end_time or 0.0
+    pause: float = _FIRST_PAUSE_S * 2 ** (len(tries) - 1)
+    return ended + pause
 
 
 def _now() -> float:
