@@ -15,10 +15,10 @@ from pipelines.curation import tracking
 from pipelines.curation.tracking import Points
 from pipelines.curation.whole_body import PARTS
 
-# Speeds v0 at which smoothing is down to 1/e, in sizes of the part per second.
-_LEAST_WEIGHT = 1e-3
-_LEAST_FRAMES = 3
+_LEAST_WEIGHT = 1e-3  # of a frame in the mean, that of the middle one being 1
+_LEAST_FRAMES = 3  # that have a speed
 _NEAR = 3.0  # frames so near matter for the speed, in standard deviations of the Gaussian
+# Speeds v0 at which smoothing is down to 1/e, in sizes of the part per second.
 FAST = {"body": 0.25, "left_hand": 1.0, "right_hand": 1.0, "face": 0.5}
 
 

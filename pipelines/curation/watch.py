@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -193,14 +194,18 @@ class Watcher:
         body = portrait.keypoints[BODY_SLICE]
         inside = ((body[:, :2] >= 0) & (body[:, :2] < 1)).all(1)
         column, row = np.floor(body[inside & (body[:, 2] >= _SURE), :2] * _OUTLINE_PX).astype(int).T
-        network = BlazePose(self._paths.pose, self._people.landmarks.min_pose)
         best, most = None, _LEAST_COVERED
-        for _, outline in network.outlined_poses(window, tracking.FULL_FRAME):
+        for _, outline in self._outliner.outlined_poses(window, tracking.FULL_FRAME):
             shares = outline.shares(window)
             covered = float((shares[row, column] > 0.5).mean()) if len(row) else 0.0
             if covered > most:
                 best, most = shares, covered
         return best
+
+    @cached_property
+    def _outliner(self) -> BlazePose:
+        """Loaded with the first photo, and once: a server is asked for many. Other backends draw no outlines."""
+        return BlazePose(self._paths.pose, self._people.landmarks.min_pose)
 
     def _support(self, frame: Frame, track: Track) -> float:
         """From .5, where the person detector sees nobody there, to 1.5: a photo has no second frame that would tell a
