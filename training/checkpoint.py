@@ -19,9 +19,9 @@ from torch import Tensor
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace, file_sha256
 from training.config import Preset
-from training.model.animator import Animator
+from training.model.animator import Animator, trainable
 from training.parallel import first_row, rows_here
-from training.step import Learner, trainable
+from training.step import Learner
 from training.tensors import save_tensors
 
 _KINDS = ("weights", "ema", "optimizer")

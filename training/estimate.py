@@ -16,14 +16,13 @@ from pipelines.errors import UsageError
 from pipelines.keypoints import BODY_SLICE, COUNT
 from training.config import ModelConfig, Phase, Preset
 from training.inputs import Driver
-from training.model.animator import Animator
+from training.model.animator import Animator, trainable
 from training.model.codec import latent_frames
-from training.model.copies import Copies
+from training.model.copies import Copies, Evidence
 from training.model.encoders import MotionTokens
 from training.model.motion import Guidance
 from training.model.retarget import Seen
 from training.objective import square_side
-from training.step import trainable
 
 # Dense bf16 TFLOP/s and memory in GB, from the makers' data sheets.
 DEVICES = {
@@ -232,8 +231,9 @@ def _painted(
         outputs.append(animator.predict_clean(clean, torch.empty(batch), known, guidance, conditions)[0])
     if animator.blender is not None:
         side = square_side(config.size, crop)
-        maps = (torch.empty(batch * frames, channels, side, side) for channels in (3, 3, 3, 3, 1, 1, 1, 1, 1, 1))
-        outputs.append(animator.blended(Copies(*maps), torch.empty(batch * frames, 3, side, side)).shares)
+        picture, mask = (torch.empty(batch * frames, channels, side, side) for channels in (3, 1))
+        copies, evidence = Copies(picture, picture, picture, picture, mask), Evidence(*[mask] * 5)
+        outputs.append(animator.blended(copies, evidence, picture).shares)
     return outputs
 
 

@@ -17,8 +17,7 @@ from torch import Tensor
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace, file_sha256
 from training.config import ModelConfig, from_json, to_json
-from training.model.animator import Animator
-from training.step import trainable
+from training.model.animator import Animator, trainable
 from training.tensors import save_tensors
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

@@ -31,7 +31,7 @@ from training.losses import (
     shown_loss,
 )
 from training.model.animator import Animator, Photo, shifted
-from training.model.copies import Still, copy
+from training.model.copies import Copier, Still
 from training.model.encoders import MotionTokens
 from training.model.heads import Heads
 from training.model.layout import Layout
@@ -164,8 +164,9 @@ class Objective(nn.Module):
         square, at = _squares(pictures, self.preset.data.crop, picture_draws.middle)
         at = at.repeat_interleave(count, 0)
         with torch.no_grad():
-            copies, made = copy(still, layout, points, at), sampled(sketch, at)
-        blend = animator.blended(copies, made)
+            copier = Copier(still, layout, points, at)
+            copies, evidence, made = copier.copies(), copier.evidence(), sampled(sketch, at)
+        blend = animator.blended(copies, evidence, made)
         truth, person, filmed = square.split([3, 1, 1], 2)
         counts = (batch.real[:, :, None, None, None] * filmed).expand_as(truth)
         weight = balanced(person.expand_as(truth), counts, self.preset.loss.foreground)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from training.batch import Batch
 from training.config import Phase, Preset
-from training.model.animator import Animator
+from training.model.animator import Animator, trainable
 from training.parallel import autocast, deferred, rows_here, whole
 
 
@@ -33,10 +33,6 @@ class Learner:
         groups = [group for group in groups if group["params"]]
         optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), fused=True)
         return Learner(animator, optimizer, {name: p.detach().clone() for name, p in weights.items()})
-
-
-def trainable(animator: Animator) -> dict[str, nn.Parameter]:
-    return {name: p for name, p in animator.named_parameters() if p.requires_grad}
 
 
 def rate_at(phase: Phase, within: int) -> float:

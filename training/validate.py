@@ -16,9 +16,10 @@ from training.config import Preset
 from training.data import Plan, Stream
 from training.inputs import to_pixels
 from training.latents import Latents
+from training.model.animator import trainable
 from training.parallel import autocast, forget_gathered, rows_here
 from training.records import Records
-from training.step import Learner, trainable
+from training.step import Learner
 
 _SHOWN = 4
 _SCALE = 128  # pixels per side below which pictures are enlarged

@@ -19,9 +19,8 @@ from pipelines.manifest import Row
 from pipelines.workspace import Workspace
 from training import presets, tracking
 from training.export import load_animator, local_model, write_model
-from training.model.animator import Animator
+from training.model.animator import Animator, trainable
 from training.rival import brought
-from training.step import trainable
 
 NAMES = [figure.key for figure in FIGURES]
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.config import ModelConfig
-from training.model.copies import COPY_CHANNELS, Copies
+from training.model.copies import COPY_CHANNELS, Copies, Evidence, stacked
 from training.model.unet import UNet
 
 _FOLD = 2
@@ -43,13 +43,15 @@ class Blender(nn.Module):
         for parameter in self.says.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, copies: Copies, made: Tensor) -> Blend:
-        known = F.pixel_unshuffle(torch.cat([copies.stacked(), made], 1), _FOLD)
+    def forward(self, copies: Copies, evidence: Evidence, made: Tensor) -> Blend:
+        known = F.pixel_unshuffle(torch.cat([stacked(copies, evidence), made], 1), _FOLD)
         features = self.net(known.contiguous(memory_format=torch.channels_last))
         # Enlarged, not shuffled: see `layout`.
         said = self.says(F.interpolate(features, scale_factor=_FOLD, mode="bilinear"))
         change, edge, correction = said.split([_SOURCES, 1, 3], 1)
-        nothing = torch.zeros_like(copies.sure)
-        trust = torch.cat([3 * (copies.sure + copies.shown) - 2, 3 * copies.twin_sure - 1, nothing, nothing - 1], 1)
+        nothing = torch.zeros_like(copies.cover)
+        trust = torch.cat(
+            [3 * (evidence.sure + evidence.shown) - 2, 3 * evidence.twin_sure - 1, nothing, nothing - 1], 1
+        )
         sure = copies.cover.clamp(0.01, 0.99).logit()
         return Blend((trust + change).softmax(1), _EDGE * sure + _EDGE_CHANGE * edge, correction)

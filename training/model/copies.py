@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipelines.synthesis.scenes.scene import PART_LABELS
 from training.model.layout import Layout, picked
-from training.model.parts import HAS_TWIN, PARTS, TWINS, mirrored_points, moved_by, part_affines, sampled
+from training.model.parts import HAS_TWIN, PARTS, TWINS, mirrored_points, moved_by, part_affines, places_in, sampled
 
 _HALO = 4  # pixels around the person that the plate does not trust, of a picture of 256
 _KNOWN = 4.0  # how soon a level of the plate's pyramid counts as known
@@ -74,58 +74,91 @@ class Still:
 @dataclass(frozen=True)
 class Copies:
     """Of N frames at H x W places. own, twin, plain, behind (N, 3, H, W): the part from where it is in the photo, from
-    its twin, in its mean colour, and the place. cover: share of the place that is the person. sure: how much of the
-    part the photo has there; shown: whether the photo shows that place, as L thinks; twin_sure as `sure`. face, hand:
-    shares of these. All in [0, 1] (N, 1, H, W)."""
+    its twin, in its mean colour, and the place. cover (N, 1, H, W) in [0, 1]: share of the place that is the person."""
 
     own: Tensor
     twin: Tensor
     plain: Tensor
     behind: Tensor
     cover: Tensor
-    sure: Tensor
-    shown: Tensor
-    twin_sure: Tensor
-    face: Tensor
-    hand: Tensor
 
     @property
     def rough(self) -> Tensor:
         """The picture (N, 3, H, W) without any net."""
         return self.behind.lerp(self.own, self.cover)
 
-    def stacked(self) -> Tensor:
-        """All of it as channels (N, COPY_CHANNELS, H, W) in [-1, 1]."""
-        shares = torch.cat([self.cover, self.sure, self.shown, self.twin_sure, self.face, self.hand], 1)
-        return torch.cat([self.rough, self.own, self.twin, self.plain, self.behind, 2 * shares - 1], 1)
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for each copy of N frames, all in [0, 1] (N, 1, H, W). sure: how much of the part the photo has
+    there; shown: whether the photo shows that place, as L thinks; twin_sure as `sure`. face, hand: shares of these."""
+
+    sure: Tensor
+    shown: Tensor
+    twin_sure: Tensor
+    face: Tensor
+    hand: Tensor
 
 
 COPY_CHANNELS = 5 * 3 + 6
 
 
-def copy(still: Still, layout: Layout, target: Tensor, at: Tensor) -> Copies:
-    """The copies of N frames at places (N, H, W, 2). still: of N photos, see `Still.repeated`. target (N, 88, 3): the
-    frame's points."""
-    shares = sampled(layout.parts, at).softmax(1)
-    persons = shares[:, 1:]
-    part = persons.argmax(1)
-    sources = layout.sources(part, at)
-    volume = still.shares[:, None, 1:]
-    mirrored = moved_by(part_affines(target, mirrored_points(still.points)), part, at)
-    twins, has_twin = TWINS.to(part.device)[part], HAS_TWIN.to(part.device)[part][:, None]
-    colours = persons / persons.sum(1, keepdim=True).clamp(min=1e-4)
-    return Copies(
-        own=sampled(still.image, sources),
-        twin=sampled(still.image, mirrored),
-        plain=torch.einsum("nkhw,nkc->nchw", colours, still.colours),
-        behind=sampled(still.plate, at),
-        cover=1 - shares[:, :1],
-        sure=picked(volume, part, sources),
-        shown=sampled(layout.visible, at).sigmoid(),
-        twin_sure=picked(volume, twins, mirrored) * has_twin,
-        face=persons[:, _FACES].sum(1, keepdim=True),
-        hand=persons[:, _HANDS].sum(1, keepdim=True),
-    )
+def stacked(copies: Copies, evidence: Evidence) -> Tensor:
+    """All of it as channels (N, COPY_CHANNELS, H, W) in [-1, 1]."""
+    shares = [copies.cover, evidence.sure, evidence.shown, evidence.twin_sure, evidence.face, evidence.hand]
+    pictures = [copies.rough, copies.own, copies.twin, copies.plain, copies.behind]
+    return torch.cat([*pictures, 2 * torch.cat(shares, 1) - 1], 1)
+
+
+class Copier:
+    """Copies of N frames at places (N, H, W, 2), or of whole frames as large as the still.
+
+    still: of N photos, see `Still.repeated`. target (N, 88, 3): the frame's points.
+    """
+
+    def __init__(self, still: Still, layout: Layout, target: Tensor, at: Tensor | None = None) -> None:
+        self._still, self._layout, self._at = still, layout, at
+        height, width = still.image.shape[-2:]
+        everywhere = places_in(height, width, target.device).expand(len(target), -1, -1, -1)
+        places = everywhere if at is None else at
+        self._logits = self._of_frame(layout.parts)
+        # `argmax` takes six times as long.
+        self._part = self._logits[:, 1:].max(1).indices
+        self._sources = layout.sources(self._part, places)
+        self._mirrored = moved_by(part_affines(target, mirrored_points(still.points)), self._part, places)
+
+    def copies(self) -> Copies:
+        still, logits = self._still, self._logits
+        return Copies(
+            own=sampled(still.image, self._sources),
+            twin=sampled(still.image, self._mirrored),
+            plain=torch.einsum("nkhw,nkc->nchw", logits[:, 1:].softmax(1), still.colours),
+            behind=still.plate if self._at is None else sampled(still.plate, self._at),
+            cover=(logits[:, 1:].logsumexp(1, keepdim=True) - logits[:, :1]).sigmoid(),
+        )
+
+    def evidence(self) -> Evidence:
+        part, persons, volume = self._part, self._logits.softmax(1)[:, 1:], self._still.shares[:, None, 1:]
+        twins, has_twin = TWINS.to(part.device)[part], HAS_TWIN.to(part.device)[part][:, None]
+        return Evidence(
+            sure=picked(volume, part, self._sources),
+            shown=self._of_frame(self._layout.visible).sigmoid(),
+            twin_sure=picked(volume, twins, self._mirrored) * has_twin,
+            face=persons[:, _FACES].sum(1, keepdim=True),
+            hand=persons[:, _HANDS].sum(1, keepdim=True),
+        )
+
+    def _of_frame(self, maps: Tensor) -> Tensor:
+        """Maps of the frame (N, C, h, w) at the places."""
+        if self._at is not None:
+            return sampled(maps, self._at)
+        # The same as sampling everywhere, in a third of the time.
+        return enlarged(maps, self._still)
+
+
+def enlarged(maps: Tensor, still: Still) -> Tensor:
+    """Maps (N, C, h, w) as large as a still."""
+    return F.interpolate(maps, size=still.image.shape[-2:], mode="bilinear")
 
 
 def part_colours(image: Tensor, shares: Tensor) -> Tensor:

@@ -122,6 +122,8 @@ def _finer(width: int, channels: int) -> nn.Module:
 
 def picked(volume: Tensor, part: Tensor, at: Tensor) -> Tensor:
     """Of maps of all parts (N, C, 16, h, w) the own one of a part (N, H, W) at places (N, H, W, 2): (N, C, H, W)."""
-    depth = (part.to(at.dtype) + 0.5) / PARTS * 2 - 1
-    grid = torch.cat([at.nan_to_num(0.0) * 2 - 1, depth[..., None]], -1)[:, None]
-    return F.grid_sample(volume, grid, padding_mode="border", align_corners=False)[:, :, 0]
+    # All maps below each other are one picture: sampling a volume takes five times as long. Half a cell from their
+    # edges they end, so that none reaches into the next.
+    margin = 0.5 / volume.shape[-2]
+    down = (part + at[..., 1].nan_to_num(0.0).clamp(margin, 1 - margin)) / PARTS
+    return sampled(volume.flatten(2, 3), torch.stack([at[..., 0], down], -1))

@@ -21,8 +21,7 @@ from training import checkpoint, launch, presets, start
 from training.export import check_model, load_animator, write_model
 from training.history import read_history
 from training.loop import Alone, Job, fit
-from training.model.animator import Animator
-from training.step import trainable
+from training.model.animator import Animator, trainable
 from training.train import STAGE, TrainConfig
 
 

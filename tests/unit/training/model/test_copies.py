@@ -8,7 +8,7 @@ from pipelines.keypoints import COUNT
 from pipelines.synthesis.scenes.scene import PART_LABELS
 from training.config import ModelConfig
 from training.model.blend import Blender
-from training.model.copies import COPY_CHANNELS, Still, copy, part_colours, plate_behind
+from training.model.copies import COPY_CHANNELS, Copier, Still, part_colours, plate_behind, stacked
 from training.model.layout import Layout
 from training.model.parts import PARTS, part_affines, places_in
 
@@ -39,7 +39,7 @@ def test_a_still_person_is_copied_as_they_are() -> None:
         (shares * 20 - 10), part_affines(own, own), torch.zeros(1, 2 * PARTS, half, half), torch.zeros(1, 1, half, half)
     )
     at = places_in(SIZE, SIZE)[None]
-    copies = copy(still, layout, own, at)
+    copies = Copier(still, layout, own, at).copies()
     inside = (..., slice(10, 22), slice(10, 22))
     assert torch.allclose(copies.own[inside], image[inside], atol=1e-3)
     assert copies.cover[inside].min() > 0.99
@@ -47,7 +47,7 @@ def test_a_still_person_is_copied_as_they_are() -> None:
     assert torch.allclose(copies.rough[..., :4, :], image[..., :4, :], atol=0.05)
     # An offset of a quarter of the picture takes what is there.
     shifted = replace(layout, offsets=torch.full_like(layout.offsets, 0.25))
-    there = copy(still, shifted, own, at).own[..., 10:14, 10:14]
+    there = Copier(still, shifted, own, at).copies().own[..., 10:14, 10:14]
     assert torch.allclose(there, image[..., 18:22, 18:22], atol=1e-3)
 
 
@@ -61,13 +61,29 @@ def test_a_twin_comes_from_the_other_limb() -> None:
     asked = torch.full((1, PARTS + 1, CELLS, CELLS), -10.0)
     asked[:, left] = 10
     layout = Layout(asked, part_affines(own, own), torch.zeros(1, 2 * PARTS, 8, 8), torch.zeros(1, 1, 8, 8))
-    copies = copy(still, layout, own, places_in(SIZE, SIZE)[None])
-    assert copies.sure.max() < 0.01
-    assert copies.twin_sure.min() > 0.99
-    assert torch.allclose(copies.hand, torch.ones_like(copies.hand), atol=1e-3)
+    evidence = Copier(still, layout, own, places_in(SIZE, SIZE)[None]).evidence()
+    assert evidence.sure.max() < 0.01
+    assert evidence.twin_sure.min() > 0.99
+    assert torch.allclose(evidence.hand, torch.ones_like(evidence.hand), atol=1e-3)
     torso = asked.roll(PART_LABELS.index("torso") - left, 1)
-    without = copy(still, replace(layout, parts=torso), own, places_in(SIZE, SIZE)[None])
+    without = Copier(still, replace(layout, parts=torso), own, places_in(SIZE, SIZE)[None]).evidence()
     assert not without.twin_sure.any()
+
+
+def test_whole_frames_are_as_at_each_of_their_places() -> None:
+    generator = torch.Generator().manual_seed(1)
+    image, own = torch.rand(1, 3, SIZE, SIZE, generator=generator) * 2 - 1, points()
+    shares = torch.rand(1, PARTS + 1, CELLS, CELLS, generator=generator).softmax(1)
+    still, half = Still.of(image, shares, own), CELLS // 2
+    layout = Layout(
+        torch.randn(1, PARTS + 1, CELLS, CELLS, generator=generator),
+        part_affines(own, own),
+        torch.randn(1, 2 * PARTS, half, half, generator=generator) * 0.1,
+        torch.randn(1, 1, half, half, generator=generator),
+    )
+    whole, placed = Copier(still, layout, own), Copier(still, layout, own, places_in(SIZE, SIZE)[None])
+    everywhere = stacked(whole.copies(), whole.evidence())
+    torch.testing.assert_close(everywhere, stacked(placed.copies(), placed.evidence()), atol=1e-3, rtol=0)
 
 
 def test_a_part_that_was_never_seen_has_the_colour_of_its_relatives() -> None:
@@ -98,10 +114,11 @@ def test_f_first_trusts_what_the_layout_says() -> None:
     own = points()
     image, shares = torch.rand(1, 3, SIZE, SIZE) * 2 - 1, shares_of("torso", (slice(4, 12), slice(4, 12)))
     layout = Layout(shares * 20 - 10, part_affines(own, own), torch.zeros(1, 32, 8, 8), torch.full((1, 1, 8, 8), 9.0))
-    copies = copy(Still.of(image, shares, own), layout, own, places_in(SIZE, SIZE)[None])
-    assert copies.stacked().shape == (1, COPY_CHANNELS, SIZE, SIZE)
+    copier = Copier(Still.of(image, shares, own), layout, own, places_in(SIZE, SIZE)[None])
+    copies, evidence = copier.copies(), copier.evidence()
+    assert stacked(copies, evidence).shape == (1, COPY_CHANNELS, SIZE, SIZE)
     made = torch.zeros(1, 3, SIZE, SIZE)
-    blend = Blender(config)(copies, made)
+    blend = Blender(config)(copies, evidence, made)
     assert torch.allclose(blend.shares.sum(1), torch.ones(1, SIZE, SIZE))
     picture = blend.of(copies, made)
     assert (picture - image)[..., 10:22, 10:22].abs().mean() < 0.1
