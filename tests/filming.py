@@ -62,7 +62,7 @@ def followed(path: Path, leave_out: int = 0) -> Followed:
 def film(driver: Path, out: Path, config: ModelConfig = TINY.model, wish: Wish = Wish(), leave_out: int = 0) -> int:  # noqa: B008
     outputs = Outputs(out)
     parts = Workspace(str(outputs.parts / "test"))
-    reel = Reel(painter_of(config), None, outputs, parts, wish, Progress("test", quiet=True))
+    reel = Reel(lambda: painter_of(config), None, outputs, parts, wish, Progress("test", quiet=True))
     return reel.film(Canvas(portrait(), wish.crop), Drive(driver, followed(driver, leave_out)))
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +58,7 @@ def animate(
     """
     from pipelines.curation.watch import Watcher, is_photo
     from training import start, tracking
-    from training.export import load_animator
+    from training.export import load_animator, read_config, weight_shapes
     from training.painter import Painter
     from training.reel import STILLS, Outputs, Wish
 
@@ -75,16 +77,23 @@ def animate(
         progress.say("no model is registered yet; the one that comes with the package is used")
     here = start.model_folder(source)
     folder = here if here.is_dir() else tracking.model_folder(workspace, source)
-    painter = Painter(load_animator(folder))
-    watcher = Watcher(workspace, people, clips)
+    # Most of what may be wrong with it shows at once.
+    read_config(folder)
+    weight_shapes(folder)
     beside = Workspace(str(out.parent))
     frames = 0
-    with beside.exclusive(outputs.parts.name, lambda: progress.say(f"{out}: another command makes it; waiting")):
+    # The model is loaded while people are looked for: both take seconds.
+    with (
+        ThreadPoolExecutor(1) as thread,
+        beside.exclusive(outputs.parts.name, lambda: progress.say(f"{out}: another command makes it; waiting")),
+    ):
+        painter = thread.submit(lambda: Painter(load_animator(folder)))
+        watcher = Watcher(workspace, people, clips)
         try:
             _check_outputs(outputs, (reference, driving), overwrite)
             weights = [file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()]
             about = [weights, asdict(people), asdict(clips)]
-            frames = make(painter, watcher, reference, driving, outputs, wish, about, progress)
+            frames = make(painter.result, watcher, reference, driving, outputs, wish, about, progress)
         finally:
             # What was stopped stays where there is something to go on from.
             if frames or not any(path.is_file() for path in outputs.parts.glob("*/*")):
@@ -94,7 +103,7 @@ def animate(
 
 
 def make(
-    painter: "Painter",
+    painter: "Callable[[], Painter]",
     watcher: "Watcher",
     reference: Path,
     driving: Path,
@@ -103,8 +112,10 @@ def make(
     about: object,
     progress: Progress,
 ) -> int:
-    """What `animate` does when all is checked; gives the number of frames. about: JSON of what else decides on the
-    result."""
+    """What `animate` does when all is checked; gives the number of frames.
+
+    painter: gives it when it is first needed. about: JSON of what else decides on the result.
+    """
     from training.reel import Reel
 
     inputs = [file_sha256(reference), file_sha256(driving), outputs.video.suffix.lower()]

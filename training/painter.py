@@ -9,16 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipelines.ahead import ahead
 from pipelines.curation.cut import resized
 from pipelines.curation.smoothing import FAST, steadied
 from pipelines.curation.watch import Followed, Portrait
 from pipelines.keypoints import PARTS
 from training.fields import each, stack
 from training.inputs import Driver, course_of, driver_of, prepare_driver, to_float, to_pixels
-from training.model.animator import Animator, Photo, seen_points
+from training.model.animator import AT_ONCE, Animator, Photo, seen_points
 from training.model.copies import Still
 from training.model.encoders import MotionTokens
-from training.tensors import usual_device
+from training.tensors import keep_freed_memory, usual_device
 
 _CHUNK = 32  # frames that are encoded at once
 _STEADY_S = 0.08  # standard deviation of the mean in time that takes the trembling out of slow motion, see `smoothing`
@@ -38,8 +39,15 @@ class Painter:
     """animator: any; it is moved to the GPU where there is one."""
 
     def __init__(self, animator: Animator) -> None:
+        keep_freed_memory()
         self.device = usual_device()
         self.animator = animator.to(self.device)
+
+    @property
+    def at_once(self) -> int:
+        """How many frames are made of one piece: the same ones together give the same bytes."""
+        window = self.animator.config.window
+        return window if self.animator.config.history else max(window, AT_ONCE // window * window)
 
     @torch.no_grad()
     def encode(self, followed: Followed, frames: Iterator[NDArray[np.uint8]]) -> Iterator[MotionTokens]:
@@ -61,7 +69,7 @@ class Painter:
     def paint(
         self, portrait: Portrait, size: int, tokens: MotionTokens, fps: float, first: int, sampling: Sampling
     ) -> Iterator[NDArray[np.uint8]]:
-        """The windows (size, size, 3) from the frame `first` on, which is a multiple of the model's window.
+        """The windows (size, size, 3) from the frame `first` on, which is a multiple of `at_once`.
 
         portrait: of the photo. tokens: of all frames of the driver, fps of them a second. The frames before `first` are
         not painted; where a model's windows go on from each other they have to be thought of again.
@@ -82,7 +90,8 @@ class Painter:
         points = self._places(photo, tokens, fps)[:, rest]
         generator = torch.Generator().manual_seed(sampling.seed)
         index = skipped
-        for draft in animator.drafts(photo, moves, sampling.steps, sampling.strength, generator, negative, points):
+        drafts = animator.drafts(photo, moves, sampling.steps, sampling.strength, generator, negative, points)
+        for draft in ahead(drafts):
             for number in range(len(draft.points)):
                 if index >= first:
                     # One by one: a picture at the photo's size takes a lot of memory.

@@ -1,7 +1,7 @@
 """From a photo and a driver to the finished files, in parts that a killed command does not have to make again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
+from pipelines.ahead import ahead
 from pipelines.curation.decode import Frame
 from pipelines.curation.ingest import probe
 from pipelines.curation.numbered import Shown, numbered
@@ -113,10 +114,17 @@ class Drive:
 
 
 class Reel:
-    """parts: a folder of its own for everything that decides on the result."""
+    """painter: gives it when it is first needed. parts: a folder of its own for everything that decides on the
+    result."""
 
     def __init__(
-        self, painter: Painter, watcher: Watcher, outputs: Outputs, parts: Workspace, wish: Wish, progress: Progress
+        self,
+        painter: Callable[[], Painter],
+        watcher: Watcher,
+        outputs: Outputs,
+        parts: Workspace,
+        wish: Wish,
+        progress: Progress,
     ) -> None:
         self._painter, self._watcher, self._outputs = painter, watcher, outputs
         self._parts, self._wish, self._progress = parts, wish, progress
@@ -211,7 +219,7 @@ class Reel:
         if not self._parts.exists("tokens.safetensors"):
             chunks, done = [], 0
             with self._progress.amount("reading the motion", len(drive.followed.times), "frames") as advance:
-                for chunk in self._painter.encode(drive.followed, drive.frames()):
+                for chunk in self._painter().encode(drive.followed, drive.frames()):
                     chunks.append(chunk)
                     done += chunk.body.shape[1]
                     advance(done)
@@ -221,8 +229,9 @@ class Reel:
 
     def _paint(self, canvas: Canvas, drive: Drive, tokens: MotionTokens) -> int:
         """Paint the segments that are not there yet; how many there are in all."""
-        window = self._painter.animator.config.window
-        per_segment = window * max(1, round(_SEGMENT_S * drive.followed.fps / window))
+        painter = self._painter()
+        at_once = painter.at_once
+        per_segment = at_once * max(1, round(_SEGMENT_S * drive.followed.fps / at_once))
         count, ticks = len(drive.followed.times), drive.ticks
         starts = range(0, count, per_segment)
         missing = [start for number, start in enumerate(starts) if not self._parts.exists(f"made-{number:06}.mp4")]
@@ -230,8 +239,8 @@ class Reel:
             return len(starts)
         # They are made in their order.
         first = missing[0]
-        pictures = self._painter.paint(
-            canvas.portrait, canvas.painted, tokens, drive.followed.fps, first, self._wish.sampling
+        pictures = ahead(
+            painter.paint(canvas.portrait, canvas.painted, tokens, drive.followed.fps, first, self._wish.sampling)
         )
         driven = drive.frames(first)
         fps = _STILL_FPS if drive.still is not None else drive.followed.fps
@@ -257,10 +266,6 @@ class Reel:
                         advance(index + 1)
         return len(starts)
 
-    def _painted(self, canvas: Canvas, drive: Drive, tokens: MotionTokens, first: int) -> Iterator[Frame]:
-        fps = drive.followed.fps
-        return self._painter.paint(canvas.portrait, canvas.painted, tokens, fps, first, self._wish.sampling)
-
     def _join(self, drive: Drive, count: int) -> None:
         followed = drive.followed
         sound = None
@@ -280,7 +285,7 @@ class Reel:
 
     def _write_stills(self, canvas: Canvas, drive: Drive, tokens: MotionTokens) -> None:
         window = next(
-            self._painter.paint(canvas.portrait, canvas.painted, tokens, drive.followed.fps, 0, self._wish.sampling)
+            self._painter().paint(canvas.portrait, canvas.painted, tokens, drive.followed.fps, 0, self._wish.sampling)
         )
         made = canvas.filled(window)
         beside = side_by_side(canvas.still, next(drive.frames()), made)

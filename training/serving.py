@@ -28,7 +28,8 @@ class Server:
         workspace = Workspace(os.environ.get("UNIMOTION_WORKSPACE", "workspace"))
         workspace.prepare()
         params = Params(Path(os.environ.get("UNIMOTION_PARAMS", PARAMS_FILE)))
-        self._painter = Painter(load_animator(folder))
+        painter = Painter(load_animator(folder))
+        self._painter = lambda: painter
         self._watcher = Watcher(workspace, params.section("people", PeopleConfig), params.section("clips", ClipsConfig))
 
     def animate(self, reference: bytes, driving: bytes) -> bytes:
