@@ -47,11 +47,13 @@ _HAND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # the points that MediaP
 class RegionModel:
     """A TFLite landmark model that reads a square RGB image in [0, 1] and gives points in its pixels and scores.
 
-    points, scores: names of its outputs. is_logit: of the scores.
+    points, scores: names of its outputs. is_logit: of the scores. threads: see `TfliteNetwork`.
     """
 
-    def __init__(self, model: Path, size: int, points: str, scores: Sequence[str], is_logit: bool) -> None:
-        self._network = TfliteNetwork(model, (points, *scores))
+    def __init__(
+        self, model: Path, size: int, points: str, scores: Sequence[str], is_logit: bool, threads: int = 1
+    ) -> None:
+        self._network = TfliteNetwork(model, (points, *scores), threads)
         self._size, self._is_logit = size, is_logit
 
     def look(self, frame: Frame, region: Region) -> tuple[NDArray[np.float32], list[float]]:
@@ -99,8 +101,11 @@ class WholeBody(PoseModel, Protocol):
         ...
 
 
-def load_landmarker(paths: ModelPaths, config: LandmarkConfig) -> WholeBody:
-    """The backend that the config names. Raises: UsageError where its weights or packages are missing."""
+def load_landmarker(paths: ModelPaths, config: LandmarkConfig, threads: int = 1) -> WholeBody:
+    """The backend that the config names. threads: of the processor, for MediaPipe's networks.
+
+    Raises: UsageError where its weights or packages are missing.
+    """
     if config.backend == "rtmw":
         from pipelines.curation.rtmw import Rtmw
 
@@ -108,17 +113,17 @@ def load_landmarker(paths: ModelPaths, config: LandmarkConfig) -> WholeBody:
     if config.backend == "vitpose":
         from pipelines.curation.vitpose import VitPose
 
-        return Landmarker(VitPose(config.weights, config.min_pose), paths, config)
-    return Landmarker(BlazePose(paths.pose, config.min_pose), paths, config)
+        return Landmarker(VitPose(config.weights, config.min_pose), paths, config, threads)
+    return Landmarker(BlazePose(paths.pose, config.min_pose, threads=threads), paths, config, threads)
 
 
 class Landmarker:
     """A `WholeBody`: poses of any model, hands and faces of MediaPipe's, loaded once per process."""
 
-    def __init__(self, pose: PoseModel, paths: ModelPaths, config: LandmarkConfig) -> None:
+    def __init__(self, pose: PoseModel, paths: ModelPaths, config: LandmarkConfig, threads: int = 1) -> None:
         self._config, self._pose = config, pose
-        self._hand = RegionModel(paths.hand, 224, "Identity", ("Identity_1", "Identity_2"), is_logit=False)
-        self._face = RegionModel(paths.face, 192, "conv2d_21", ("conv2d_31",), is_logit=True)
+        self._hand = RegionModel(paths.hand, 224, "Identity", ("Identity_1", "Identity_2"), False, threads)
+        self._face = RegionModel(paths.face, 192, "conv2d_21", ("conv2d_31",), True, threads)
 
     def poses(self, frame: Frame, box: Box) -> list[Pose]:
         """See `PoseModel`."""

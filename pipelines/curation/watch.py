@@ -32,6 +32,7 @@ _LARGEST_PHOTO = 100_000_000  # pixels; more is a decompression bomb
 # Long tracks are smoothed in pieces, with what lies around them: 543 landmarks of an hour would take gigabytes.
 _PIECE, _AROUND = 1024, 64
 _OUTLINE_PX = 256
+_THREADS = 2  # of its networks: one person waits for one video; more bring little
 _SURE = 0.5  # confidence of keypoints that an outline has to cover,
 _LEAST_COVERED = 0.7  # and more than this share of them
 _HAND_GAP_S = 0.6  # a hand that is lost no longer than this has not gone
@@ -113,7 +114,7 @@ class Watcher:
     def __init__(self, workspace: Workspace, people: PeopleConfig, clips: ClipsConfig) -> None:
         self._paths = ensure_models(workspace, people.pose_bundle)
         self._people, self._clips = people, clips
-        self._landmarker = load_landmarker(self._paths, people.landmarks)
+        self._landmarker = load_landmarker(self._paths, people.landmarks, _THREADS)
         self._detector = PersonDetector(self._paths.person, people.min_detection)
 
     def photo(self, path: Path, person: int | None = None) -> tuple[Portrait, tuple[View, ...]]:

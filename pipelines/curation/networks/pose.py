@@ -101,17 +101,19 @@ class BlazePose:
     """A `PoseModel`.
 
     bundle: of a detector and a landmark network, as MediaPipe publishes them (`.task`). min_presence: of a person.
-    people_per_view: found in one look, at most. Raises: UsageError where the file is no such bundle.
+    people_per_view: found in one look, at most. threads: see `TfliteNetwork`.
+    Raises: UsageError where the file is no such bundle.
     """
 
-    def __init__(self, bundle: Path, min_presence: float, people_per_view: int = 3) -> None:
+    def __init__(self, bundle: Path, min_presence: float, people_per_view: int = 3, threads: int = 1) -> None:
         try:
             with zipfile.ZipFile(bundle) as members:
                 detector, landmarks = (
                     members.read(f"{name}.tflite") for name in ("pose_detector", "pose_landmarks_detector")
                 )
-            self._detector = TfliteNetwork(detector, ("Identity", "Identity_1"))
-            self._landmarks = TfliteNetwork(landmarks, ("Identity", "Identity_1", "Identity_2", "Identity_3"))
+            self._detector = TfliteNetwork(detector, ("Identity", "Identity_1"), threads)
+            outputs = ("Identity", "Identity_1", "Identity_2", "Identity_3")
+            self._landmarks = TfliteNetwork(landmarks, outputs, threads)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise UsageError(
                 f"{bundle}: is no pose bundle of MediaPipe ({error}); use a pose_landmarker .task file"

@@ -1,4 +1,4 @@
-"""A TFLite network on one thread of the CPU, through LiteRT."""
+"""A TFLite network on the CPU, through LiteRT."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from pipelines.silence import native_stderr_silenced
 
 
 class TfliteNetwork:
-    """model: a `.tflite` file, or its bytes. outputs: in the order in which `run` shall give them."""
+    """model: a `.tflite` file, or its bytes. outputs: in the order in which `run` shall give them. threads: of the
+    processor that it uses; its numbers are the same with any."""
 
-    def __init__(self, model: Path | bytes, outputs: tuple[str, ...]) -> None:
+    def __init__(self, model: Path | bytes, outputs: tuple[str, ...], threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
         with native_stderr_silenced():  # it reports how it computes
-            self._network = Interpreter(**source, num_threads=1)
+            self._network = Interpreter(**source, num_threads=threads)
             self._network.allocate_tensors()
         (self._input,) = (tensor["index"] for tensor in self._network.get_input_details())
         indices = {tensor["name"]: tensor["index"] for tensor in self._network.get_output_details()}
