@@ -357,6 +357,43 @@ def show_lineage(session: Session, name: str) -> None:
     session.say(found.as_text())
 
 
+@main.command()
+@click.argument("version")
+@click.option("--why", default="by hand", show_default=True, help="It is kept with the version.")
+@common_options
+def promote(session: Session, version: str, why: str) -> None:
+    """Make a version of the model the champion, whatever the gate says; `rollback` undoes it.
+
+    \b
+    Example: unimotion promote 3 --why "looks better on our studio's clips"
+    """
+    from training import tracking
+
+    before = tracking.champion(session.workspace)
+    tracking.promote(session.workspace, version.removeprefix(f"models:/{tracking.MODEL_NAME}/"), why)
+    now = tracking.champion(session.workspace)
+    if session.as_json:
+        click.echo(json.dumps({"champion": now, "before": before}))
+    session.say(f"version {now} is the champion" + (f"; before it was {before}" if before not in (None, now) else ""))
+
+
+@main.command()
+@click.option("--why", default="by hand", show_default=True, help="It is kept with both versions.")
+@common_options
+def rollback(session: Session, why: str) -> None:
+    """Make the champion of before the champion again. The gate does not promote the other one a second time.
+
+    \b
+    Example: unimotion rollback --why "hands tremble"
+    """
+    from training import tracking
+
+    leaving, coming = tracking.roll_back(session.workspace, why)
+    if session.as_json:
+        click.echo(json.dumps({"champion": coming, "before": leaving}))
+    session.say(f"version {coming} is the champion again; version {leaving} was rolled back")
+
+
 @main.command("stage")
 @click.argument("name")
 @click.option("--batch", help="Only this batch, for a stage that has batches.")

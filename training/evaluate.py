@@ -167,13 +167,35 @@ def _record(context: Context, model: Row, registered: Row, verdict: Verdict, abo
 
     flat = {f"{method}.{name}": value for method, found in about["means"].items() for name, value in found.items()}
     tracking.log_evaluation(context.workspace, registered["mlflow_run_id"], flat | {"gate": float(verdict.passed)})
+    version, numbers = registered["version"], _numbers(about)
     if not verdict.passed:
+        tracking.record_decision(context.workspace, version, f"refused: {'; '.join(verdict.reasons)}", numbers)
         context.progress.say(f"gate closed: {'; '.join(verdict.reasons)}")
     elif model["variant"]:
         context.progress.say(f"gate passed; {model['variant']} is for comparison and does not become the champion")
+    elif tracking.was_rolled_back(context.workspace, version):
+        context.progress.say(
+            f"gate passed; version {version} was rolled back and stays so: `unimotion promote {version}` undoes that"
+        )
     else:
-        tracking.promote(context.workspace, registered["version"])
-        context.progress.say(f"gate passed: version {registered['version']} is the champion")
+        tracking.record_decision(context.workspace, version, "champion: the gate passed it", numbers)
+        tracking.promote(context.workspace, version, "the gate passed it")
+        context.progress.say(f"gate passed: version {version} is the champion")
+
+
+def _numbers(about: Row) -> dict[str, str]:
+    """Of the guards, less each method that was compared with: what a decision was made by, in words."""
+    told = {}
+    for method, by_figure in about["differences"].items():
+        guarded = [by_figure[guard.metric] for guard in gate.GUARDS if guard.metric in by_figure]
+        told[f"less_{method}"] = "; ".join(map(_in_words, guarded))
+    return told
+
+
+def _in_words(difference: Row) -> str:
+    # Few groups have no interval.
+    interval = "" if difference["low"] is None else f" ({difference['low']:.4g} to {difference['high']:.4g})"
+    return f"{difference['metric']} {difference['mean']:.4g}{interval} on {difference['groups']} groups"
 
 
 def make_worker(

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,13 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 MODEL_NAME = "x-unimotion"
-CHAMPION = "champion"
+# Aliases: the version in use, the newest one that is not it, and the one that was in use before.
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+_DECISION, _ROLLED_BACK = "unimotion.decision", "unimotion.rolled_back"
 _EXPERIMENT = "x-unimotion"
 _FINGERPRINT = "unimotion.fingerprint"
 _MOST_METRICS, _MOST_PARAMS = 1000, 100  # what MLflow takes in one call
+_MOST_TAG = 5000  # characters
 _REQUIREMENTS = (
     *("torch", "diffusers", "safetensors", "numpy", "opencv-python-headless", "av", "pydantic"),
     *("ai-edge-litert", "scipy", "pillow", "fsspec", "filelock", "pyyaml", "tqdm"),
@@ -226,6 +230,8 @@ def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, 
     made = client.create_model_version(
         MODEL_NAME, info.model_uri, run_id=run_id, tags={_FINGERPRINT: fingerprint, **tags}, model_id=info.model_id
     )
+    if not tags.get("variant"):  # which is for comparison only
+        client.set_registered_model_alias(MODEL_NAME, CHALLENGER, made.version)
     return str(made.version)
 
 
@@ -245,9 +251,63 @@ def _signature() -> Any:
     return ModelSignature(*(Schema([ColSpec(DataType.binary, name) for name in names]) for names in (taken, given)))
 
 
-def promote(workspace: Workspace, version: str) -> None:
-    """Make a version the champion."""
-    _client(workspace).set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+def promote(workspace: Workspace, version: str, why: str) -> None:
+    """Make a version the champion, and the champion that there was the one to roll back to.
+
+    Raises: WorkError where there is no such version.
+    """
+    client = _client(workspace)
+    known = [one.number for one in versions(workspace)]
+    if version not in known:
+        there = f"it has {', '.join(known)}" if known else "it has none yet; `unimotion run` makes the first"
+        raise WorkError(f"version {version}: is not in the registry; {there}")
+    before = champion(workspace)
+    _tag_decision(client, version, f"champion: {why}")
+    client.set_model_version_tag(MODEL_NAME, version, _ROLLED_BACK, "false")
+    if before == version:
+        return
+    # In this order: cut off between the two, the command does the same once more.
+    if before is not None:
+        client.set_registered_model_alias(MODEL_NAME, PREVIOUS, before)
+    client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+    if CHALLENGER in aliases(workspace, version):
+        client.delete_registered_model_alias(MODEL_NAME, CHALLENGER)
+
+
+def roll_back(workspace: Workspace, why: str) -> tuple[str, str]:
+    """Make the champion of before the champion again; numbers of the version that goes and of the one that comes.
+
+    The version that goes is never promoted by the gate again, which would judge it as it did before.
+    Raises: WorkError where no champion was there before.
+    """
+    leaving = champion(workspace)
+    coming = _holder(workspace, PREVIOUS)
+    if leaving is None or coming is None:
+        raise WorkError("rollback: no champion was replaced; name a version to `unimotion promote`")
+    client = _client(workspace)
+    client.set_model_version_tag(MODEL_NAME, leaving, _ROLLED_BACK, "true")
+    _tag_decision(client, leaving, f"rolled back: {why}")
+    _tag_decision(client, coming, f"champion: version {leaving} was rolled back: {why}")
+    client.set_registered_model_alias(MODEL_NAME, CHAMPION, coming)
+    client.delete_registered_model_alias(MODEL_NAME, PREVIOUS)
+    return leaving, coming
+
+
+def was_rolled_back(workspace: Workspace, version: str) -> bool:
+    tags = _client(workspace).get_model_version(MODEL_NAME, version).tags
+    return bool(tags.get(_ROLLED_BACK) == "true")
+
+
+def record_decision(workspace: Workspace, version: str, decision: str, numbers: Mapping[str, str]) -> None:
+    """What the gate decided of a version, and the numbers why, as tags of the version."""
+    client = _client(workspace)
+    _tag_decision(client, version, decision)
+    for name, text in numbers.items():
+        client.set_model_version_tag(MODEL_NAME, version, f"{_DECISION}.{name}", text[:_MOST_TAG])
+
+
+def _tag_decision(client: Any, version: str, decision: str) -> None:
+    client.set_model_version_tag(MODEL_NAME, version, _DECISION, decision[:_MOST_TAG])
 
 
 @dataclass(frozen=True)
@@ -303,15 +363,29 @@ def aliases(workspace: Workspace, version: str) -> list[str]:
 
 
 def champion(workspace: Workspace) -> str | None:
-    """The number of the version that the alias is on; None while it is on none, or nothing was ever tracked."""
+    """The number of the version in use; None while there is none, or nothing was ever tracked."""
+    return _holder(workspace, CHAMPION)
+
+
+def _holder(workspace: Workspace, alias: str) -> str | None:
+    """The number of the version that an alias is on; None while it is on none, or nothing was ever tracked."""
     if tracking_uri(workspace).startswith("sqlite:") and not _database(workspace).exists():
         return None
     client = _client(workspace)
     if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
         return None
     # Neither search gives aliases in all backends.
-    version = client.get_registered_model(MODEL_NAME).aliases.get(CHAMPION)
+    version = client.get_registered_model(MODEL_NAME).aliases.get(alias)
     return None if version is None else str(version)
+
+
+def champion_since(workspace: Workspace) -> datetime | None:
+    """When the version in use was registered; None while there is none."""
+    number = champion(workspace)
+    if number is None:
+        return None
+    made = _client(workspace).get_model_version(MODEL_NAME, number).creation_timestamp
+    return datetime.fromtimestamp(made / 1000, UTC)
 
 
 def best_version(workspace: Workspace) -> str | None:

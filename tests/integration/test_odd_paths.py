@@ -76,7 +76,7 @@ def test_the_registry_is_found_again_under_any_path(tmp_path: Path, name: str, m
     folder = workspace.local_root / "export"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    tracking.promote(workspace, tracking.register(workspace, folder, "g", run, {}))
+    tracking.promote(workspace, tracking.register(workspace, folder, "g", run, {}), "test")
     found = tracking.model_folder(workspace, "models:/x-unimotion@champion")
     assert found.is_relative_to(workspace.local_root)
     assert (workspace.local_root / "mlflow" / "mlflow.db").is_file()

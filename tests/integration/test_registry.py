@@ -1,9 +1,13 @@
 """The champion is the version that the registry says it is: a real registry with three versions."""
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pipelines.cli import main
+from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
 from training import tracking
 
@@ -32,19 +36,23 @@ def used(workspace: Workspace) -> Path:
 
 
 def test_the_champion_is_used_and_not_the_newest(registry: Workspace) -> None:
-    tracking.promote(registry, "1")
+    tracking.promote(registry, "1", "test")
     assert tracking.champion(registry) == "1"
     assert content(used(registry)) == "1"
-    assert [version.aliases for version in tracking.versions(registry)] == [("champion",), (), ()]
-    tracking.promote(registry, "2")
+    assert [version.aliases for version in tracking.versions(registry)] == [("champion",), (), ("challenger",)]
+    tracking.promote(registry, "2", "test")
     assert content(used(registry)) == "2"
-    assert [version.aliases for version in tracking.versions(registry)] == [(), ("champion",), ()]
+    assert [version.aliases for version in tracking.versions(registry)] == [
+        ("previous",),
+        ("champion",),
+        ("challenger",),
+    ]
 
 
 def test_without_a_champion_the_newest_is_used(registry: Workspace) -> None:
     assert tracking.champion(registry) is None
     assert tracking.best_version(registry) == "models:/x-unimotion/3"
-    tracking.promote(registry, "2")
+    tracking.promote(registry, "2", "test")
     tracking._client(registry).delete_model_version("x-unimotion", "2")
     assert tracking.champion(registry) is None
     assert tracking.best_version(registry) == "models:/x-unimotion/3"
@@ -56,3 +64,56 @@ def test_a_workspace_without_a_registry_has_no_champion(workspace: Workspace, mo
     assert not (workspace.local_root / "mlflow").exists()
     assert tracking.best_version(workspace) is None
     assert tracking.champion(workspace) is None
+
+
+def tags(workspace: Workspace, version: str) -> dict[str, str]:
+    found: dict[str, str] = tracking._client(workspace).get_model_version("x-unimotion", version).tags
+    return found
+
+
+def test_a_promotion_can_be_rolled_back_and_says_why(registry: Workspace) -> None:
+    tracking.promote(registry, "1", "the first")
+    tracking.promote(registry, "3", "sharper hands")
+    assert [version.aliases for version in tracking.versions(registry)] == [("previous",), (), ("champion",)]
+    assert tags(registry, "3")["unimotion.decision"] == "champion: sharper hands"
+    assert tracking.roll_back(registry, "hands tremble") == ("3", "1")
+    assert content(used(registry)) == "1"
+    assert tags(registry, "3")["unimotion.decision"] == "rolled back: hands tremble"
+    assert tags(registry, "1")["unimotion.decision"] == "champion: version 3 was rolled back: hands tremble"
+    assert tracking.was_rolled_back(registry, "3")
+    with pytest.raises(WorkError, match="no champion was replaced"):
+        tracking.roll_back(registry, "once more")
+    assert tracking.champion(registry) == "1"
+    # Somebody may think better of it.
+    tracking.promote(registry, "3", "it was the clip")
+    assert not tracking.was_rolled_back(registry, "3")
+    assert tracking.roll_back(registry, "it was not") == ("3", "1")
+
+
+def test_promoting_the_champion_again_keeps_whom_to_roll_back_to(registry: Workspace) -> None:
+    for version in ("1", "2", "2"):
+        tracking.promote(registry, version, "test")
+    assert [version.aliases for version in tracking.versions(registry)] == [
+        ("previous",),
+        ("champion",),
+        ("challenger",),
+    ]
+
+
+def test_a_version_that_is_not_there_is_not_promoted(registry: Workspace) -> None:
+    with pytest.raises(WorkError, match=r"^version 7: is not in the registry; it has 1, 2, 3$"):
+        tracking.promote(registry, "7", "test")
+    assert tracking.champion(registry) is None
+
+
+def test_the_commands_move_the_champion(registry: Workspace) -> None:
+    def told(*arguments: str) -> str:
+        result = CliRunner().invoke(main, [*arguments, "--workspace", str(registry.local_root)])
+        assert result.exit_code == 0, result.output
+        return result.output.strip()
+
+    assert told("promote", "models:/x-unimotion/1") == "version 1 is the champion"
+    assert told("promote", "2", "--why", "a test") == "version 2 is the champion; before it was 1"
+    assert tags(registry, "2")["unimotion.decision"] == "champion: a test"
+    assert told("rollback") == "version 1 is the champion again; version 2 was rolled back"
+    assert json.loads(told("promote", "3", "--json")) == {"champion": "3", "before": "1"}

@@ -46,7 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, judging_models: Path) -> t
         toy_shards.write_toy_shards(workspace)
         results = run_training(workspace)
         # The gate is closed to it: nobody finds people in these drawings.
-        tracking.promote(workspace, "1")
+        tracking.promote(workspace, "1", "test")
         return workspace, results
 
 
