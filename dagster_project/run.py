@@ -2,9 +2,10 @@
 
 import os
 import urllib.parse
+from collections.abc import Iterable
 from pathlib import Path
 
-from dagster import DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
+from dagster import DagsterEvent, DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
 from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.assets import BATCHES
@@ -62,11 +63,17 @@ def _execute(job: JobDefinition, foundry: Foundry, instance: DagsterInstance, pa
     )
     if result.success:
         return
-    for event in result.all_events:
+    why = failure_of(result.all_events)
+    raise WorkError(why or f"{job.name}: failed; look at run {result.run_id} in `make dev`")
+
+
+def failure_of(events: Iterable[DagsterEvent]) -> str | None:
+    """The first step that failed, with the sentence that its stage gave."""
+    for event in events:
         failure = event.step_failure_data if event.is_step_failure else None
         if failure and failure.error:
-            raise WorkError(f"{event.step_key}: {_sentence(failure.error)}")
-    raise WorkError(f"{job.name}: failed; look at run {result.run_id} in `make dev`")
+            return f"{event.step_key}: {_sentence(failure.error)}"
+    return None
 
 
 def _sentence(error: SerializableErrorInfo) -> str:

@@ -76,9 +76,7 @@ class Manifest:
 
     @cached_property
     def counts(self) -> Counts:
-        statuses: list[str] = self.table.column("status").to_pylist()
-        by_status = [statuses.count(status) for status in Status]
-        return Counts(len(statuses), *by_status)
+        return _counts(self.table)
 
 
 @dataclass(frozen=True)
@@ -179,6 +177,21 @@ def read_about(workspace: Workspace, folder: str) -> About | None:
         return _about(pq.read_schema(workspace.local(manifest_path(folder))))
     except (pa.ArrowInvalid, KeyError, TypeError, OSError, WorkError):
         return None
+
+
+def read_counts(workspace: Workspace, folder: str) -> Counts | None:
+    """How the candidates of a stage fared, without reading what else is said of them; None where there is no whole
+    manifest."""
+    try:
+        return _counts(pq.read_table(workspace.local(manifest_path(folder)), columns=["status"]))
+    except (pa.ArrowInvalid, KeyError, OSError, WorkError):
+        return None
+
+
+def _counts(table: pa.Table) -> Counts:
+    statuses: list[str] = table.column("status").to_pylist()
+    by_status = [statuses.count(status) for status in Status]
+    return Counts(len(statuses), *by_status)
 
 
 def _about(schema: pa.Schema) -> About:
