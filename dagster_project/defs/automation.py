@@ -1,4 +1,4 @@
-"""When things happen: a new batch is curated as it arrives, a model is made every week."""
+"""The jobs, and when a batch is curated: as it arrives, and again as long as it is not curated as it is listed."""
 
 import time
 
@@ -9,7 +9,6 @@ from dagster import (
     RunRecord,
     RunRequest,
     RunsFilter,
-    ScheduleDefinition,
     SensorEvaluationContext,
     SensorResult,
     define_asset_job,
@@ -39,10 +38,6 @@ build_model = define_asset_job(
     selection=AssetSelection.all() - _CURATION,
     executor_def=in_process_executor,
     description="From the clips of all batches to a registered and judged model, with the report.",
-)
-
-weekly_retraining = ScheduleDefinition(
-    name="weekly_retraining", job=build_model, cron_schedule="0 3 * * 1", execution_timezone="UTC"
 )
 
 
@@ -93,4 +88,4 @@ def _tries(instance: DagsterInstance, batch: str, work: str) -> list[RunRecord]:
     return list(instance.get_run_records(RunsFilter(job_name=curate_batch.name, tags=tags)))
 
 
-defs = Definitions(jobs=[curate_batch, build_model], schedules=[weekly_retraining], sensors=[new_batches])
+defs = Definitions(jobs=[curate_batch, build_model], sensors=[new_batches])

@@ -21,8 +21,11 @@ import av
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from dagster import AssetKey, DagsterInstance
+from dagster import AssetKey, DagsterInstance, RunRequest, SkipReason, build_schedule_context
 
+from dagster_project.defs.retraining import weekly_retraining
+from dagster_project.foundry import Foundry
+from pipelines.retraining import hours
 from pipelines.synthesis.scenes.framing import FRAMINGS
 from tests.end_to_end.conftest import digests, rows
 
@@ -69,6 +72,17 @@ def test_training_was_registered_and_judged(job: Path) -> None:
     assert {row["framing"] for row in judged} <= set(FRAMINGS)
     mean = sum(row["lpips_vgg"] for row in judged) / len(judged)
     assert evaluation["metrics"]["model"]["lpips_vgg"] == pytest.approx(mean)
+
+
+def test_nothing_is_trained_again_for_nothing(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    foundry = Foundry(workspace_url=str(job), params_file=str(job / "params.yaml"))
+    assert hours(foundry.workspace).new == 0
+    weekly = weekly_retraining(build_schedule_context(), foundry=foundry)
+    assert isinstance(weekly, SkipReason), weekly
+    assert weekly.skip_message == "nothing has changed since the last model was made"
+    other = Foundry(workspace_url=str(job))  # with other settings
+    assert isinstance(weekly_retraining(build_schedule_context(), foundry=other), RunRequest)
 
 
 def test_dagster_knows_every_asset_by_its_digest(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:

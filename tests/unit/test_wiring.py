@@ -77,6 +77,7 @@ def test_dagster_jobs_schedule_and_sensor(definitions: Definitions) -> None:
     assert selected("build_model") == {stage.name for stage in STAGES} - BATCH_STAGES
     assert definitions.resolve_schedule_def("weekly_retraining").cron_schedule == "0 3 * * 1"
     assert definitions.resolve_sensor_def("new_batches").job_name == "curate_batch"
+    assert definitions.resolve_sensor_def("enough_new_data").job_name == "build_model"
 
 
 @pytest.mark.parametrize(("sides", "passes"), [(("test", "test"), True), (("train", "test"), False)])
