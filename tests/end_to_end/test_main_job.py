@@ -74,9 +74,9 @@ def test_training_was_registered_and_judged(job: Path) -> None:
     assert evaluation["metrics"]["model"]["lpips_vgg"] == pytest.approx(mean)
 
 
-def test_nothing_is_trained_again_for_nothing(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_trained_again_for_nothing(job: Path, params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    foundry = Foundry(workspace_url=str(job), params_file=str(job / "params.yaml"))
+    foundry = Foundry(workspace_url=str(job), params_file=str(params))
     assert hours(foundry.workspace).new == 0
     weekly = weekly_retraining(build_schedule_context(), foundry=foundry)
     assert isinstance(weekly, SkipReason), weekly
