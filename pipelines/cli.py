@@ -339,6 +339,37 @@ def withdraw(session: Session, videos: tuple[str, ...], reason: str | None) -> N
     )
 
 
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option(
+    "--days",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="That a cut-off training must have rested.",
+)
+@common_options
+def gc(session: Session, dry_run: bool, days: float) -> None:
+    """Delete the checkpoints of trainings that have ended and what nobody went on with; all models stay.
+
+    Settings of before train anew from their first step then.
+
+    \b
+    Example: unimotion gc --dry-run
+    """
+    from training.retention import delete, leftovers
+
+    found = leftovers(session.workspace, days)
+    if not dry_run:
+        delete(session.workspace, found)
+    if session.as_json:
+        click.echo(json.dumps({"deleted": not dry_run, "leftovers": [dataclasses.asdict(one) for one in found]}))
+    for one in found:
+        session.say(f"{one.size / 2**20:10.1f} MiB  {one.path}  {one.why}")
+    verb = "would be" if dry_run else "were"
+    session.say(f"{sum(one.size for one in found) / 2**20:10.1f} MiB {verb} deleted")
+
+
 @main.command("lineage")
 @click.argument("name", metavar="ID")
 @common_options
