@@ -5,15 +5,16 @@ import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
 
-from dagster import DagsterEvent, DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
+from dagster import DagsterEvent, DagsterInstance, JobDefinition
+from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.assets import BATCHES
 from dagster_project.definitions import defs
 from dagster_project.foundry import Foundry
+from dagster_project.heartbeats import close_lost_runs, heartbeat_of
 from pipelines.errors import DataError, UsageError, WorkError
-
-_HOST_TAG = "unimotion/process"
+from pipelines.heartbeat import beating
 
 
 def dagster_home(workspace: Path) -> Path:
@@ -45,7 +46,7 @@ def run_main_job(foundry: Foundry, batches: list[str]) -> None:
     os.environ["DAGSTER_HOME"] = str(home)
     definitions = defs()
     with DagsterInstance.get() as instance:
-        _close_orphans(instance)
+        close_lost_runs(instance)
         instance.add_dynamic_partitions(BATCHES.name or "", batches)
         for batch in batches:
             _execute(definitions.resolve_job_def("curate_batch"), foundry, instance, batch)
@@ -53,14 +54,17 @@ def run_main_job(foundry: Foundry, batches: list[str]) -> None:
 
 
 def _execute(job: JobDefinition, foundry: Foundry, instance: DagsterInstance, partition: str | None) -> None:
-    result = job.execute_in_process(
-        instance=instance,
-        partition_key=partition,
-        resources={"foundry": foundry},
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={_HOST_TAG: str(os.getpid())},
-        raise_on_error=False,
-    )
+    run_id = make_new_run_id()
+    # From before there is a run until after it: Dagster does not use the executor of the job here.
+    with beating(heartbeat_of(instance, run_id)):
+        result = job.execute_in_process(
+            run_id=run_id,
+            instance=instance,
+            partition_key=partition,
+            resources={"foundry": foundry},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
     if result.success:
         return
     why = failure_of(result.all_events)
@@ -85,11 +89,3 @@ def _sentence(error: SerializableErrorInfo) -> str:
         if link.cls_name in {kind.__name__ for kind in (DataError, UsageError, WorkError)}:
             return link.message.partition(": ")[2].strip()
     return chain[-1].message.strip()
-
-
-def _close_orphans(instance: DagsterInstance) -> None:
-    """A run of ours whose process was killed is marked as failed, so that the pages tell the truth."""
-    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
-        process = run.tags.get(_HOST_TAG)
-        if process and not Path(f"/proc/{process}").exists():
-            instance.report_run_failed(run, "The process was killed; the next run went on where it stopped.")

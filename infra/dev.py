@@ -7,6 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from dagster import DagsterInstance
+
+from dagster_project.heartbeats import close_lost_runs
 from dagster_project.run import dagster_home
 from training.tracking import sqlite_uri
 
@@ -26,6 +29,9 @@ def main() -> int:
         "mlflow": ["mlflow", "server", "--host", HOST, "--port", MLFLOW_PORT],
     }
     commands["mlflow"] += ["--backend-store-uri", store, "--artifacts-destination", artifacts]
+    with DagsterInstance.get() as instance:
+        for sentence in close_lost_runs(instance):
+            print(sentence, flush=True)
     binaries = Path(sys.executable).parent
     processes = [
         # A session of its own, so that the whole tree of a server ends with us.

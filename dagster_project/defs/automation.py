@@ -5,20 +5,22 @@ import time
 from dagster import (
     AssetSelection,
     DagsterInstance,
+    DefaultSensorStatus,
     Definitions,
     RunRecord,
     RunRequest,
     RunsFilter,
     SensorEvaluationContext,
     SensorResult,
+    SkipReason,
     define_asset_job,
-    in_process_executor,
     sensor,
 )
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from dagster_project.assets import BATCHES
 from dagster_project.foundry import Foundry
+from dagster_project.heartbeats import beating_executor, close_lost_runs
 from pipelines.batches import behind
 from pipelines.stage import BATCH_STAGES
 
@@ -26,17 +28,14 @@ _WORK_TAG = "unimotion/work"  # what a run has to do, see `behind`
 _MOST_TRIES, _FIRST_PAUSE_S = 4, 600.0
 _CURATION = AssetSelection.assets(*sorted(BATCH_STAGES))
 
-# The stages bring their own parallelism (Ray); a process per step would only add start-up time.
 curate_batch = define_asset_job(
     "curate_batch",
     selection=_CURATION,
-    executor_def=in_process_executor,
     description="Everything that happens to the videos of one batch, up to clips.",
 )
 build_model = define_asset_job(
     "build_model",
     selection=AssetSelection.all() - _CURATION,
-    executor_def=in_process_executor,
     description="From the clips of all batches to a registered and judged model, with the report.",
 )
 
@@ -71,6 +70,12 @@ def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorRes
     )
 
 
+@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+def lost_runs(context: SensorEvaluationContext) -> SkipReason:
+    """A run whose process was killed is closed: no other would begin as long as it is taken to be going on."""
+    return SkipReason("; ".join(close_lost_runs(context.instance)) or "no run has lost its process")
+
+
 def _due(tries: list[RunRecord]) -> float:
     """When to try again, seconds since 1970: each pause is twice as long as the one before."""
     ended: float = tries[0].end_time or 0.0
@@ -88,4 +93,4 @@ def _tries(instance: DagsterInstance, batch: str, work: str) -> list[RunRecord]:
     return list(instance.get_run_records(RunsFilter(job_name=curate_batch.name, tags=tags)))
 
 
-defs = Definitions(jobs=[curate_batch, build_model], sensors=[new_batches])
+defs = Definitions(jobs=[curate_batch, build_model], sensors=[new_batches, lost_runs], executor=beating_executor)

@@ -9,6 +9,7 @@ from dagster import AssetKey, Definitions
 from dagster_project.definitions import defs
 from dagster_project.defs.checks import no_leak_between_splits
 from dagster_project.foundry import Foundry
+from dagster_project.heartbeats import beating_executor
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.manifest import build, write
 from pipelines.params import Params
@@ -78,6 +79,12 @@ def test_dagster_jobs_schedule_and_sensor(definitions: Definitions) -> None:
     assert definitions.resolve_schedule_def("weekly_retraining").cron_schedule == "0 3 * * 1"
     assert definitions.resolve_sensor_def("new_batches").job_name == "curate_batch"
     assert definitions.resolve_sensor_def("enough_new_data").job_name == "build_model"
+
+
+def test_every_run_is_one_process_with_a_heartbeat(definitions: Definitions) -> None:
+    jobs = [definitions.resolve_job_def(name) for name in ("curate_batch", "build_model")]
+    jobs.append(definitions.resolve_implicit_global_asset_job_def())  # what "Materialize" executes
+    assert [job.executor_def for job in jobs] == [beating_executor] * 3
 
 
 @pytest.mark.parametrize(("sides", "passes"), [(("test", "test"), True), (("train", "test"), False)])
