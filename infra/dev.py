@@ -1,10 +1,10 @@
 """`make dev`: Dagster (pages, schedules, sensors) and MLflow over one workspace, on loopback, until Ctrl-C."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from dagster import DagsterInstance
@@ -24,35 +24,29 @@ def main() -> int:
     tracking = workspace / "mlflow"
     tracking.mkdir(parents=True, exist_ok=True)
     store, artifacts = sqlite_uri(tracking / "mlflow.db"), (tracking / "artifacts").as_uri()
-    commands = {
-        "dagster": ["dagster", "dev", "-m", "dagster_project.definitions", "-h", HOST, "-p", DAGSTER_PORT],
-        "mlflow": ["mlflow", "server", "--host", HOST, "--port", MLFLOW_PORT],
-    }
-    commands["mlflow"] += ["--backend-store-uri", store, "--artifacts-destination", artifacts]
+    commands = [
+        ["dagster", "dev", "-m", "dagster_project.definitions", "-h", HOST, "-p", DAGSTER_PORT],
+        ["mlflow", "server", "--host", HOST, "--port", MLFLOW_PORT, "--backend-store-uri", store],
+    ]
+    commands[1] += ["--artifacts-destination", artifacts]
     with DagsterInstance.get() as instance:
         for sentence in close_lost_runs(instance):
             print(sentence, flush=True)
     binaries = Path(sys.executable).parent
-    processes = [
-        # A session of its own, so that the whole tree of a server ends with us.
-        subprocess.Popen([binaries / command[0], *command[1:]], start_new_session=True)
-        for command in commands.values()
-    ]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(f"Dagster  http://{HOST}:{DAGSTER_PORT}\nMLflow   http://{HOST}:{MLFLOW_PORT}\nCtrl-C ends both.", flush=True)
-    try:
-        while all(process.poll() is None for process in processes):
-            time.sleep(0.5)
-        print("one of the servers ended; see its last lines above", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-        for process in processes:
-            process.wait(timeout=30)
+    paths = [[str(binaries / name), *options] for name, *options in commands]
+    # It ends the servers, with all that they started, however we end; in a session of its own, where no Ctrl-C comes.
+    guard = [sys.executable, str(Path(__file__).with_name("guard.py")), json.dumps(paths)]
+    with subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True) as process:
+        for number in (signal.SIGINT, signal.SIGTERM):  # the former is ignored where a script started us with &
+            signal.signal(number, signal.default_int_handler)
+        print(f"Dagster  http://{HOST}:{DAGSTER_PORT}\nMLflow   http://{HOST}:{MLFLOW_PORT}", flush=True)
+        print("Ctrl-C ends both.", flush=True)
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            return 0
+    print("one of the servers ended; see its last lines above", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ build_model = define_asset_job(
 )
 
 
-@sensor(job=curate_batch, minimum_interval_seconds=60)
+@sensor(job=curate_batch, minimum_interval_seconds=60, default_status=DefaultSensorStatus.RUNNING)
 def new_batches(context: SensorEvaluationContext, foundry: Foundry) -> SensorResult:
     """A batch that is not curated as it is listed now becomes a partition and is curated.
 

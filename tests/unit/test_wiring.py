@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dagster import AssetKey, Definitions
+from dagster import AssetKey, DefaultScheduleStatus, DefaultSensorStatus, Definitions
 
 from dagster_project.definitions import defs
 from dagster_project.defs.checks import no_leak_between_splits
@@ -79,6 +79,13 @@ def test_dagster_jobs_schedule_and_sensor(definitions: Definitions) -> None:
     assert definitions.resolve_schedule_def("weekly_retraining").cron_schedule == "0 3 * * 1"
     assert definitions.resolve_sensor_def("new_batches").job_name == "curate_batch"
     assert definitions.resolve_sensor_def("enough_new_data").job_name == "build_model"
+
+
+def test_what_readme_promises_is_on_by_default(definitions: Definitions) -> None:
+    for name in ("new_batches", "lost_runs"):
+        assert definitions.resolve_sensor_def(name).default_status == DefaultSensorStatus.RUNNING
+    schedule = definitions.resolve_schedule_def("weekly_retraining")
+    assert schedule.default_status == DefaultScheduleStatus.RUNNING
 
 
 def test_every_run_is_one_process_with_a_heartbeat(definitions: Definitions) -> None:
