@@ -1,12 +1,13 @@
 """Video decoding behind two small protocols, so that a decoder can be exchanged in one place.
 
-`PyAvDecoder` streams a span of any video that FFmpeg reads; rotation and time stamps are handled, sampling goes by
+`PyAvDecoder` streams a span of any video that FFmpeg reads, as a player shows it (see `playback`); sampling goes by
 time and is therefore right for variable frame rates. `DecordDecoder` picks single frames out of curated clips, where
 it is the fastest at random access.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.curation.playback import Screen, Video, opened, side_data
+from pipelines.curation.tone import HDR, tone_mapped
 from pipelines.errors import DataError
 from pipelines.manifest import Row
 from pipelines.workspace import Workspace
@@ -64,16 +67,15 @@ class Picture:
     """A decoded frame that is turned into RGB only at the sizes that are asked for."""
 
     frame: Any
+    screen: Screen
 
     def rgb(self, size: tuple[int, int] | None = None) -> Frame:
-        """RGB (H, W, 3) the right way up. size: (width, height) as displayed, in pixels; None keeps the original."""
-        turned = bool(self.frame.rotation % 180)
-        width, height = size or (self.frame.width, self.frame.height)
-        if size and turned:
-            width, height = height, width
-        scaled = self.frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-        # FFmpeg reports how far the player must turn the picture counter-clockwise and leaves it to us.
-        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), round(self.frame.rotation / 90)))
+        """RGB (H, W, 3) as the viewer sees it. size: (width, height) as displayed, in pixels; None: the video's."""
+        width, height = self.screen.coded_size(size)
+        transfer = self.frame.color_trc
+        layout = "rgb48le" if transfer in HDR else "rgb24"
+        picture = self.frame.reformat(width=width, height=height, format=layout, interpolation="AREA").to_ndarray()
+        return self.screen.upright(tone_mapped(picture, transfer) if transfer in HDR else picture)
 
     def glimpse(self) -> NDArray[np.uint8]:
         """Brightness of every fourth pixel of every fourth line, as it is coded: nothing is averaged away."""
@@ -89,7 +91,7 @@ class Picture:
         """Mean quantisation parameter of the luma blocks, 0 (lossless) to 51; None where it is not H.264."""
         from av.sidedata.sidedata import Type
 
-        coded = self.frame.side_data.get(Type.VIDEO_ENC_PARAMS)
+        coded = side_data(self.frame, Type.VIDEO_ENC_PARAMS)
         return float(coded.qp_map().mean()) if coded and coded.codec_type == _H264 and coded.nb_blocks else None
 
 
@@ -111,34 +113,12 @@ class PyAvDecoder:
 
 
 def pictures(path: Path, start: float = 0.0) -> Iterator[tuple[float, Picture]]:
-    """(seconds from the first frame, picture), from the key frame before `start` on.
+    """(seconds from the first frame, picture), from a key frame before `start` on.
 
     Raises: DataError where the file cannot be decoded.
     """
-    from av.error import FFmpegError
-
-    try:
-        yield from _timed_frames(path, start)
-    except FFmpegError as error:
-        raise DataError(f"{path}: cannot be decoded ({error}); copy it again or convert it to H.264") from error
-
-
-def _timed_frames(path: Path, start: float) -> Iterator[tuple[float, Picture]]:
-    import av
-
-    with av.open(str(path), metadata_errors="replace") as container:
-        if not container.streams.video:
-            raise DataError(f"{path}: has no video stream; remove it from the sources")
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = {"export_side_data": "venc_params"}  # for `Picture.quantiser`
-        origin = stream.start_time or 0
-        if start > 0:
-            container.seek(origin + int(start / stream.time_base), stream=stream)
-        for frame in container.decode(stream):
-            if frame.pts is None:
-                raise DataError(f"{path}: has frames without time stamps; convert it to H.264 in MP4")
-            yield float((frame.pts - origin) * stream.time_base), Picture(frame)
+    with _decoding(path) as video:
+        yield from _pictures(video, start)
 
 
 def pictures_at(path: Path, times: Sequence[float]) -> Iterator[Picture]:
@@ -148,22 +128,43 @@ def pictures_at(path: Path, times: Sequence[float]) -> Iterator[Picture]:
 
     Raises: DataError where the file cannot be decoded or has no such picture.
     """
-    edges = [index for index in range(1, len(times)) if times[index] - times[index - 1] > _JUMP_S]
-    for first, after in pairwise([0, *edges, len(times)]):
-        yield from _run_of_pictures(path, times[first:after])
+    if not times:
+        return
+    with _decoding(path) as video:
+        long = [index for index in range(1, len(times)) if times[index] - times[index - 1] > _JUMP_S]
+        for first, after in pairwise([0, *(long if video.is_sought else ()), len(times)]):
+            yield from _run_of_pictures(video, times[first:after])
 
 
-def _run_of_pictures(path: Path, times: Sequence[float]) -> Iterator[Picture]:
-    waiting = iter(times)
-    wanted = next(waiting, None)
-    for time, picture in pictures(path, max(0.0, times[0] - _SAME_TIME) if times else 0.0):
-        if wanted is None:
-            return
-        if abs(time - wanted) < _SAME_TIME:
-            yield picture
-            wanted = next(waiting, None)
-    if wanted is not None:
-        raise DataError(f"{path}: has no frame at {wanted} s any more; ingest it again")
+def _run_of_pictures(video: Video, times: Sequence[float]) -> Iterator[Picture]:
+    """What a seek has led past is looked for once more, from the start."""
+    found = 0
+    for start in (max(0.0, times[0] - _SAME_TIME), 0.0):
+        for time, picture in _pictures(video, start):
+            if time > times[found] + _SAME_TIME:
+                break
+            if abs(time - times[found]) <= _SAME_TIME:
+                yield picture
+                found += 1
+                if found == len(times):
+                    return
+    raise DataError(f"{video.path}: has no frame at {times[found]} s any more; ingest it again")
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[Video]:
+    from av.error import FFmpegError
+
+    try:
+        with opened(path) as video:
+            yield video
+    except FFmpegError as error:
+        raise DataError(f"{path}: cannot be decoded ({error}); copy it again or convert it to H.264") from error
+
+
+def _pictures(video: Video, start: float) -> Iterator[tuple[float, Picture]]:
+    for time, frame in video.frames(start):
+        yield time, Picture(frame, video.screen)
 
 
 def nearest_to_grids(

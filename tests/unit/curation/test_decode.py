@@ -63,13 +63,11 @@ def test_pictures_at_gives_exactly_those(tmp_path: Path) -> None:
 def test_a_stretch_that_nobody_wants_is_jumped_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "long.mp4", list(range(0, 20000, 40)))
     decoded = []
-    whole = decode.pictures
-    monkeypatch.setattr(
-        decode, "pictures", lambda path, start: (decoded.append(item[0]) or item for item in whole(path, start))
-    )
+    whole = decode.Picture
+    monkeypatch.setattr(decode, "Picture", lambda frame, screen: decoded.append(frame) or whole(frame, screen))
     times = [0.04, 0.08, 15.0, 15.04]
     assert [shade(picture.rgb()) for picture in pictures_at(path, times)] == [round(25 * time) % 32 for time in times]
-    assert len(decoded) < 20
+    assert 4 <= len(decoded) < 20
 
 
 @pytest.mark.parametrize("size", [None, (24, 32)])
