@@ -5,6 +5,7 @@ A video that was withdrawn is rejected, and its copy in the workspace deleted.
 """
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,18 @@ import pyarrow as pa
 from pipelines import manifest as manifests
 from pipelines.curation.frames import assemble, is_frames
 from pipelines.curation.listing import read_access
+from pipelines.curation.playback import (
+    A_PHOTO,
+    NO_TIMES,
+    clock_jumps,
+    is_still,
+    jumps,
+    open_container,
+    opened,
+    promises_length,
+    ticks_of,
+    video_stream,
+)
 from pipelines.engine import Row, Worker
 from pipelines.errors import DataError
 from pipelines.fetch import FetchLimits, fetch
@@ -43,6 +56,8 @@ SCHEMA = schema_of(
 
 
 _FILES = "videos/files"
+_SAME_TIME = 2e-4  # s
+_FLV_TRAILER = 64  # bytes: more than lies between a packet and the end of the file
 _LOOK_S = 1800.0  # once a file is there; a hundred gigabytes on a slow disk take as long
 
 
@@ -134,11 +149,11 @@ def _make_prober(workspace: Workspace, config: VideosConfig, access: Mapping[str
 
 
 def probe(path: Path, min_completeness: float) -> dict[str, Any]:
-    """Read the headers, count the packets and decode the first frame.
+    """Read the header and every packet, and decode the first frame.
 
     Returns the technical columns of `SCHEMA`: bytes, container, codec, width and height as displayed (pixels), rotation
     (degrees counter-clockwise that the player must apply), fps, duration (s), frames.
-    Raises: DataError where the file is empty, is no video, or ends before its header says.
+    Raises: DataError where the file is empty, is no video or none that is read right, or ends before its header says.
     """
     from av.error import FFmpegError
 
@@ -146,68 +161,112 @@ def probe(path: Path, min_completeness: float) -> dict[str, Any]:
     if size == 0:
         raise DataError(f"{path}: is empty; copy or download it again")
     try:
-        with _open(path) as container:
-            if not container.streams.video:
-                raise DataError(f"{path}: has no video stream; only videos can be ingested")
-            stream = container.streams.video[0]
-            frame = next(container.decode(stream), None)
-            if frame is None or not frame.width or not frame.height:
-                raise DataError(f"{path}: no frame can be decoded; convert it to H.264 or copy it again")
-            container.seek(0)
-            packets, start, end = 0, None, 0.0
-            for packet in container.demux(stream):
-                if packet.size and packet.pts is not None:
-                    packets += 1
-                    time = float(packet.pts * stream.time_base)
-                    start = time if start is None else min(start, time)
-                    end = max(end, time + float((packet.duration or 0) * stream.time_base))
-            seconds = end - (start or 0.0)
-            promised = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
-            return _judge(
-                path,
-                min_completeness,
-                promised_frames=stream.frames,
-                promised_seconds=promised,
-                row={
-                    "bytes": size,
-                    "container": container.format.name,
-                    "codec": stream.codec_context.name,
-                    "width": frame.height if frame.rotation % 180 else frame.width,
-                    "height": frame.width if frame.rotation % 180 else frame.height,
-                    "rotation": int(frame.rotation),
-                    "fps": round(float(stream.average_rate or 0) or packets / max(seconds, 1e-6), 4),
-                    "duration": round(seconds, 4),
-                    "frames": packets,
-                },
-            )
+        with opened(path) as video, open_container(path) as container:
+            stream, (width, height) = video.stream, video.screen.size
+            found = _read(path, container, float(video.origin * stream.time_base))
+            if is_still(container, found.frames):
+                raise DataError(f"{path}: {A_PHOTO}")
+            fps = round(float(stream.average_rate or 0) or found.frames / max(found.seconds, 1e-6), 4)
+            _judge(path, container, found, fps, min_completeness)
+            if _another_follows(path, container, found.bytes):
+                raise DataError(f"{path}: another recording follows the first; cut it there and ingest the parts")
+            return {
+                "bytes": size,
+                "container": container.format.name,
+                "codec": stream.codec_context.name,
+                "width": width,
+                "height": height,
+                "rotation": int(video.first.rotation),
+                "fps": fps,
+                "duration": round(found.seconds, 4),
+                "frames": found.frames,
+            }
     except FFmpegError as error:
         what = "is not a video or is cut off" if "Invalid data" in str(error) or "moov" in str(error) else str(error)
         raise DataError(f"{path}: {what}; copy or download it again, or convert it to H.264 in MP4") from error
 
 
-def _open(path: Path) -> Any:
-    """The container, its header read. A sound one needs little memory for that: one that finds none is damaged."""
-    import av
+@dataclass(frozen=True)
+class _Found:
+    """What the packets of a file hold. frames, seconds: from the first frame that is shown to the end of the last.
+    start: when the first packet of the video is due, and reach: when whatever lasts longest ends, sound or picture;
+    seconds by the file's clock. bytes: of the file, to the end of the last packet."""
 
-    try:
-        return av.open(str(path), metadata_errors="replace")
-    except MemoryError:  # no cause, which would let the engine try it again
-        raise DataError(f"{path}: its header is damaged (it asks for too much memory); copy it again") from None
+    frames: int
+    seconds: float
+    start: float
+    reach: float
+    bytes: int
 
 
-def _judge(
-    path: Path, min_completeness: float, promised_frames: int, promised_seconds: float, row: dict[str, Any]
-) -> dict[str, Any]:
+def _read(path: Path, container: Any, origin: float) -> _Found:
+    """Read the packets of a file whose first frame is shown at `origin` (s).
+
+    Raises: DataError where they have no times, or times that jump.
+    """
+    stream = video_stream(path, container)
+    # Where the video has no length of its own, the header's is that of all that is in the file.
+    wanted = () if stream.duration is None else (stream,)
+    frames, start, end, reach = 0, origin, origin, origin
+    size = 0
+    clock: float | None = None
+    for packet in container.demux(*wanted):
+        size = max(size, (packet.pos or 0) + packet.size)
+        # What an edit list cuts out is there to be decoded from, not to be shown.
+        if not packet.size or packet.is_discard:
+            continue
+        ticks = ticks_of(container, packet)
+        if packet.stream_index == stream.index and ticks is None:
+            raise DataError(f"{path}: {NO_TIMES}")
+        if ticks is None:
+            continue
+        time = float(ticks * packet.time_base)
+        until = time + float((packet.duration or 0) * packet.time_base)
+        reach = max(reach, until)
+        if packet.stream_index != stream.index:
+            continue
+        start = min(start, time)
+        if time >= origin - _SAME_TIME:
+            frames, end = frames + 1, max(end, until)
+        if packet.dts is not None:
+            before, clock = clock, float(packet.dts * packet.time_base)
+            if before is not None and jumps(container, before, clock):
+                raise DataError(f"{path}: {clock_jumps(before - origin, clock - origin)}")
+    return _Found(frames, end - origin, start, reach, size)
+
+
+def _judge(path: Path, container: Any, found: _Found, fps: float, min_completeness: float) -> None:
     """Hold what was found against what the header promised."""
-    if promised_frames and row["frames"] < min_completeness * promised_frames:
+    stream = video_stream(path, container)
+    promised = _promised_frames(container, stream) if found.frames < stream.frames else 0
+    if found.frames < min_completeness * promised:
         raise DataError(
-            f"{path}: is truncated ({row['frames']} of {promised_frames} frames are there); copy or download it again"
+            f"{path}: is truncated ({found.frames} of {promised} frames are there); copy or download it again"
         )
-    if promised_seconds and row["duration"] < min_completeness * promised_seconds - 1 / max(row["fps"], 1):
-        raise DataError(
-            f"{path}: is truncated ({row['duration']:.1f} of {promised_seconds:.1f} s are there); copy it again"
-        )
-    return row
+    promised_s = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    # Some count from zero, some from the first frame.
+    seconds = found.reach - min(found.start, 0.0)
+    if promises_length(container) and seconds < min_completeness * promised_s - 1 / max(fps, 1):
+        raise DataError(f"{path}: is truncated ({seconds:.1f} of {promised_s:.1f} s are there); copy it again")
+
+
+def _another_follows(path: Path, container: Any, end: int) -> bool:
+    """Whether a second file was written behind the first, of whose packets the last ends there: players stop at it."""
+    with path.open("rb") as file:
+        if container.format.name == "flv":
+            file.seek(end)
+            return b"FLV\x01" in file.read(_FLV_TRAILER)
+        if container.format.name == "avi":
+            file.seek(8 + int.from_bytes(file.read(8)[4:], "little"))
+            return re.fullmatch(rb"RIFF....AVI ", file.read(12), re.DOTALL) is not None
+    return False
+
+
+def _promised_frames(container: Any, stream: Any) -> int:
+    """How many frames the header promises to show: an edit list shows fewer than are in the file."""
+    if not container.format.name.startswith("mov,"):
+        return int(stream.frames)
+    return sum(not entry.is_discard for entry in stream.index_entries)
 
 
 STAGE = Stage(
@@ -217,6 +276,7 @@ STAGE = Stage(
     run=run,
     needs=("sources",),
     per_batch=True,
+    version=2,
     covers="sources",
     outdated=any_kept,
 )
