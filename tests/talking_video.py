@@ -9,10 +9,12 @@ import numpy as np
 RATE = 48000
 
 
-def write_talking(path: Path, times_ms: list[int], click_s: float, codec: str = "aac", frames=None) -> Path:
+def write_talking(
+    path: Path, times_ms: list[int], click_s: float, codec: str = "aac", frames=None, keyint: int = 10
+) -> Path:
     """Frames (grey, or those given) shown from times_ms on; the sound is silent but for 20 ms of noise at click_s."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "10", "g": "10"})
+        stream = container.add_stream("libx264", rate=25, options={"crf": "10", "g": str(keyint)})
         sound = container.add_stream(codec, rate=RATE)
         sound.codec_context.layout = "mono"
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)

@@ -20,6 +20,7 @@ from pipelines.curation.landmarks import load_landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.networks.pose import BlazePose
 from pipelines.curation.people import PeopleConfig
+from pipelines.curation.playback import open_container, video_stream
 from pipelines.curation.smoothing import smoothed
 from pipelines.curation.tracker import Track, Tracker
 from pipelines.curation.whole_body import keypoints_of
@@ -349,10 +350,8 @@ def _nearest(known: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray
 
 
 def _time_base(path: Path) -> Fraction:
-    import av
-
-    with av.open(str(path), metadata_errors="replace") as container:
-        return Fraction(container.streams.video[0].time_base)
+    with open_container(path) as container:
+        return Fraction(video_stream(path, container).time_base)
 
 
 def is_photo(path: Path) -> bool:
