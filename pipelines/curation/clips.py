@@ -252,7 +252,7 @@ STAGE = Stage(
     run=run,
     needs=("people", "videos"),
     per_batch=True,
-    version=10,
+    version=11,
     covers="people",
     beside=(CRITERIA,),
 )

@@ -240,7 +240,7 @@ STAGE = Stage(
     run=run,
     needs=("videos",),
     per_batch=True,
-    version=9,
+    version=10,
     covers="videos",
     outside=_networks,
 )
