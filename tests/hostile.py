@@ -148,6 +148,7 @@ _CANNOT = {
     "libsvtav1": {"aspect"},
     "mjpeg": {"sound"},
 }
+_NOT_BOTH = ({"edit", "late"}, {"edit", "parts"}, {"parts", "two"})
 _INTERLACED = {"libx264", "mpeg2video", "prores_ks"}
 _PIXELS = {"mjpeg": "yuvj420p", "prores_ks": "yuv422p10le", "gif": "rgb8"}
 _SOUNDS = {"webm": "libopus", "mpg": "mp2", "avi": "libmp3lame"}
@@ -187,8 +188,8 @@ def films(folder: Path, count: int, seed: int = 0, frames: int = 120) -> Iterato
         known = [one for one in _FILMS[kind][1].split() if one not in barred]
         how = generator.choice(known, min(len(known), int(generator.integers(3))), replace=False) if known else []
         keyint = int(generator.choice([12, 48, 250]))
-        if {"edit", "late"} <= set(how) or {"parts", "two"} <= set(how):
-            how = how[:1]  # the muxer moves the times of both together
+        if set(how) in _NOT_BOTH:
+            how = how[:1]
         name = "_".join([f"{index:03d}", codec, str(keyint), *sorted(how)])
         yield film(folder / f"{name}.{kind}", codec, keyint, set(how), frames, seed + index)
 

@@ -159,85 +159,6 @@ def test_a_picture_that_is_shown_aslant_is_refused(tmp_path: Path) -> None:
         probe(path, 0.9)
 
 
-def moving_fields(path: Path, codec: str) -> Path:
-    """A bar that moves by 4 pixels from field to field, 25 frames a second, lower lines first."""
-    options = {"x264-params": "tff=1", "crf": "5"} if codec == "libx264" else {"b": "20M"}
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=25, options={**options, "flags": "+ildct+ilme"})
-        stream.width, stream.height, stream.pix_fmt = 256, 64, "yuv420p"
-        for index in range(24):
-            picture = np.full((64, 256, 3), 30, np.uint8)
-            for field in (0, 1):
-                picture[1 - field :: 2, 10 + 8 * (index % 12) + 4 * field :][:, :24] = 220
-            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p")
-            frame.pts, frame.time_base = index, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-@pytest.mark.parametrize(("name", "codec"), [("v.mp4", "libx264"), ("v.ts", "mpeg2video")])
-def test_fields_leave_no_comb(tmp_path: Path, name: str, codec: str) -> None:
-    path = moving_fields(tmp_path / name, codec)
-    frames = whole(path)
-    assert [round(time * 25) for time, _ in frames] == list(range(24))
-    assert probe(path, 0.9)["frames"] == 24
-    for index, (time, frame) in enumerate(frames[2:-2], 2):
-        grey = frame.mean(-1)
-        inside = grey[8:-8]
-        assert np.abs(inside[1:] - inside[:-1]).max() < 60, index  # 190 from line to line of a comb
-        edge = 10 + 8 * (index % 12)
-        assert np.flatnonzero(inside.mean(0) > 125)[0] == pytest.approx(edge, abs=2), index
-        (alone,) = pictures_at(path, [time])
-        assert (alone.rgb() == frame).all()
-
-
-def high_range(path: Path, transfer: int, signal: tuple[int, ...]) -> Path:
-    """Grey columns of these 10-bit luma values, marked BT.2020 with a transfer."""
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx265", rate=24, options={"x265-params": "lossless=1:log-level=none"})
-        stream.width, stream.height, stream.pix_fmt = 32 * len(signal), 64, "yuv420p10le"
-        context = stream.codec_context
-        context.color_trc, context.colorspace, context.color_primaries, context.color_range = transfer, 9, 9, 1
-        for _ in range(3):
-            frame = av.VideoFrame(stream.width, 64, "yuv420p10le")
-            for plane, values in zip(frame.planes, (np.repeat(signal, 32), [512], [512]), strict=True):
-                row = np.zeros(plane.line_size // 2, np.uint16)
-                row[: plane.width] = values if len(values) > 1 else values[0]
-                plane.update(np.tile(row, plane.height).tobytes())
-            frame.color_trc, frame.colorspace, frame.color_primaries, frame.color_range = transfer, 9, 9, 1
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def pq(light: float) -> float:
-    """The signal for cd/m2 (BT.2100)."""
-    power = (light / 10000) ** 0.1593017578125
-    return float(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
-
-
-def hlg(light: float) -> float:
-    """The signal for cd/m2 on a display of 1000 (BT.2100)."""
-    seen = (light / 1000) ** (1 / 1.2)
-    return float(np.sqrt(3 * seen) if seen <= 1 / 12 else 0.17883277 * np.log(12 * seen - 0.28466892) + 0.55991073)
-
-
-@pytest.mark.parametrize(("transfer", "signal_of"), [(16, pq), (18, hlg)])
-def test_high_dynamic_range_is_shown_as_on_a_usual_display(
-    tmp_path: Path, transfer: int, signal_of: Callable[[float], float]
-) -> None:
-    signal = tuple(round(64 + 876 * signal_of(light)) for light in (0, 20.3, 101.5, 203, 1000))
-    path = high_range(tmp_path / "v.mp4", transfer, signal)
-    columns = whole(path)[1][1][32, 16::32].astype(float)
-    assert np.ptp(columns, axis=1).max() <= 2  # grey
-    black, dark, half, paper, peak = columns.mean(1)
-    assert black <= 2
-    assert dark == pytest.approx(255 * 0.1 ** (1 / 2.4), abs=1.5)
-    assert half == pytest.approx(255 * 0.5 ** (1 / 2.4), abs=1.5)
-    assert half < paper < 250 < peak
-
-
 def joined(path: Path, *parts: Film) -> Path:
     path.write_bytes(b"".join(part.path.read_bytes() for part in parts))
     return path
@@ -264,27 +185,59 @@ def test_a_recording_that_no_player_comes_to_is_refused_by_name(tmp_path: Path, 
         probe(joined(tmp_path / f"joined.{kind}", one, one), 0.9)
 
 
-def changing(path: Path, sizes: list[tuple[int, int]]) -> Path:
-    """12 frames of each size, one after the other, in a transport stream."""
-    for number, size in enumerate(sizes):
+def changing(path: Path, *kinds: dict[str, Any]) -> Path:
+    """12 frames of each kind (see `encode`), one after the other, in a transport stream."""
+    for number, kind in enumerate(kinds):
         part = path.with_name(f"part{number}.ts")
-        encode(part, size=size, times=lambda index, after=24 + 12 * number: index + after)
-    path.write_bytes(b"".join(path.with_name(f"part{number}.ts").read_bytes() for number in range(len(sizes))))
+        encode(part, **kind, times=lambda index, after=24 + 12 * number: index + after)
+    path.write_bytes(b"".join(path.with_name(f"part{number}.ts").read_bytes() for number in range(len(kinds))))
     return path
 
 
+def check_alone(path: Path, frames: list[tuple[float, Frame]]) -> None:
+    """Each of all frames is the same one where it is asked for alone."""
+    for time, frame in frames:
+        (alone,) = pictures_at(path, [time])
+        assert (alone.rgb() == frame).all(), time
+
+
 def test_another_resolution_fills_the_same_screen(tmp_path: Path) -> None:
-    path = changing(tmp_path / "v.ts", [(96, 64), (48, 32), (96, 64)])
+    path = changing(tmp_path / "v.ts", {"size": (96, 64)}, {"size": (48, 32)}, {"size": (96, 64)})
     frames = whole(path)
     assert len(frames) == 36 == probe(path, 0.9)["frames"]
     assert {frame.shape for _, frame in frames} == {(64, 96, 3)}
     for (_, frame), (_, small) in zip(frames[12:24], whole(tmp_path / "part1.ts"), strict=True):
         larger = cv2.resize(small, (96, 64), interpolation=cv2.INTER_LINEAR)
         assert np.abs(frame.astype(float) - larger).mean() < 4
+    check_alone(path, frames)
+
+
+def test_another_pixel_format_is_read(tmp_path: Path) -> None:
+    kinds = [{"pixels": "yuv420p"}, {"pixels": "yuv444p"}, {"pixels": "yuv420p10le"}]
+    path = changing(tmp_path / "v.ts", *kinds)
+    frames = whole(path)
+    assert len(frames) == 36
+    for number in range(3):
+        same = np.stack([frame for _, frame in frames[12 * number :][:12]]).astype(float)
+        assert np.abs(same - np.stack([frame for _, frame in frames[:12]])).mean() < 3
+    check_alone(path, frames)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_a_recording_may_begin_between_key_frames(tmp_path: Path, codec: str) -> None:
+    content = film(tmp_path / "whole.ts", codec, 48).path.read_bytes()
+    path = tmp_path / "v.ts"
+    path.write_bytes(content[len(content) // 3 // 188 * 188 :])
+    frames = whole(path)
+    about = probe(path, 0.9)
+    assert len(frames) == about["frames"] == 72
+    assert about["duration"] == pytest.approx(3, abs=_FRAME_S)
+    assert frames[0][0] == 0
+    check_alone(path, frames[::5])
 
 
 def test_another_shape_is_refused_by_name(tmp_path: Path) -> None:
-    path = changing(tmp_path / "v.ts", [(96, 64), (64, 96)])
+    path = changing(tmp_path / "v.ts", {"size": (96, 64)}, {"size": (64, 96)})
     with pytest.raises(DataError, match=r"its picture changes its shape at 1\.00 s \(96 x 64 pixels at first, then 64"):
         list(pictures(path))
 
