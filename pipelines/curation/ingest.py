@@ -20,6 +20,7 @@ from pipelines.curation.playback import (
     A_PHOTO,
     NO_TIMES,
     clock_jumps,
+    is_numbered,
     is_still,
     jumps,
     open_container,
@@ -243,7 +244,9 @@ def _judge(path: Path, container: Any, found: _Found, fps: float, min_completene
         raise DataError(
             f"{path}: is truncated ({found.frames} of {promised} frames are there); copy or download it again"
         )
-    promised_s = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    # FFmpeg shortens what a cut AVI says of its length, not of the numbers of its frames.
+    ticks = stream.frames if is_numbered(container) else stream.duration
+    promised_s = float(ticks * stream.time_base) if ticks else (container.duration or 0) / 1e6
     # Some count from zero, some from the first frame.
     seconds = found.reach - min(found.start, 0.0)
     if promises_length(container) and seconds < min_completeness * promised_s - 1 / max(fps, 1):
@@ -263,10 +266,13 @@ def _another_follows(path: Path, container: Any, end: int) -> bool:
 
 
 def _promised_frames(container: Any, stream: Any) -> int:
-    """How many frames the header promises to show: an edit list shows fewer than are in the file."""
-    if not container.format.name.startswith("mov,"):
-        return int(stream.frames)
-    return sum(not entry.is_discard for entry in stream.index_entries)
+    """How many frames the header promises to show, 0 where it does not say.
+
+    An edit list shows fewer than are in the file; AVI counts those that were dropped while filming, too.
+    """
+    if container.format.name.startswith("mov,"):
+        return sum(not entry.is_discard for entry in stream.index_entries)
+    return 0 if is_numbered(container) else int(stream.frames)
 
 
 STAGE = Stage(

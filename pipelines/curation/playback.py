@@ -23,7 +23,7 @@ from pipelines.errors import DataError
 # Containers with an index of times, or with so many times that one can be searched for. In others what follows a seek
 # may have the times of other frames (MPEG-PS) or none that are its own (AVI): they are read from the start.
 _SOUGHT = ("mov,", "matroska,", "mpegts", "flv", "asf")
-_NUMBERED = "avi"  # its packets are numbered as they are decoded; when they are shown only the decoder tells
+_NUMBERED = "avi"  # when its packets are shown only the decoder tells
 # Containers of photos, and of one photo or of pictures that move; FFmpeg's names, and the brands of the last.
 _PHOTOS, _MOVES_OR_NOT = ("image2", "_pipe"), ("gif", "apng", "webp_anim")
 _PHOTO_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})
@@ -120,7 +120,7 @@ class Video:
 
     def _decoded(self) -> Iterator[tuple[int, Any]]:
         """(time in units of the stream, frame) in the order in which frames are shown."""
-        numbers: list[int] | None = [] if self.container.format.name == _NUMBERED else None
+        numbers: list[int] | None = [] if is_numbered(self.container) else None
         for packet in self.container.demux(self.stream):
             if numbers is not None and packet.size:
                 heapq.heappush(numbers, packet.dts)
@@ -226,9 +226,14 @@ def is_still(container: Any, frames: int) -> bool:
     return may and frames == 1
 
 
+def is_numbered(container: Any) -> bool:
+    """Whether packets have numbers, in the order in which they are decoded, and no times."""
+    return bool(container.format.name == _NUMBERED)
+
+
 def ticks_of(container: Any, packet: Any) -> int | None:
     """When a packet is shown, in its units; where the container does not say, when it is decoded."""
-    ticks: int | None = packet.dts if container.format.name == _NUMBERED else packet.pts
+    ticks: int | None = packet.dts if is_numbered(container) else packet.pts
     return ticks
 
 

@@ -95,6 +95,15 @@ def test_sound_that_is_longer_is_no_promise_of_pictures(tmp_path: Path, kind: st
         probe(cut, 0.9)
 
 
+def test_frames_that_were_dropped_while_filming_are_not_missing(tmp_path: Path) -> None:
+    made = film(tmp_path / "v.avi", "mjpeg", 12, {"vary"}, frames=60)
+    check(made, every=7)
+    content = made.path.read_bytes()
+    made.path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="is truncated"):
+        probe(made.path, 0.9)
+
+
 def test_an_edit_list_is_kept_to(tmp_path: Path) -> None:
     made = film(tmp_path / "edited.mov", "libx264", 48, {"edit"})
     assert probe(made.path, 0.9)["frames"] == 90
