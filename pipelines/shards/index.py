@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from isal.isal_zlib import crc32
 
-from pipelines.errors import WorkError
+from pipelines.errors import DataError, WorkError
 from pipelines.shards.write import KEY, NAME, ShardRecord
 from pipelines.workspace import Workspace, file_sha256
 
@@ -100,12 +100,15 @@ def check_sha256(workspace: Workspace, shard: str, sha256: str) -> Path:
 def write_index(workspace: Workspace, record: ShardRecord) -> str:
     """Publish the index of a tar and return its path; a sample's `json` member goes along as its meta.
 
-    Raises: WorkError where the tar is damaged, hostile, or has not the recorded digest or number of samples.
+    Raises: WorkError where the tar is damaged, hostile, or has not the recorded digest; DataError where it has not the
+    recorded number of samples, since readers would see those that are not kept.
     """
     path = check_sha256(workspace, record.path, record.sha256)
     samples = scan(path)
     if len(samples) != record.samples:
-        raise damaged(path, f"has {len(samples)} samples where {record.samples} were written")
+        raise DataError(
+            f"{path}: has {len(samples)} samples where {record.samples} are kept; delete it and run its stage again"
+        )
     with path.open("rb") as file:
         rows = [
             {

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import WorkError
+from pipelines.errors import DataError, WorkError
 from pipelines.manifest import build, write
 from pipelines.shards.index import index_path, scan, write_index
 from pipelines.shards.read import Reader, SampleRef, ShardIndex, order, verify
@@ -228,7 +228,7 @@ def test_a_sample_needs_its_own_meta(tmp_path: Path, meta: bytes) -> None:
 def test_a_wrong_record_is_refused(tmp_path: Path) -> None:
     workspace = Workspace(str(tmp_path))
     record = small_shard(workspace)
-    with pytest.raises(WorkError, match="2 samples where 3"):
+    with pytest.raises(DataError, match="2 samples where 3"):
         write_index(workspace, replace(record, samples=3))
     assert file_sha256(workspace.local(record.path)) == record.sha256
 
