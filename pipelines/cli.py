@@ -193,8 +193,10 @@ def ingest(
     """
     from pipelines.curation.ingest import STAGE
     from pipelines.curation.listing import list_sources, write_batch
+    from pipelines.progress import Progress
 
-    rows = list_sources(paths, licence, source, layout)
+    progress = Progress("sources", session.as_json)
+    rows = list_sources(paths, licence, source, layout, progress.say)
     session.workspace.prepare()
     name = write_batch(session.workspace, rows, batch)
     session.say(f"batch {name}: {len(rows)} sources")

@@ -7,6 +7,8 @@ import sys
 
 from pipelines.errors import UsageError
 
+_SHORT, _LONGEST = "/tmp", 32  # noqa: S108: where Ray itself goes without TMPDIR; bytes
+
 
 def connect(address: str | None, cpus: int) -> None:
     """Connect to a Ray cluster, or start one on this machine that ends with this process.
@@ -31,9 +33,19 @@ def connect(address: str | None, cpus: int) -> None:
             logging_level=logging.ERROR,
             object_store_memory=512 * 2**20,
             runtime_env=_interpreter(),
+            _temp_dir=_temporary_folder(),
         )
     else:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+
+
+def _temporary_folder() -> str | None:
+    """Where a cluster of ours has its sockets and logs; None for below RAY_TMPDIR or TMPDIR, as Ray does by itself.
+
+    The path of a socket has at most 107 bytes, of which Ray's own folders take 70, and Ray quotes it in no command.
+    """
+    given = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or _SHORT
+    return None if len(given) <= _LONGEST and shlex.quote(given) == given else f"{_SHORT}/ray"
 
 
 def _interpreter() -> dict[str, str] | None:

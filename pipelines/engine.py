@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import DataError, TransientError, UnimotionError, WorkError, explain_os_error
+from pipelines.errors import DataError, TransientError, UnimotionError, WorkError, explain_os_error, one_line
 from pipelines.progress import Progress
 
 Row = dict[str, Any]
@@ -130,14 +130,15 @@ def attempt(worker: Worker, item: Item) -> Outcome:
 
 def _failed(item: Item, error: Exception) -> Outcome:
     if isinstance(error, DataError):
-        return Outcome(item.key, error=str(error))
+        # No manifest can hold a file name that is not UTF-8.
+        return Outcome(item.key, error=one_line(str(error)))
     if isinstance(error, UnimotionError):
         transient = isinstance(error, TransientError)
         return Outcome(item.key, error=str(error), transient=transient, fatal=not transient)
     fatal = explain_os_error(error, item.label) if isinstance(error, OSError) else None
     # Else a bug or a crash in a library: this item waits for the next run, the others go on.
     message = str(fatal) if fatal else f"{type(error).__name__}: {error}"
-    return Outcome(item.key, error=message, transient=True, fatal=fatal is not None)
+    return Outcome(item.key, error=one_line(message), transient=True, fatal=fatal is not None)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import DataError, TransientError
 from pipelines.manifest import digest_of
+from pipelines.names import is_url
 from pipelines.remote import WEB, ForbiddenError, PassingError, RefusedError, open_stream
 from pipelines.urls import scheme_of, without_credentials
 from pipelines.workspace import Workspace
@@ -42,7 +43,7 @@ def fetch(
     What has come lies under a name of its own until it is whole. Others who want the same URL wait.
     Raises: DataError where the file cannot be had or is too large; TransientError where the next run may get it.
     """
-    if "://" not in url:
+    if not is_url(url):
         return None
     limits = limits or FetchLimits()
     access, url = access or url, without_credentials(url)

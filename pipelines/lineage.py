@@ -15,6 +15,7 @@ from pipelines import manifest as manifests
 from pipelines.curation import clips, ingest
 from pipelines.errors import UsageError
 from pipelines.manifest import Row, Status
+from pipelines.names import path_of
 from pipelines.shards import contents
 from pipelines.stage import Stage, folder_of
 from pipelines.synthesis import motions, pairs
@@ -46,7 +47,7 @@ def resolve(workspace: Workspace, name: str) -> list[str]:
     """
     if VIDEO_ID.fullmatch(name):
         return [name]
-    ids, path = listed_as(workspace, name), Path(name).expanduser()
+    ids, path = listed_as(workspace, name), path_of(name)
     if not ids and path.is_file():
         ids = [file_sha256(path)[:32]]
     if not ids:
@@ -56,7 +57,7 @@ def resolve(workspace: Workspace, name: str) -> list[str]:
 
 def listed_as(workspace: Workspace, name: str) -> list[str]:
     """Ids of the videos that were found under a URL or path."""
-    meant = ds.field("url").isin([name, str(Path(name).expanduser().resolve())])
+    meant = ds.field("url").isin([name, str(path_of(name).resolve())])
     found = search(workspace, ingest.STAGE, meant & ds.field("sha256").is_valid(), ["sha256"])
     return sorted({sha256[:32] for sha256 in found["sha256"].to_pylist()})
 

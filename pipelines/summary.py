@@ -1,6 +1,7 @@
 """What a workspace holds, in numbers: read back from the manifests on disk, never remembered."""
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -71,8 +72,8 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
         reasons = "; ".join(evaluation["reasons"])
         lines.append(f"gate        {evaluation['gate']}" + (f": {reasons}" if reasons else ""))
     usual = workspace == Workspace("workspace")
-    home = "" if usual else f" WORKSPACE={workspace.url}"
-    where = "" if usual else f" --workspace {workspace.url}"
+    home = "" if usual else f" WORKSPACE={shlex.quote(workspace.url)}"
+    where = "" if usual else f" --workspace {shlex.quote(workspace.url)}"
     lines += [
         "",
         f"report      {workspace.local_root / 'report' / 'index.html'}",

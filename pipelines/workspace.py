@@ -17,7 +17,8 @@ from typing import Any
 import fsspec
 from filelock import FileLock, Timeout
 
-from pipelines.errors import UsageError, WorkError, explain_os_error
+from pipelines.errors import DataError, UsageError, WorkError, explain_os_error
+from pipelines.names import check_writable, is_url, path_of
 
 _TEMPORARY = ".part-"
 
@@ -39,11 +40,13 @@ class Workspace:
     url: str
 
     def __post_init__(self) -> None:
-        if "://" not in self.url:
-            object.__setattr__(self, "url", str(Path(self.url).expanduser().absolute()))
+        if not is_url(self.url):
+            object.__setattr__(self, "url", str(path_of(self.url).absolute()))
 
     @cached_property
     def _filesystem(self) -> tuple[Any, str]:
+        if not is_url(self.url):  # fsspec would take `::` in it for a chain of URLs
+            return fsspec.filesystem("file"), self.url
         filesystem, root = fsspec.core.url_to_fs(self.url)
         return filesystem, root.rstrip("/")
 
@@ -65,9 +68,12 @@ class Workspace:
         Raises: UsageError where it cannot.
         """
         try:
+            check_writable(self.url)
             self.local_root.mkdir(parents=True, exist_ok=True)
             with self.publish(".writable") as path:
                 path.write_bytes(b"")
+        except DataError as error:
+            raise UsageError(f"--workspace {error}") from error
         except (OSError, WorkError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise UsageError(

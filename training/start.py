@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from pipelines.errors import UsageError, WorkError
+from pipelines.names import path_of
 from pipelines.shards.contents import NAME
 from pipelines.workspace import Workspace, file_sha256
 from training.config import ModelConfig, to_json
@@ -17,7 +18,7 @@ _MAY_DIFFER = ("window", "history", "steps", "shift")
 
 def model_folder(start: str) -> Path:
     """start: a folder, or `starter` for the model that comes with the package."""
-    return _STARTER_FOLDER if start == STARTER else Path(start).expanduser()
+    return _STARTER_FOLDER if start == STARTER else path_of(start)
 
 
 def digest(start: str) -> str | None:

@@ -4,8 +4,8 @@ import csv
 import glob
 import json
 import os
-import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,16 +14,22 @@ import pyarrow.parquet as pq
 from pipelines import manifest as manifests
 from pipelines.curation.layouts import read_layout
 from pipelines.engine import Row
-from pipelines.errors import UsageError
+from pipelines.errors import DataError, UsageError
 from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.names import check_writable, is_url, path_of, printable
 from pipelines.remote import BUCKETS, list_files
 from pipelines.stage import folder_of
 from pipelines.urls import scheme_of, without_credentials
 from pipelines.workspace import Workspace
 
 STARTER = "starter"
-VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts"})
+# What FFmpeg reads, as cameras, phones and the web have it.
+VIDEO_SUFFIXES = frozenset({
+    ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mkv", ".mod", ".mov",
+    ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".tod", ".ts", ".vob", ".webm", ".wmv",
+})  # fmt: skip
 _MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
+_MOST_KINDS = 8  # that are named among those that were left out
 _COLUMNS = ("url", "licence", "source", "consent")
 
 SCHEMA = schema_of(url=pa.string(), path=pa.string(), licence=pa.string(), source=pa.string(), consent=pa.string())
@@ -32,9 +38,15 @@ SCHEMA = schema_of(url=pa.string(), path=pa.string(), licence=pa.string(), sourc
 def source_row(url: str, path: str | None = None, **about: str | None) -> Row:
     """A listed source. url: absolute path or URL. path: relative to the workspace where the project made the file.
 
-    A URL with credentials is named without them; with them it is the row's `access`, which no manifest has.
+    A URL with credentials is named without them; with them it is the row's `access`, which no manifest has. A path that
+    no manifest can hold is quarantined.
     """
-    shown = without_credentials(url) if "://" in url else url
+    try:
+        check_writable(url)
+    except DataError as error:
+        about |= {"reason": str(error), "url": printable(url), "path": None}
+        return {"id": digest_of("source", about["url"]), "parent_id": None, "status": Status.QUARANTINED, **about}
+    shown = without_credentials(url) if is_url(url) else url
     access = {} if shown == url else {"access": url}
     # What was refused without credentials is another source with them, while renewed ones change nothing.
     row_id = digest_of("source", shown, *access)
@@ -42,20 +54,29 @@ def source_row(url: str, path: str | None = None, **about: str | None) -> Row:
 
 
 def list_sources(
-    arguments: Sequence[str], licence: str | None, source: str | None, layout: str | None = None
+    arguments: Sequence[str],
+    licence: str | None,
+    source: str | None,
+    layout: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
     """Expand files, folders, globs, buckets, URLs and manifests (CSV or Parquet with a `url` column) into source rows.
 
-    layout: the arguments are folders of this public set (see layouts.py).
+    layout: the arguments are folders of this public set (see layouts.py). say: is told what of each argument was left
+    out, and why, in one sentence.
     Raises: UsageError for a manifest or a folder that cannot be used. A path that does not exist is listed too: it is
     quarantined when it is read, so that the files beside it still go through.
     """
     rows: dict[str, Row] = {}
     for argument in arguments:
-        for entry in read_layout(layout, Path(argument).expanduser()) if layout else _expand(argument):
+        skipped: Counter[str] = Counter()
+        for entry in read_layout(layout, path_of(argument)) if layout else _expand(argument, skipped):
             about = {"licence": licence, "source": source, "consent": None} | {k: v for k, v in entry.items() if v}
             row = source_row(str(about.pop("url")), **about)
             rows.setdefault(row["id"], row)
+        if skipped.total():
+            shown = without_credentials(argument) if is_url(argument) else argument
+            say(f"{shown}: skipped {_counted(skipped)}; name what you want beside the videos, links to folders, too")
     return list(rows.values())
 
 
@@ -99,32 +120,67 @@ def _access_path(workspace: Workspace, batch: str) -> Path:
     return workspace.local_root / folder_of("sources", batch) / ".access.json"
 
 
-def _expand(argument: str) -> list[Mapping[str, str | None]]:
-    if "://" in argument:
-        return _expand_url(argument)
-    path = Path(argument).expanduser()
+def _expand(argument: str, skipped: Counter[str]) -> list[Mapping[str, str | None]]:
+    """skipped: is told how many of what kind were left out."""
+    if is_url(argument):
+        return _expand_url(argument, skipped)
+    path = path_of(argument)
     if path.suffix.lower() in _MANIFEST_SUFFIXES and path.is_file():
         return _read_manifest(path)
     if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+        inside = sorted(_videos_below(path, skipped))
         if not inside:
-            raise UsageError(f"{argument}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); name another folder")
-        return [{"url": str(p.resolve())} for p in inside]
+            raise UsageError(_no_video(argument, skipped))
+        return [{"url": os.path.realpath(file)} for file in inside]
     if not path.exists() and (matches := sorted(glob.glob(str(path), recursive=True))):
-        return [{"url": str(Path(match).resolve())} for match in matches if Path(match).is_file()]
-    return [{"url": str(path.resolve())}]
+        files = [match for match in matches if not Path(match).is_dir()]
+        skipped["folder"] += len(matches) - len(files)
+        return [{"url": os.path.realpath(file)} for file in files or [str(path)]]
+    return [{"url": os.path.realpath(path)}]
 
 
-def _expand_url(url: str) -> list[Mapping[str, str | None]]:
+def _videos_below(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
+    """Links to folders are not followed: they may lead in a circle. Links to nothing are videos that are missing."""
+
+    def closed(_: OSError) -> None:
+        skipped["folder without permission to read"] += 1
+
+    for parent, folders, names in os.walk(folder, onerror=closed):
+        skipped["link to a folder"] += sum(Path(parent, name).is_symlink() for name in folders)
+        yield from (Path(parent, name) for name in _videos_of(names, skipped))
+
+
+def _videos_of(names: Iterable[str], skipped: Counter[str]) -> Iterator[str]:
+    for name in names:
+        suffix = Path(name).suffix.lower()
+        if suffix in VIDEO_SUFFIXES:
+            yield name
+        else:
+            skipped[suffix or "without a suffix"] += 1
+
+
+def _counted(skipped: Counter[str]) -> str:
+    """How many of each kind, most of them first."""
+    ordered = sorted(skipped.items(), key=lambda kind: (-kind[1], kind[0]))
+    kinds = [f"{count:,} {kind}" for kind, count in ordered if count]
+    return ", ".join(kinds[:_MOST_KINDS] + [f"{len(kinds) - _MOST_KINDS:,} more kinds"] * (len(kinds) > _MOST_KINDS))
+
+
+def _no_video(argument: str, skipped: Counter[str]) -> str:
+    found = f" but {_counted(skipped)}" if skipped.total() else ""
+    return f"{argument}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}){found}; name another folder"
+
+
+def _expand_url(url: str, skipped: Counter[str]) -> list[Mapping[str, str | None]]:
     """A folder or a pattern of a bucket becomes the videos in it; anything else is itself."""
     suffix = Path(url).suffix.lower()
     if suffix in _MANIFEST_SUFFIXES:
         raise UsageError(f"{without_credentials(url)}: is a manifest elsewhere; copy it here and name the copy")
     if scheme_of(url) not in BUCKETS or (suffix in VIDEO_SUFFIXES and not glob.has_magic(url)):
         return [{"url": url}]
-    inside = [file for file in list_files(url) if Path(file).suffix.lower() in VIDEO_SUFFIXES]
+    inside = list(_videos_of(list_files(url), skipped))
     if not inside:
-        raise UsageError(f"{without_credentials(url)}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); correct it")
+        raise UsageError(_no_video(without_credentials(url), skipped))
     return [{"url": file} for file in inside]
 
 
@@ -145,7 +201,7 @@ def _read_manifest(path: Path) -> list[Mapping[str, str | None]]:
             raise UsageError(
                 f"{path}: row {number} has no url; a manifest needs the column url ({', '.join(_COLUMNS)})"
             )
-        if not urllib.parse.urlsplit(url).scheme:
-            url = str((path.parent / url).resolve())
+        if not is_url(url):
+            url = os.path.realpath(path.parent / path_of(url))
         entries.append({"url": url, **{k: str(row[k]) for k in _COLUMNS[1:] if row.get(k)}})
     return entries

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ import pyarrow as pa
 from pipelines import origins
 from pipelines.engine import Row, Worker
 from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.names import path_of
 from pipelines.shards.write import Sample, write_shard
 from pipelines.stage import Context, Stage
 from pipelines.synthesis.body.bodies import DEFAULT
@@ -118,7 +118,7 @@ def run(context: Context) -> list[Row]:
 
 def body_content(config: PairsConfig) -> str | None:
     """SHA-256 of the user's body file; None for the body that comes with the project, and where there is no file."""
-    path = Path(config.body).expanduser()
+    path = path_of(config.body)
     return file_sha256(path) if config.body != DEFAULT and path.is_file() else None
 
 

@@ -36,13 +36,13 @@ CONNECT = "from pipelines.cluster import connect; connect(None, 1)"
 
 
 def python_in(folder: Path, code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run code with an interpreter whose environment lies in a folder."""
+    """Run code with an interpreter whose environment lies in a folder, as do its temporary files."""
     folder.mkdir(parents=True)
     (folder / ".venv").symlink_to(sys.prefix)
     paths = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "tests")))
     return subprocess.run(
         [folder / ".venv" / "bin" / "python", "-c", code, *arguments],
-        env=os.environ | {"PYTHONPATH": paths},
+        env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         check=False,
@@ -51,7 +51,7 @@ def python_in(folder: Path, code: str, *arguments: str) -> "subprocess.Completed
 
 
 def test_workers_start_where_the_path_of_the_interpreter_needs_quotes(tmp_path: Path) -> None:
-    folder = tmp_path / "a b" / "ü $HOME & (c) #d %20"
+    folder = tmp_path / "a b" / "ü $HOME & (c) #d %20" / ("long" * 50)
     workspace = Workspace(str(folder / "workspace"))
     workspace.prepare()
     toy_shards.write_toy_shards(workspace)

@@ -1,7 +1,6 @@
 """Which body identities have: Anny, or the user's SMPL-X file."""
 
-from pathlib import Path
-
+from pipelines.names import path_of
 from pipelines.synthesis.body.model import AnnyBody, BodyModel
 
 DEFAULT = "anny"
@@ -13,4 +12,4 @@ def open_body(name: str) -> BodyModel:
         return AnnyBody()
     from pipelines.synthesis.body.smplx_body import SmplxBody
 
-    return SmplxBody(Path(name).expanduser())
+    return SmplxBody(path_of(name))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipelines.curation.decode import PyAvDecoder, bounded_size, video_path
 from pipelines.errors import DataError, UsageError, one_line
 from pipelines.manifest import Row, Status, digest_of
+from pipelines.names import path_of, printable
 from pipelines.synthesis import lot
 from pipelines.workspace import Workspace, file_sha256
 
@@ -66,7 +67,7 @@ def listed(patterns: Iterable[str]) -> list[Path]:
     """
     found: set[Path] = set()
     for pattern in patterns:
-        path = Path(pattern).expanduser()
+        path = path_of(pattern)
         inside = path.rglob("*") if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))
         files = {file.absolute() for file in inside if file.is_file() and file.suffix.lower() in SUFFIXES}
         if path.is_file():
@@ -118,7 +119,7 @@ def gather(
     lost: list[Row] = []
     chosen = _sampled(stretches, -(-most // _FRAMES_PER_STRETCH))
     sources: list[tuple[str, str | None, Iterator[Image]]] = [
-        *((str(path), None, map(read_picture, [path])) for path in listed(patterns)),
+        *((printable(str(path)), None, map(read_picture, [path])) for path in listed(patterns)),
         *((stretch["id"], video["id"], _frames(workspace, video, stretch)) for video, stretch in chosen),
     ]
     for name, origin, found in sources:

@@ -1,5 +1,6 @@
 """Whatever the user names becomes rows; what cannot be used is named."""
 
+import os
 from pathlib import Path
 
 import fsspec
@@ -10,6 +11,7 @@ import pytest
 from pipelines import manifest as manifests
 from pipelines.curation.listing import list_sources, read_access, write_batch
 from pipelines.errors import UsageError
+from pipelines.manifest import Status
 from pipelines.workspace import Workspace
 
 
@@ -34,6 +36,72 @@ def test_glob_file_and_url(videos: Path) -> None:
     rows = list_sources([f"{videos}/**/*.mov", str(videos / "b.mp4"), "s3://bucket/x.mp4"], "CC0-1.0", "me")
     assert urls(rows) == ["ü c.mov", "b.mp4", "x.mp4"]
     assert {(row["licence"], row["source"]) for row in rows} == {("CC0-1.0", "me")}
+
+
+def test_every_kind_of_video_in_a_folder_is_taken(tmp_path: Path) -> None:
+    names = ["00001.MTS", "a.3gp", "b.wmv", "c.flv", "d.gif", "e.mp4"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    assert urls(list_sources([str(tmp_path)], None, None)) == names
+
+
+def test_what_a_folder_has_beside_videos_is_counted_in_one_sentence(tmp_path: Path, videos: Path) -> None:
+    for number in range(1200):
+        (videos / f"{number}.jpg").touch()
+    (videos / "README").touch()
+    (videos / "inner" / "round").symlink_to(videos)
+    (videos / "lost.mp4").symlink_to(tmp_path / "gone.mp4")
+    said: list[str] = []
+    rows = list_sources([str(videos)], None, None, say=said.append)
+    assert urls(rows) == ["a.MKV", "b.mp4", "ü c.mov", "gone.mp4"]
+    assert len(said) == 1
+    assert said[0].startswith(f"{videos}: skipped 1,200 .jpg, 1 .txt, 1 link to a folder, 1 without a suffix; ")
+
+
+def test_of_many_kinds_the_most_frequent_are_named(videos: Path) -> None:
+    for number in range(300):
+        (videos / f"a.{number}").touch()
+    said: list[str] = []
+    list_sources([str(videos)], None, None, say=said.append)
+    assert "293 more kinds" in said[0]
+    assert len(said[0]) < 400
+
+
+def test_folders_that_a_pattern_matches_are_counted(videos: Path) -> None:
+    said: list[str] = []
+    assert urls(list_sources([f"{videos}/*"], None, None, say=said.append)) == ["a.MKV", "b.mp4", "notes.txt"]
+    assert "skipped 1 folder;" in said[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "ü", "it's", 'a"b', "#d", "e%20f", "100%", "-x", "q?x", "cam1:front", "[x]", "~a", "x" * 200]
+)
+def test_a_video_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / f"{name}.mp4").write_bytes(b"x")
+    (tmp_path / "list.csv").write_text('url\n"{}"\n'.format(f"{name}/{name}.mp4".replace('"', '""')))
+    monkeypatch.chdir(folder)
+    expected = [str(folder / f"{name}.mp4")]
+    for argument in (f"{name}.mp4", str(folder), expected[0], str(tmp_path / "list.csv")):
+        assert [row["url"] for row in list_sources([argument], None, None)] == expected
+
+
+def test_a_tilde_in_a_manifest_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "list.csv").write_text("url\n~/v.mp4\n")
+    assert [row["url"] for row in list_sources([str(tmp_path / "list.csv")], None, None)] == [f"{tmp_path}/home/v.mp4"]
+
+
+def test_a_name_that_is_not_utf8_is_quarantined_beside_the_others(workspace: Workspace, videos: Path) -> None:
+    Path(os.fsdecode(os.fsencode(videos) + b"/vid\xe9o.mp4")).write_bytes(b"x")
+    rows = list_sources([str(videos)], None, None)
+    write_batch(workspace, rows, "b")
+    found = manifests.read(workspace, "sources/b")
+    assert (found.counts.kept, found.counts.quarantined) == (3, 1)
+    (lost,) = found.rows(Status.QUARANTINED)
+    assert lost["url"] == f"{videos}/vid\\xe9o.mp4"
+    assert lost["reason"] == f"{lost['url']}: its name is not UTF-8; rename it and run the same command again"
 
 
 def test_same_file_twice_is_one_row(videos: Path) -> None:
