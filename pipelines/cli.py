@@ -63,7 +63,7 @@ class Session:
         """Print what machines want, then complain about sources that gave nothing (exit code 1)."""
         from pipelines.summary import complaints, result_json
 
-        problems = complaints(self.workspace, batches)
+        problems = complaints(self.workspace, batches, [result.stage for result in results])
         if self.as_json:
             click.echo(json.dumps({"stages": [result_json(result) for result in results], "problems": problems}))
         complain(problems)

@@ -31,9 +31,9 @@ class Status(StrEnum):
 
 
 def digest_of(*parts: object) -> str:
-    """Digest of JSON-able parts; key order does not matter."""
+    """Digest of JSON-able parts, file names that are not UTF-8 among them; key order does not matter."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
 
 
 def schema_of(**columns: pa.DataType) -> pa.Schema:

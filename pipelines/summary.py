@@ -83,9 +83,19 @@ def describe(workspace: Workspace, summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def complaints(workspace: Workspace, batches: Iterable[str | None]) -> list[str]:
-    """One sentence for each source that gave nothing: quarantined anywhere, or a video without people."""
+_USERS_OWN = ("motions", "pairs")  # stages that read files of the user's beside the videos, without a parent
+
+
+def complaints(workspace: Workspace, batches: Iterable[str | None], stages: Iterable[str] = _USERS_OWN) -> list[str]:
+    """One sentence for each source that gave nothing: quarantined anywhere, or a video without people.
+
+    stages: those that have been run; what their own files came to is told, too.
+    """
     sentences: list[str] = []
+    for stage in sorted({*stages} & {*_USERS_OWN}):
+        made = _read(workspace, stage)
+        lost = [row for row in made.rows(Status.QUARANTINED) if row["parent_id"] is None] if made else []
+        sentences += [str(row["reason"]) for row in lost]
     for batch in batches:
         for stage in ("sources", "videos", "people", "clips"):
             made = _read(workspace, folder_of(stage, batch))

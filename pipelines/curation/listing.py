@@ -5,7 +5,7 @@ import glob
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from pipelines import manifest as manifests
 from pipelines.curation.layouts import read_layout
 from pipelines.engine import Row
 from pipelines.errors import DataError, UsageError
+from pipelines.folders import counted, files_below, nothing_there, with_suffix
 from pipelines.manifest import Status, digest_of, schema_of
 from pipelines.names import check_writable, is_url, path_of, printable
 from pipelines.remote import BUCKETS, list_files
@@ -29,7 +30,6 @@ VIDEO_SUFFIXES = frozenset({
     ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".tod", ".ts", ".vob", ".webm", ".wmv",
 })  # fmt: skip
 _MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
-_MOST_KINDS = 8  # that are named among those that were left out
 _COLUMNS = ("url", "licence", "source", "consent")
 
 SCHEMA = schema_of(url=pa.string(), path=pa.string(), licence=pa.string(), source=pa.string(), consent=pa.string())
@@ -76,7 +76,7 @@ def list_sources(
             rows.setdefault(row["id"], row)
         if skipped.total():
             shown = without_credentials(argument) if is_url(argument) else argument
-            say(f"{shown}: skipped {_counted(skipped)}; name what you want beside the videos, links to folders, too")
+            say(f"{shown}: skipped {counted(skipped)}; name what you want beside the videos, links to folders, too")
     return list(rows.values())
 
 
@@ -128,47 +128,15 @@ def _expand(argument: str, skipped: Counter[str]) -> list[Mapping[str, str | Non
     if path.suffix.lower() in _MANIFEST_SUFFIXES and path.is_file():
         return _read_manifest(path)
     if path.is_dir():
-        inside = sorted(_videos_below(path, skipped))
+        inside = files_below(path, VIDEO_SUFFIXES, skipped)
         if not inside:
-            raise UsageError(_no_video(argument, skipped))
+            raise UsageError(nothing_there(argument, "video", VIDEO_SUFFIXES, skipped))
         return [{"url": os.path.realpath(file)} for file in inside]
     if not path.exists() and (matches := sorted(glob.glob(str(path), recursive=True))):
         files = [match for match in matches if not Path(match).is_dir()]
         skipped["folder"] += len(matches) - len(files)
         return [{"url": os.path.realpath(file)} for file in files or [str(path)]]
     return [{"url": os.path.realpath(path)}]
-
-
-def _videos_below(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
-    """Links to folders are not followed: they may lead in a circle. Links to nothing are videos that are missing."""
-
-    def closed(_: OSError) -> None:
-        skipped["folder without permission to read"] += 1
-
-    for parent, folders, names in os.walk(folder, onerror=closed):
-        skipped["link to a folder"] += sum(Path(parent, name).is_symlink() for name in folders)
-        yield from (Path(parent, name) for name in _videos_of(names, skipped))
-
-
-def _videos_of(names: Iterable[str], skipped: Counter[str]) -> Iterator[str]:
-    for name in names:
-        suffix = Path(name).suffix.lower()
-        if suffix in VIDEO_SUFFIXES:
-            yield name
-        else:
-            skipped[suffix or "without a suffix"] += 1
-
-
-def _counted(skipped: Counter[str]) -> str:
-    """How many of each kind, most of them first."""
-    ordered = sorted(skipped.items(), key=lambda kind: (-kind[1], kind[0]))
-    kinds = [f"{count:,} {kind}" for kind, count in ordered if count]
-    return ", ".join(kinds[:_MOST_KINDS] + [f"{len(kinds) - _MOST_KINDS:,} more kinds"] * (len(kinds) > _MOST_KINDS))
-
-
-def _no_video(argument: str, skipped: Counter[str]) -> str:
-    found = f" but {_counted(skipped)}" if skipped.total() else ""
-    return f"{argument}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}){found}; name another folder"
 
 
 def _expand_url(url: str, skipped: Counter[str]) -> list[Mapping[str, str | None]]:
@@ -178,9 +146,9 @@ def _expand_url(url: str, skipped: Counter[str]) -> list[Mapping[str, str | None
         raise UsageError(f"{without_credentials(url)}: is a manifest elsewhere; copy it here and name the copy")
     if scheme_of(url) not in BUCKETS or (suffix in VIDEO_SUFFIXES and not glob.has_magic(url)):
         return [{"url": url}]
-    inside = list(_videos_of(list_files(url), skipped))
+    inside = list(with_suffix(list_files(url), VIDEO_SUFFIXES, skipped))
     if not inside:
-        raise UsageError(_no_video(without_credentials(url), skipped))
+        raise UsageError(nothing_there(without_credentials(url), "video", VIDEO_SUFFIXES, skipped))
     return [{"url": file} for file in inside]
 
 

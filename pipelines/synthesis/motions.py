@@ -6,6 +6,9 @@ that a motion that was held out never reaches training. All end as files of one 
 
 import functools
 import glob
+import os
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +17,11 @@ import pyarrow as pa
 
 from pipelines.curation.split import SplitConfig, split_of
 from pipelines.engine import Row, Worker
-from pipelines.errors import DataError
+from pipelines.errors import DataError, UsageError
 from pipelines.fetch import fetch
+from pipelines.folders import counted, files_below, nothing_there
 from pipelines.manifest import Status, digest_of, schema_of
+from pipelines.names import check_writable, is_url, path_of, printable
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace, file_sha256
 
@@ -61,8 +66,9 @@ def run(context: Context) -> list[Row]:
     config, workspace = context.config, context.workspace
     make_worker = functools.partial(_make_worker, workspace, config, f"{context.folder}/files")
     agreed, carried = context.agree("split", ("clips", "id"))
-    work = [*_file_work(config), *(_clip_work(context, agreed.to_pylist()) if config.clips else [])]
-    rows = _collapse_duplicates(context.map(make_worker, work)) + (carried if config.clips else [])
+    files, refused = _file_work(config, context.progress.say)
+    work = [*files, *(_clip_work(context, agreed.to_pylist()) if config.clips else [])]
+    rows = _collapse_duplicates(context.map(make_worker, work)) + refused + (carried if config.clips else [])
     wanted = {row["path"] for row in rows if row["status"] == Status.KEPT}
     if lost := {row["url"] for row in rows if row["status"] == Status.KEPT and not workspace.exists(row["path"])}:
         # Another config's run removed what the journal remembers as done.
@@ -77,29 +83,50 @@ def run(context: Context) -> list[Row]:
     return rows
 
 
-def list_files(arguments: tuple[str, ...]) -> list[str]:
+def list_files(arguments: tuple[str, ...], say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Files, folders, globs and URLs as absolute paths and URLs, each once. A path that does not exist is listed too:
-    it is quarantined with the reason when it is read."""
+    it is quarantined with the reason when it is read.
+
+    say: is told what of each folder was left out. Raises: UsageError for a folder without motion files.
+    """
     found: list[str] = []
     for argument in arguments:
-        path = Path(argument).expanduser()
-        if "://" in argument:
+        path, skipped = path_of(argument), Counter[str]()
+        if is_url(argument):
             found.append(argument)
         elif path.is_dir():
-            found += sorted(str(p.resolve()) for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+            inside = files_below(path, _SUFFIXES, skipped)
+            if not inside:
+                raise UsageError(f"motions: files: {nothing_there(argument, 'motion', _SUFFIXES, skipped)}")
+            found += map(os.path.realpath, inside)
         else:
             matches = [str(path)] if path.exists() else sorted(glob.glob(str(path), recursive=True))
-            found += [str(Path(match).resolve()) for match in matches or [str(path)]]
+            found += map(os.path.realpath, matches or [str(path)])
+        if skipped.total():
+            say(f"{argument}: skipped {counted(skipped)}; only {' and '.join(_SUFFIXES)} are read")
     return list(dict.fromkeys(found))
 
 
-def contents(config: MotionsConfig) -> dict[str, str | None]:
+def contents(config: MotionsConfig, say: Callable[[str], None] = lambda _: None) -> dict[str, str | None]:
     """SHA-256 of the files that the config names; None for URLs, fetched once, and for what is not there."""
-    return {name: file_sha256(Path(name)) if Path(name).is_file() else None for name in list_files(config.files)}
+    return {name: file_sha256(Path(name)) if Path(name).is_file() else None for name in list_files(config.files, say)}
 
 
-def _file_work(config: MotionsConfig) -> list[tuple[str | None, str, Row]]:
-    return [(None, name, {"kind": "file", "url": name, "content": sha256}) for name, sha256 in contents(config).items()]
+def _file_work(
+    config: MotionsConfig, say: Callable[[str], None]
+) -> tuple[list[tuple[str | None, str, Row]], list[Row]]:
+    """What is to be read, and rows for the names that no manifest can hold."""
+    work: list[tuple[str | None, str, Row]] = []
+    refused: list[Row] = []
+    for name, sha256 in contents(config, say).items():
+        try:
+            check_writable(name)
+        except DataError as error:
+            about = {"kind": "file", "url": printable(name), "status": Status.QUARANTINED, "reason": str(error)}
+            refused.append({"id": digest_of("motion file", name), "parent_id": None, **about})
+        else:
+            work.append((None, name, {"kind": "file", "url": name, "content": sha256}))
+    return work, refused
 
 
 def _clip_work(context: Context, used: list[Row]) -> list[tuple[str | None, str, Row]]:

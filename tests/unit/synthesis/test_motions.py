@@ -1,15 +1,20 @@
 """The motions stage: files become motions of one format with a split; changed, bad and doubled files are noticed."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from pipelines import manifest as manifests
+from pipelines.cli import main
 from pipelines.curation import clips, split
 from pipelines.engine import Engine, Row
+from pipelines.errors import UsageError
 from pipelines.manifest import Status
 from pipelines.stage import Result, run_stage
 from pipelines.synthesis.body.model import AnnyBody
@@ -102,6 +107,43 @@ def test_files_are_found_by_folder_and_glob_once(bvh: Path) -> None:
     (bvh.parent / "readme.txt").write_text("")
     found = list_files((str(bvh.parent), str(bvh.parent / "*.npz"), "https://host/a.bvh"))
     assert found == [str(bvh.parent / "other.npz"), str(bvh), "https://host/a.bvh"]
+
+
+def test_a_folder_of_other_formats_is_refused_with_what_it_holds(bring: Bring, tmp_path: Path) -> None:
+    for name in ("a.npy", "b.npy"):
+        np.save(tmp_path / name, np.zeros((4, 322)))
+    with pytest.raises(UsageError, match=r"holds no motion \(\.bvh \.npz\), but 2 \.npy, .*; name another folder"):
+        bring(tmp_path)
+
+
+def test_what_a_folder_has_beside_motions_is_counted(bvh: Path) -> None:
+    (bvh.parent / "a.fbx").touch()
+    (bvh.parent / "again").symlink_to(bvh.parent)
+    said: list[str] = []
+    assert list_files((str(bvh.parent),), said.append) == [str(bvh)]
+    assert said == [f"{bvh.parent}: skipped 1 .fbx, 1 link to a folder; only .bvh and .npz are read"]
+
+
+def test_a_name_that_is_not_utf8_is_quarantined_beside_the_others(
+    bring: Bring, workspace: Workspace, bvh: Path
+) -> None:
+    shutil.copy(bvh, os.fsdecode(os.fsencode(bvh.parent) + b"/w\xe9.bvh"))
+    assert bring(bvh.parent).counts.kept == 1
+    (lost,) = rows(workspace, Status.QUARANTINED)
+    assert lost["reason"] == f"{bvh.parent}/w\\xe9.bvh: its name is not UTF-8; rename it and run the same command again"
+
+
+def test_the_command_names_a_bad_file_and_takes_the_others(bring: Bring, workspace: Workspace, bvh: Path) -> None:
+    bring()
+    (bvh.parent / "notes.bvh").write_text("not a motion")
+    params = bvh.parent / "params.yaml"
+    params.write_text(f"motions: {{files: ['{bvh.parent}/*.bvh']}}\n")
+    arguments = ["motions", "--workspace", workspace.url, "--params", str(params), "--workers", "1"]
+    for _ in range(2):
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 1
+        assert f"unimotion: {bvh.parent}/notes.bvh: has no HIERARCHY" in done.output
+        assert len(rows(workspace, Status.KEPT)) == 1
 
 
 def put_clips(workspace: Workspace, skeleton: Skeleton) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from pipelines.errors import DataError
-from pipelines.synthesis.movement.importers.retarget import SIDES, Array, Source
+from pipelines.synthesis.movement.importers.retarget import SIDES, Array, Source, stride_of
 
 MOST_BYTES = 1_000_000_000
 BODY_JOINTS = (
@@ -44,6 +44,7 @@ _KNUCKLES = {
     "thumb": ((0.02, -0.01, 0.025), (0.72, -0.2, 0.66)),
 }  # fmt: skip
 _PHALANX = 0.027
+_UPRIGHT = 0.8  # of a trunk along an axis: who lies or crawls for a while turns round meanwhile
 WIDE_JAW, FAR_GAZE = 0.35, 0.5  # radians at which the actions reach 1
 # The parts of a file of parameters, in an order that has parents first.
 _PARAMETERS = {
@@ -63,7 +64,7 @@ def read_smpl(path: Path, most_fps: float, most_frames: int) -> Source:
         fps = _rate(path, arrays, None)
         poses = _amass(path, arrays["poses"])
         moved = _moved(path, "trans", arrays, poses)
-        up = np.array([0.0, 0.0, 1.0])  # of AMASS's world; the body's own is y
+        up = _up_of_amass(poses["hips"])
     elif "body_pose" in arrays:
         fps = _rate(path, arrays, 30.0)
         poses = _parameters(path, arrays)
@@ -72,7 +73,7 @@ def read_smpl(path: Path, most_fps: float, most_frames: int) -> Source:
     else:
         found = ", ".join(sorted({*arrays, *others}))[:300] or "nothing"
         raise DataError(f"{path}: holds neither poses (AMASS) nor body_pose (SMPL-X), but {found}")
-    stride = max(1, int(fps / most_fps + 1e-6))
+    stride = stride_of(fps, most_fps)
     poses = {joint: turns[::stride] for joint, turns in poses.items()}
     if len(poses["hips"]) > most_frames:
         raise DataError(f"{path}: has more than {most_frames:,} frames at {most_fps:g} per second; cut it")
@@ -144,9 +145,20 @@ def _moved(path: Path, key: str, arrays: dict[str, Array], poses: dict[str, Arra
     return moved.reshape(frames, 3)
 
 
+def _up_of_amass(turns: Array) -> Array:
+    """z is up in AMASS's world, unless people stand along y all the time, as in BEAT2, which has its keys."""
+    y = _trunk(turns)[1]
+    return np.array([0.0, np.sign(y), 0.0]) if abs(y) > _UPRIGHT else np.array([0.0, 0.0, 1.0])
+
+
+def _trunk(turns: Array) -> Array:
+    """The mean direction (3,) of the body's own y, from the hips upwards."""
+    return np.asarray(Rotation.from_rotvec(turns).apply([0.0, 1.0, 0.0]).mean(0))
+
+
 def _trunk_up(turns: Array) -> Array:
     """Which way people are upright in a world whose axes are not told: y up, y down (cameras) or z up."""
-    mean = Rotation.from_rotvec(turns).apply([0.0, 1.0, 0.0]).mean(0)
+    mean = _trunk(turns)
     axis = np.zeros(3)
     axis[np.abs(mean).argmax()] = np.sign(mean[np.abs(mean).argmax()])
     return axis

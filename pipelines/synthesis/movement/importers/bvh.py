@@ -4,10 +4,13 @@ The format is that of Biovision's exporter as described by Meredith and Maddock,
 (University of Sheffield, 2001): rotations apply in the order in which channels are listed, degrees.
 """
 
+import codecs
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +18,13 @@ from scipy.spatial.transform import Rotation
 
 from pipelines.errors import DataError
 from pipelines.synthesis.movement.importers.names import roles
-from pipelines.synthesis.movement.importers.retarget import Array, Source
+from pipelines.synthesis.movement.importers.retarget import Array, Source, stride_of
 
 MOST_BYTES = 400_000_000
 _MOST_JOINTS = 500
 _LONGEST = 1e6  # of an offset, in any unit
+_MOTION = re.compile(r"^[ \t]*MOTION\b", re.IGNORECASE | re.MULTILINE)
+_HEADER = re.compile(r"\s*Frames\s*:\s*(\S+)\s+Frame\s+Time\s*:\s*(\S+)", re.IGNORECASE)
 _CHANNELS = {f"{axis}{kind}" for axis in "xyz" for kind in ("position", "rotation")}
 
 
@@ -46,24 +51,30 @@ def parse(path: Path) -> Bvh:
     """Raises: DataError where the file is too large, torn, or not BVH."""
     if path.stat().st_size > MOST_BYTES:
         raise DataError(f"{path}: is larger than {MOST_BYTES // 10**6} MB; cut it into shorter files")
-    head, found, tail = path.read_text("latin-1").partition("MOTION")
-    if not found or "HIERARCHY" not in head[:1000]:
+    head, *tail = _MOTION.split(_text(path.read_bytes()), maxsplit=1)
+    if not tail or "HIERARCHY" not in head[:1000].upper():
         raise DataError(f"{path}: has no HIERARCHY and MOTION sections; export it as BVH again")
     try:
         joints = _hierarchy(iter(head.split()))
-        # Frames: N, Frame Time: S, then numbers.
-        words = tail.split(maxsplit=5)
-        frames, seconds = int(words[1]), float(words[4])
-    except (StopIteration, ValueError, IndexError) as error:
+        header = _HEADER.match(tail[0]) or _fail()
+        frames, seconds = int(header[1]), float(header[2])
+    except (StopIteration, ValueError) as error:
         raise DataError(f"{path}: its hierarchy or header is damaged; export it as BVH again") from error
     width = sum(len(joint.channels) for joint in joints)
-    values = _numbers(words[5] if len(words) == 6 else "")
+    values = _numbers(tail[0][header.end() :])
     if frames < 1 or values is None or len(values) != frames * width:
         count = "unreadable" if values is None else f"{len(values):,}"
         raise DataError(f"{path}: {frames:,} frames of {width} numbers are promised, {count} numbers are there")
     if not np.isfinite(values).all() or not 1e-4 < seconds < 10:
         raise DataError(f"{path}: holds numbers that are no motion (not finite, or a Frame Time of {seconds:g} s)")
     return Bvh(joints, values.reshape(frames, width), seconds)
+
+
+def _text(content: bytes) -> str:
+    """Names may be in any encoding; some exporters write a byte order mark."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    return content.removeprefix(codecs.BOM_UTF8).decode("latin-1")
 
 
 def _numbers(text: str) -> Array | None:
@@ -81,19 +92,20 @@ def _hierarchy(words: Iterator[str]) -> list[Joint]:
     joints: list[Joint] = []
     open_joints: list[int | None] = []  # None: an end site, whose offset is that of a tip
     for word in words:
-        if word in {"ROOT", "JOINT"}:
+        keyword = word.upper()
+        if keyword in {"ROOT", "JOINT"}:
             name = next(words)
             while (part := next(words)) != "{":
                 name += f" {part}"
             parent = next((j for j in reversed(open_joints) if j is not None), -1)
             joints.append(Joint(name, parent, _offset(words), _channels(words)))
             open_joints.append(len(joints) - 1)
-        elif word == "End":
+        elif keyword == "END":
             joints.append(Joint(f"{joints[-1].name} end", len(joints) - 1, _end_site(words), ()))
             open_joints.append(None)
         elif word == "}":
             open_joints.pop() if open_joints else _fail()
-        elif word != "HIERARCHY":
+        elif keyword != "HIERARCHY":
             _fail()
         if len(joints) > _MOST_JOINTS:
             _fail()
@@ -102,13 +114,13 @@ def _hierarchy(words: Iterator[str]) -> list[Joint]:
     return joints
 
 
-def _fail() -> None:
+def _fail() -> NoReturn:
     raise ValueError("not BVH")
 
 
 def _expect(words: Iterator[str], *wanted: str) -> None:
     for word in wanted:
-        if next(words) != word:
+        if next(words).upper() != word:
             _fail()
 
 
@@ -121,7 +133,7 @@ def _offset(words: Iterator[str]) -> tuple[float, float, float]:
 
 
 def _end_site(words: Iterator[str]) -> tuple[float, float, float]:
-    _expect(words, "Site", "{")
+    _expect(words, "SITE", "{")
     return _offset(words)
 
 
@@ -172,7 +184,7 @@ def read_bvh(path: Path, most_fps: float, most_frames: int) -> Source:
     if missing:
         known = ", ".join(name for name in names if not name.endswith(" end"))[:300]
         raise DataError(f"{path}: no joint could be recognised as {missing[0]} among {known}; rename its joints")
-    stride = max(1, int(1 / bvh.seconds / most_fps + 1e-6))
+    stride = stride_of(1 / bvh.seconds, most_fps)
     if len(bvh.values[::stride]) > most_frames:
         raise DataError(f"{path}: has more than {most_frames:,} frames at {most_fps:g} per second; cut it")
     rotations, positions = forward(bvh, slice(None, None, stride))

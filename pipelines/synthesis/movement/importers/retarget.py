@@ -28,6 +28,7 @@ ESSENTIAL = ("head", *(f"{part}.{side}" for part in ("thigh", "shin", "foot", "a
 _SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 _NECK = ("neck01", "neck02", "neck03", "head")
 _RHYTHM, _ARM_AT_REST = 0.22, 45.0
+_ROUNDED = 0.02  # of a stride, that a file's rate may lack
 _LEAST_BEND = np.sin(np.radians(25))  # below it, an elbow says nothing about its hinge
 
 
@@ -49,6 +50,11 @@ class Source:
     spine: tuple[str, ...] = ()
     neck: tuple[str, ...] = ()
     actions: dict[str, Array] = field(default_factory=dict)
+
+
+def stride_of(fps: float, most_fps: float) -> int:
+    """Every how many frames one is taken, so that there are at most about `most_fps` in a second; files round."""
+    return max(1, int(fps / most_fps + _ROUNDED))
 
 
 def retarget(source: Source, skeleton: Skeleton) -> Recorded:
