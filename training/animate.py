@@ -56,7 +56,8 @@ def animate(
     people, clips: how people were found and cut in the data. overwrite: whether outputs may replace other files.
     Raises: DataError where a file shows nobody, WorkError where there is no model, UsageError for a bad `out`.
     """
-    from pipelines.curation.watch import Watcher, is_photo
+    from pipelines.curation.watch import Watcher
+    from pipelines.photo import is_photo
     from training import start, tracking
     from training.export import load_animator, read_config, weight_shapes
     from training.painter import Painter

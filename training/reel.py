@@ -23,10 +23,9 @@ from pipelines.curation.watch import (
     View,
     Watcher,
     frames_at,
-    is_photo,
-    read_photo,
 )
 from pipelines.errors import DataError
+from pipelines.photo import is_photo, read_photo
 from pipelines.progress import Progress
 from pipelines.sound import Sound, has_sound
 from pipelines.video import join, write_segment

@@ -63,7 +63,7 @@ def _number(path: Path) -> tuple[int, str]:
 
 
 def _read(pictures: list[Path]) -> Iterator[NDArray[np.uint8]]:
-    from pipelines.curation.watch import read_photo
+    from pipelines.photo import read_photo
 
     size: tuple[int, ...] | None = None
     for path in pictures:

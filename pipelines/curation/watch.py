@@ -27,9 +27,9 @@ from pipelines.curation.whole_body import keypoints_of
 from pipelines.curation.window import clip_window
 from pipelines.errors import DataError
 from pipelines.keypoints import BODY, BODY_SLICE, PARTS
+from pipelines.photo import read_photo
 from pipelines.workspace import Workspace
 
-_LARGEST_PHOTO = 100_000_000  # pixels; more is a decompression bomb
 # Long tracks are smoothed in pieces, with what lies around them: 543 landmarks of an hour would take gigabytes.
 _PIECE, _AROUND = 1024, 64
 _OUTLINE_PX = 256
@@ -352,32 +352,6 @@ def _nearest(known: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray
 def _time_base(path: Path) -> Fraction:
     with open_container(path) as container:
         return Fraction(video_stream(path, container).time_base)
-
-
-def is_photo(path: Path) -> bool:
-    """Whether a file is a single image."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return getattr(image, "n_frames", 1) == 1
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
-
-
-def read_photo(path: Path) -> NDArray[np.uint8]:
-    """An image as the viewer sees it (EXIF orientation applied), RGB (H, W, 3). Raises: DataError where it is none."""
-    from PIL import Image, ImageOps
-
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; correct the path")
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > _LARGEST_PHOTO:
-                raise DataError(f"{path}: has {image.width} x {image.height} pixels; scale it down first")
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path}: is not a readable image ({error}); use PNG or JPEG") from error
 
 
 def resize_to(image: Frame, size: tuple[int, int]) -> Frame:

@@ -17,6 +17,7 @@ from pipelines.curation.decode import PyAvDecoder, bounded_size, video_path
 from pipelines.errors import DataError, UsageError, one_line
 from pipelines.manifest import Row, Status, digest_of
 from pipelines.names import path_of, printable
+from pipelines.photo import rgb_of
 from pipelines.synthesis import lot
 from pipelines.workspace import Workspace, file_sha256
 
@@ -86,7 +87,6 @@ def contents(patterns: Iterable[str]) -> list[str]:
 def read_picture(path: Path) -> Image:
     """RGB (H, W, 3). Raises: DataError naming the file where it is not a picture of a sane size."""
     from PIL import Image as Pillow
-    from PIL import ImageOps
 
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -98,7 +98,7 @@ def read_picture(path: Path) -> Image:
                     f"{path}: has {width} x {height} pixels; give at least {_LEAST_SIDE} per side and at most "
                     f"{_MOST_PIXELS // 1_000_000} million in all"
                 )
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            return rgb_of(picture)
     except DataError:
         raise
     except Exception as error:  # each format fails in its own way
