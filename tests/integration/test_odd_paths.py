@@ -36,13 +36,13 @@ CONNECT = "from pipelines.cluster import connect; connect(None, 1)"
 
 
 def python_in(folder: Path, code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run code with an interpreter whose environment lies in a folder, as do its temporary files."""
+    """Run code with an interpreter whose environment lies in a folder."""
     folder.mkdir(parents=True)
     (folder / ".venv").symlink_to(sys.prefix)
     paths = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "tests")))
     return subprocess.run(
         [folder / ".venv" / "bin" / "python", "-c", code, *arguments],
-        env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(folder)},
+        env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
         check=False,
@@ -51,13 +51,24 @@ def python_in(folder: Path, code: str, *arguments: str) -> "subprocess.Completed
 
 
 def test_workers_start_where_the_path_of_the_interpreter_needs_quotes(tmp_path: Path) -> None:
-    folder = tmp_path / "a b" / "ü $HOME & (c) #d %20" / ("long" * 50)
+    folder = tmp_path / "a b" / "ü $HOME & (c) #d %20"
     workspace = Workspace(str(folder / "workspace"))
     workspace.prepare()
     toy_shards.write_toy_shards(workspace)
     done = python_in(folder / "checkout", CURATE_AND_TRAIN, workspace.url, str(folder / "journal"))
     assert done.returncode == 0, done.stderr[-3000:]
     assert checkpoint.complete_steps(workspace, "train/run")
+
+
+@pytest.mark.parametrize("name", ["a b #d", "long" * 50])
+def test_ray_starts_whatever_the_folder_of_temporary_files_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / name))
+    code = f"{CONNECT}; import ray; assert ray.get(ray.remote(lambda: 1).remote()) == 1"
+    done = python_in(tmp_path / "checkout", code)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.parametrize("name", ["it's", 'a"b'])
