@@ -38,7 +38,7 @@ starter: .venv/ready
 	$(BIN)/unimotion stage train --with-earlier $(STARTER)
 
 starter-worth: .venv/ready
-	$(BIN)/unimotion checkpoint $(STARTER) --half --out training/assets/starter
+	$(BIN)/unimotion checkpoint $(STARTER) --half --overwrite --out training/assets/starter
 
 clean:
 	rm -rf .venv .venv-dvc build workspace *.egg-info .mypy_cache .ruff_cache .pytest_cache

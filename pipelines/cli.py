@@ -283,9 +283,10 @@ def train(session: Session, dry_run: bool, devices: int | None, device: str | No
 @main.command()
 @click.option("--groups", type=click.IntRange(0), default=12, show_default=True, help="Test groups; 0: do not judge.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write its model into this folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the model that the folder of --out has.")
 @click.option("--half", is_flag=True, help="Store the model as float16: half the bytes.")
 @common_options
-def checkpoint(session: Session, groups: int, out: Path | None, half: bool) -> None:
+def checkpoint(session: Session, groups: int, out: Path | None, overwrite: bool, half: bool) -> None:
     """Judge the last checkpoint of a training that may still run, and write its model.
 
     The training is the one that `unimotion train` would go on with. Nothing is registered.
@@ -301,7 +302,10 @@ def checkpoint(session: Session, groups: int, out: Path | None, half: bool) -> N
 
     settings = session.params.section("evaluation", EvaluationConfig)
     config = dataclasses.replace(settings, groups=groups)
-    last = checkpoint_worth.last_checkpoint(session.workspace, session.params.section("train", TrainConfig))
+    training = session.params.section("train", TrainConfig)
+    if out is not None and not overwrite:
+        checkpoint_worth.check_out(out)
+    last = checkpoint_worth.last_checkpoint(session.workspace, training)
     progress = Progress("checkpoint", session.as_json)
     worth = checkpoint_worth.judge(session.workspace, last, config, progress) if groups else None
     if out is not None:

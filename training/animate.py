@@ -1,6 +1,7 @@
 """`unimotion animate`: the person of a photo moves as the person of a video does."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,8 @@ def animate(
     from training.painter import Painter
     from training.reel import STILLS, Outputs, Wish
 
+    # FFmpeg takes `cam1:front.mp4` for a URL, and `/home/me/cam1:front.mp4` for the file that it is.
+    reference, driving = reference.absolute(), driving.absolute()
     outputs, wish, progress = Outputs(out), wish or Wish(), Progress("animate", quiet)
     if out.suffix.lower() != ".mp4" and not outputs.is_still:
         raise UsageError(f"--out {out}: must end in .mp4, or where a photo drives in {', '.join(STILLS)}")
@@ -133,10 +136,10 @@ def _check_outputs(outputs: "Outputs", inputs: tuple[Path, ...], overwrite: bool
     from training.reel import is_ours
 
     for path in (outputs.video, outputs.side_by_side, outputs.people):
-        if not path.exists():
+        if not os.path.lexists(path):
             continue
         for given in inputs:
-            if path.samefile(given):
+            if path.exists() and path.samefile(given):
                 raise UsageError(f"--out {outputs.video}: is the same file as {given}; choose another name")
         if path.is_dir():
             raise UsageError(f"--out {path}: is a folder; choose another name")

@@ -196,6 +196,9 @@ def test_a_training_is_judged_before_it_is_registered_and_its_model_taken_out(
     assert "true points" in worth.means
     assert "LPIPS (VGG) around the person" in checkpoint_worth.describe(last, worth)
     checkpoint_worth.write_out(workspace, last, worth, tmp_path / "out", half=True)
+    with pytest.raises(UsageError, match=r"config\.json: exists already; choose another folder, or add --overwrite"):
+        checkpoint_worth.check_out(tmp_path / "out")
+    checkpoint_worth.check_out(tmp_path / "fresh")
     loaded = load_animator(tmp_path / "out")
     whole = load_animator(workspace.local_root / last.run / "export")
     for name, weight in whole.state_dict().items():

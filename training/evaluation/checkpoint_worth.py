@@ -6,12 +6,13 @@ and writes its model folder. Nothing is registered, and the training goes on bes
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import WorkError
+from pipelines.errors import UsageError, WorkError
 from pipelines.evaluation import figures, gate
 from pipelines.evaluation.baselines import TRUTH
 from pipelines.evaluation.statistics import Difference
@@ -142,6 +143,16 @@ def _interval(worth: Worth, figure: str) -> str:
     if difference.low is None or difference.high is None:
         return f"    {difference.mean:+.3f}"
     return f"    {difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+
+
+def check_out(folder: Path) -> None:
+    """Before hours of judging. Raises: UsageError where writing a model into a folder would replace
+    one: it may be the one that the training started from."""
+    from training.export import CONFIG, WEIGHTS
+
+    for name in (CONFIG, WEIGHTS, contents.NAME, ABOUT):
+        if os.path.lexists(folder / name):
+            raise UsageError(f"--out {folder / name}: exists already; choose another folder, or add --overwrite")
 
 
 def write_out(workspace: Workspace, last: LastCheckpoint, worth: Worth | None, folder: Path, half: bool) -> None:

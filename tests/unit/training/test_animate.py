@@ -78,6 +78,12 @@ def test_a_side_by_side_that_exists_stays_too(files: Path) -> None:
         attempt(files, files / "new.mp4")
 
 
+def test_a_link_to_nothing_is_not_replaced(files: Path) -> None:
+    (files / "new.mp4").symlink_to(files / "on the disk that is not mounted.mp4")
+    with pytest.raises(UsageError, match=r"new\.mp4: exists already"):
+        attempt(files, files / "new.mp4")
+
+
 def test_a_folder_is_not_replaced(files: Path) -> None:
     (files / "folder.mp4").mkdir()
     with pytest.raises(UsageError, match=r"folder\.mp4: is a folder; choose another name"):
