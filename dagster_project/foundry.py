@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dagster import ConfigurableResource
 
+from pipelines.cores import cores
 from pipelines.engine import Engine
 from pipelines.params import PARAMS_FILE, Params
 from pipelines.stage import Result, Stage, run_stage
@@ -16,7 +17,7 @@ class Foundry(ConfigurableResource):  # type: ignore[type-arg]
 
     workspace_url: str = os.environ.get("UNIMOTION_WORKSPACE", "workspace")
     params_file: str = os.environ.get("UNIMOTION_PARAMS", str(PARAMS_FILE))
-    workers: int = int(os.environ.get("UNIMOTION_WORKERS", str(os.cpu_count() or 1)))
+    workers: int = int(os.environ.get("UNIMOTION_WORKERS") or cores())
     ray_address: str = os.environ.get("UNIMOTION_RAY_ADDRESS", "")
 
     @property

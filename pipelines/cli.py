@@ -7,7 +7,6 @@ on the way to `--help`. Exit codes: 0 done, 1 work failed (in whole or for some 
 import dataclasses
 import functools
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.cores import cores
 from pipelines.errors import UnimotionError, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
         "--workspace", default="workspace", envvar="UNIMOTION_WORKSPACE", show_default=True, help="Folder or URL."
     )
     @click.option("--params", type=click.Path(path_type=Path), envvar="UNIMOTION_PARAMS", help="Another params.yaml.")
-    @click.option(
-        "--workers", type=click.IntRange(1), default=os.cpu_count() or 1, envvar="UNIMOTION_WORKERS", help="Processes."
-    )
+    @click.option("--workers", type=click.IntRange(1), default=cores, envvar="UNIMOTION_WORKERS", help="Processes.")
     @click.option("--ray-address", envvar="UNIMOTION_RAY_ADDRESS", help="A running Ray cluster; default: this machine.")
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines, nothing else.")
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

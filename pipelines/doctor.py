@@ -1,12 +1,12 @@
 """`unimotion doctor`: what this machine has, and what to do about what it lacks."""
 
 import importlib.metadata
-import os
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.cores import cores
 from pipelines.errors import UnimotionError
 from pipelines.workspace import Workspace
 
@@ -36,7 +36,7 @@ def examine(workspace: Workspace) -> list[Finding]:
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Finding("python", sys.version_info >= (3, 11), f"{version}, {os.cpu_count()} cores")
+    return Finding("python", sys.version_info >= (3, 11), f"{version}, {cores()} cores")
 
 
 def _library(name: str) -> Finding:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.bench.results import Result
+from pipelines.cores import cores
 
 _SIDE, _FPS = 512, 25.0
 _SHORT_S, _LONG_S = 2.0, 10.0
@@ -41,7 +42,7 @@ def run() -> Iterator[Result]:
         "animate.frames_per_second",
         1 / per_frame,
         "frames/s",
-        f"after start, photo and video of {_SIDE} px on {os.cpu_count()} cores, side-by-side included; "
+        f"after start, photo and video of {_SIDE} px on {cores()} cores, side-by-side included; "
         f"{long.frames} frames in {long.seconds:.0f} s",
         "higher",
         6,
