@@ -10,6 +10,7 @@ from pipelines.errors import one_line
 
 Advance = Callable[[str, str | None], None]
 _EVERY_S = 10.0  # between two lines about one long work
+PULSE_S = 30.0  # between two lines about work that takes hours
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,27 @@ class Progress:
                 self.say(f"{what}: {done:.0f} of {total:.0f} {unit}, about {spoken(left)} left")
 
         yield print_line
+
+
+class Pulse:
+    """Says every half minute where work of hours is, for logs, in which nobody sees a bar.
+
+    say: gets the sentence. total: of the steps, `done` of which are done before it begins.
+    """
+
+    def __init__(self, say: Callable[[str], None], total: int, done: int) -> None:
+        self._say, self._total = say, total
+        self._told, self._done = time.monotonic(), done
+
+    def beat(self, done: int, about: str) -> None:
+        """To be called after each step. about: what is said of this one."""
+        now = time.monotonic()
+        if now - self._told < PULSE_S:
+            return
+        rate = (done - self._done) / (now - self._told)
+        left = spoken((self._total - done) / rate)
+        self._say(f"step {done} of {self._total}, {about}, {rate:.3g} steps per second, about {left} left")
+        self._told, self._done = now, done
 
 
 def spoken(seconds: float) -> str:

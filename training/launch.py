@@ -1,5 +1,8 @@
 """Start a training run on Ray Train: as many workers as asked for, on this machine or on a cluster."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Any
 
 import torch
@@ -22,6 +25,9 @@ _MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
     "MALLOC_TOP_PAD_": str(2**26),
 }
+
+
+_RELAY_S = 2.0  # between two looks at what workers said
 
 
 class _RayTeam:
@@ -64,10 +70,20 @@ class _RayTeam:
 
 
 class _Ear:
-    """Hears from workers what went wrong for good. Ray would only begin again, and go wrong again."""
+    """Hears from workers what went wrong for good, as Ray would only begin again, and go wrong again; and where they
+    are, as what they print stays in files of Ray's."""
 
     def __init__(self) -> None:
         self._error: UnimotionError | None = None
+        self._said: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self._said.append(sentence)
+
+    def said(self) -> list[str]:
+        """What was said since the last call."""
+        said, self._said = self._said, []
+        return said
 
     def tell(self, error: UnimotionError) -> None:
         self._error = self._error or error
@@ -83,29 +99,57 @@ def _train_worker(config: dict[str, Any]) -> None:
     if ray.get(ear.heard.remote()):
         return
     try:
-        fit(config["job"], _RayTeam())
+        fit(config["job"], _RayTeam(), ear.say.remote)
     except UnimotionError as error:
         ray.get(ear.tell.remote(error))
         raise
 
 
-def launch(job: Job, workers: int, max_failures: int, address: str | None) -> None:
+def launch(
+    job: Job, workers: int, max_failures: int, address: str | None, say: Callable[[str], None] = lambda _: None
+) -> None:
     """Train a job to its end.
 
     workers: 0 trains in this process without Ray. max_failures: how often dead workers are replaced; the run then goes
-    on from its last checkpoint. address: of a Ray cluster, None for one on this machine.
+    on from its last checkpoint. address: of a Ray cluster, None for one on this machine. say: see `fit`.
     Raises: WorkError where training cannot go on, and at once whatever else is wrong for good.
     """
     workspace = Workspace(job.workspace_url)
     if workers == 0:
-        fit(job, Alone())
+        fit(job, Alone(), say)
     else:
-        _launch_on_ray(job, workers, max_failures, address)
+        _launch_on_ray(job, workers, max_failures, address, say)
     if reason := divergence(workspace, job.run):
         raise WorkError(reason)
 
 
-def _launch_on_ray(job: Job, workers: int, max_failures: int, address: str | None) -> None:
+@contextmanager
+def _relayed(ear: Any, say: Callable[[str], None]) -> Iterator[None]:
+    """Pass on what workers say, from a thread of its own, since this one waits for them."""
+    import ray
+    from ray.exceptions import RayError
+
+    over = Event()
+
+    def relay() -> None:
+        while True:
+            last = over.wait(_RELAY_S)
+            with suppress(RayError):  # the actor is being started again, on a cluster that lost its node
+                for sentence in ray.get(ear.said.remote()):
+                    say(sentence)
+            if last:
+                return
+
+    thread = Thread(target=relay, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _launch_on_ray(job: Job, workers: int, max_failures: int, address: str | None, say: Callable[[str], None]) -> None:
     connect(address, workers * job.threads)
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
@@ -137,7 +181,8 @@ def _launch_on_ray(job: Job, workers: int, max_failures: int, address: str | Non
         ),
     )
     try:
-        trainer.fit()
+        with _relayed(ear, say):
+            trainer.fit()
     except TrainingFailedError as error:
         causes = [str(cause) for cause in getattr(error, "worker_failures", {}).values()] or [str(error)]
         unknown = WorkError(f"training failed: {causes[0].strip().splitlines()[-1]}; see {job.run}")

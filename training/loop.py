@@ -16,6 +16,7 @@ from simplejpeg import encode_jpeg
 from torch import nn
 
 from pipelines.evaluation.seen.lpips import Lpips
+from pipelines.progress import Pulse
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
 from training import checkpoint
@@ -90,9 +91,10 @@ class Alone:
         return numbers
 
 
-def fit(job: Job, team: Team) -> None:
+def fit(job: Job, team: Team, say: Callable[[str], None] = lambda _: None) -> None:
     """Train to the last step, from the last whole checkpoint on.
 
+    say: is told by the first worker, every half minute, where it is.
     A run that diverges ends early, and says why in `diverged.json`: going on from a checkpoint would only repeat it.
     """
     torch.set_num_threads(job.threads)
@@ -118,6 +120,7 @@ def fit(job: Job, team: Team) -> None:
     taken: list[int] = []
     usual: deque[float] = deque(maxlen=_USUAL)
     began, waited = time.monotonic(), 0.0
+    pulse = Pulse(say if team.rank == 0 else lambda _: None, preset.steps, learner.step)
     stop_watching = _watch(job, team)
     for step, batch in stream.batches(range(learner.step, preset.steps)):
         saver.check()
@@ -129,14 +132,13 @@ def fit(job: Job, team: Team) -> None:
             if team.rank == 0:
                 _publish_divergence(workspace, job.run, str(error), plan, step)
             break
+        pulse.beat(learner.step, f"loss {values['loss']:.4g}")
         now = time.monotonic()
         rows.append({"step": step, **values, "seconds": now - began, "waited": stream.waited - waited})
         taken += [number for position in batch.position.tolist() for number in (step, position)]
         if learner.step % preset.save_every == 0 or learner.step == preset.steps:
-            value = picture = None
-            if validation:
-                found = validation.measure(objective, learner, team.device)
-                value, picture = team.mean({"loss": found.loss})["loss"], found.picture
+            value, picture = _measure(validation, objective, learner, team)
+            if value is not None:
                 rows[-1]["validation_loss"] = value
             samples = partial(_samples, plan, team.gather(taken))
             rates = partial(throughput, rows, preset, team.world, team.device)
@@ -180,6 +182,16 @@ def _set_up(job: Job, team: Team) -> tuple[Learner, nn.Module]:
         look = LookLoss(Lpips.of(Workspace(job.workspace_url), "alex").to(team.device))
     objective = team.wrap(Objective(animator, job.preset, job.seed, look), animator, engine)
     return Learner.fresh(animator, job.preset), objective
+
+
+def _measure(
+    validation: Validation | None, objective: nn.Module, learner: Learner, team: Team
+) -> tuple[float | None, NDArray[np.uint8] | None]:
+    """The loss of held-out samples, over the team, and a picture of some; nothing where there are none."""
+    if not validation:
+        return None, None
+    found = validation.measure(objective, learner, team.device)
+    return team.mean({"loss": found.loss})["loss"], found.picture
 
 
 def _watch(job: Job, team: Team) -> Callable[[], None]:

@@ -85,7 +85,7 @@ def _run(context: Context) -> list[Row]:
     name = f"{config.preset} {config.variant}".rstrip()
     context.progress.say(f"{preset.steps} steps, preset {name}{f', from step {done[-1]}' if done else ''}")
     job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id, bool(config.start))
-    launch(job, config.workers, config.max_failures, context.engine.address)
+    launch(job, config.workers, config.max_failures, context.engine.address, context.progress.say)
     shown = _show_augmentations(context.workspace, run, preset, config.seed)
     history = read_history(context.workspace, run)
     path = _publish_history(context.workspace, run, history)

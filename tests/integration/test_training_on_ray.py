@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
 import toy_shards
 from tiny_training import TINY
 
+from pipelines.cluster import connect
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import Phase
 from training.history import read_history, read_taken
-from training.launch import launch
+from training.launch import _Ear, _relayed, launch
 from training.loop import Alone, Job, fit
 
 LONG = replace(
@@ -85,6 +87,16 @@ def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Wo
     assert losses(read_history(workspace, "train/run")) == pytest.approx(
         losses(read_history(unbroken, "train/run")), rel=2e-3
     )
+
+
+def test_what_workers_say_is_heard_to_the_last_sentence() -> None:
+    connect(None, 1)
+    ear, said = ray.remote(num_cpus=0)(_Ear).remote(), list[str]()
+    with _relayed(ear, said.append):
+        for sentence in ("step 1", "step 2"):
+            ray.get(ear.say.remote(sentence))
+    assert said == ["step 1", "step 2"]
+    assert ray.get(ear.said.remote()) == []
 
 
 def test_what_no_restart_would_mend_is_said_at_once(workspace: Workspace) -> None:

@@ -1,6 +1,7 @@
 """A run as its user sees it: what it leaves, what it measures, and how it ends when it goes wrong."""
 
 import json
+import re
 from dataclasses import replace
 
 import cv2
@@ -10,6 +11,7 @@ import torch
 from tiny_training import TINY
 from toy_shards import write_toy_shards
 
+from pipelines import progress
 from pipelines.workspace import Workspace
 from training import checkpoint
 from training.config import EngineConfig, Phase, Preset
@@ -88,6 +90,17 @@ def test_a_write_that_fails_once_is_tried_again(data: Workspace, monkeypatch: py
     run(data)
     assert checkpoint.complete_steps(data, "train/run")[-1] == TINY.steps
     assert next(failures, None) is None
+
+
+def test_a_long_run_says_where_it_is(data: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PULSE_S", 0.0)
+    said: list[str] = []
+    fit(Job(data.url, "train/run", TINY, 0, 1, None), Alone(), said.append)
+    losses = [row["loss"] for row in read_history(data, "train/run")]
+    assert len(said) == len(losses) == TINY.steps == 8
+    for step, (sentence, loss) in enumerate(zip(said, losses, strict=True), start=1):
+        expected = rf"step {step} of 8, loss {loss:.4g}, [\d.e+-]+ steps per second, about \d+ s left"
+        assert re.fullmatch(expected, sentence), sentence
 
 
 def test_rates_follow_from_steps_and_seconds() -> None:
