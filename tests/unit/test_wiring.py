@@ -1,6 +1,8 @@
 """A stage is named in four places: the tables of stages, params.yaml, dvc.yaml and the Dagster assets. They agree."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,13 +15,15 @@ from dagster_project.heartbeats import beating_executor
 from pipelines.curation.split import STAGE as SPLIT
 from pipelines.manifest import build, write
 from pipelines.params import Params
-from pipelines.stage import BATCH_STAGES, Stage
+from pipelines.stage import BATCH_STAGES, Stage, fingerprint_of
 from pipelines.stages import DATA_STAGES
 from pipelines.workspace import Workspace
 from training.stages import REPORT, TRAINING_STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = (*DATA_STAGES, *TRAINING_STAGES, REPORT)
+# The repository's run goes on from the model that comes with the package.
+OTHERWISE = {"train": {"start": "starter"}}
 by_name = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 
 
@@ -40,6 +44,24 @@ def test_params_hold_exactly_the_stages() -> None:
     assert list(yaml.safe_load((REPOSITORY / "params.yaml").read_text())) == [stage.name for stage in STAGES]
     for stage in STAGES:
         Params().section(stage.name, stage.config)
+
+
+@by_name
+def test_params_hold_all_settings_with_their_defaults(stage: Stage) -> None:
+    """So that `dvc exp run --set-param` finds each; and the work of a stage is not another one for being told them."""
+    defaults = stage.config()
+    told = yaml.safe_load((REPOSITORY / "params.yaml").read_text())[stage.name]
+    assert told == _settings(defaults) | OTHERWISE.get(stage.name, {})
+    read = Params().section(stage.name, stage.config)
+    otherwise = dataclasses.replace(defaults, **OTHERWISE.get(stage.name, {}))
+    assert fingerprint_of(stage, read, {}) == fingerprint_of(stage, otherwise, {})
+
+
+def _settings(value: Any) -> Any:
+    """What can be set, as YAML would give it."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: _settings(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+    return list(value) if isinstance(value, tuple) else value
 
 
 @by_name
