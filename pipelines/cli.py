@@ -313,6 +313,26 @@ def checkpoint(session: Session, groups: int, out: Path | None, overwrite: bool,
     session.say(checkpoint_worth.describe(last, worth))
 
 
+@main.command("outcome")
+@common_options
+def write_outcome(session: Session) -> None:
+    """Judge the trained model and write WORKSPACE/outcome: the model, its losses, figures and pictures (what dvc.yaml
+    keeps). Nothing is registered.
+
+    \b
+    Example: unimotion outcome
+    """
+    from pipelines.progress import Progress
+    from training import outcome
+    from training.evaluate import EvaluationConfig
+
+    config = session.params.section("evaluation", EvaluationConfig)
+    metrics = outcome.write(session.workspace, config, Progress("outcome", session.as_json))
+    if session.as_json:
+        click.echo(json.dumps(metrics))
+    session.say(str(session.workspace.local(outcome.METRICS)))
+
+
 @main.command()
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO_ID...")
 @click.option("--reason", help="Why; every row of these videos will tell it.")

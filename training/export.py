@@ -25,11 +25,15 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 def write_model(workspace: Workspace, folder: str, config: ModelConfig, weights: Mapping[str, Tensor]) -> str:
     """Publish a model folder and return the hex SHA-256 of its weights."""
-    with workspace.publish(f"{folder}/{CONFIG}") as path:
-        path.write_text(json.dumps(to_json(config), indent=1, sort_keys=True))
+    write_config(workspace, folder, config)
     with workspace.publish(f"{folder}/{WEIGHTS}") as path:
         save_tensors({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path)
         return file_sha256(path)
+
+
+def write_config(workspace: Workspace, folder: str, config: ModelConfig) -> None:
+    with workspace.publish(f"{folder}/{CONFIG}") as path:
+        path.write_text(json.dumps(to_json(config), indent=1, sort_keys=True))
 
 
 def local_model(workspace: Workspace, folder: str) -> Path:

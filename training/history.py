@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 
 from pipelines.workspace import Workspace
 
+TIMES = ("seconds", "waited")  # columns that no two runs have in common
+
 
 def write_history(
     workspace: Workspace, run: str, rows: list[dict[str, Any]], samples: list[dict[str, str | int]]

@@ -9,17 +9,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines import manifest as manifests
 from pipelines.errors import UsageError
 from pipelines.manifest import Row, Status, digest_of, schema_of
 from pipelines.shards import contents
 from pipelines.stage import Context, Stage
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, file_sha256
 from training.config import Preset, to_json
+from training.history import TIMES, read_history
 from training.presets import PRESETS
 from training.variants import variant_of
 
 RUN = "run.json"  # in the stage's folder: the run of MLflow, and what no two runs have in common
-_TIMING = ("seconds", "waited")
 
 
 @dataclass(frozen=True)
@@ -56,22 +57,15 @@ class TrainConfig:
 
 
 def _run(context: Context) -> list[Row]:
-    from pipelines.evaluation.seen.lpips import ensure_lpips
-    from training import checkpoint, preflight, start, tracking
-    from training.export import WEIGHTS, write_model
-    from training.history import read_history
-    from training.launch import launch
-    from training.loop import Job
+    from training import start, tracking
+    from training.export import WEIGHTS
 
     config: TrainConfig = context.config
     preset = config.chosen
     if not any(row["split"] == "train" for row in context.inputs["shards"].rows()):
         raise UsageError("train: the shards have no training samples; add videos or pairs and run the earlier stages")
     run = f"train/{context.fingerprint}"
-    for sentence in preflight.check(context.workspace, run, preset, config.workers):
-        context.progress.say(sentence)
-    if preset.looks:
-        ensure_lpips(context.workspace)  # once, before workers want it, and so that its absence is said here
+    ended = _ended(context, run)
     if config.start:
         start.take(context.workspace, config.start, preset.model, f"{run}/start")
     run_id = tracking.start_run(
@@ -81,17 +75,12 @@ def _run(context: Context) -> list[Row]:
     seen = [context.inputs["shards"].rows()[0]["contents_path"], f"{run}/start/{contents.NAME}"]
     tables = [context.workspace.local(path) for path in seen if context.workspace.exists(path)]
     contents.keep(context.workspace, tables, f"{run}/{contents.NAME}")
-    done = checkpoint.complete_steps(context.workspace, run)
-    name = f"{config.preset} {config.variant}".rstrip()
-    context.progress.say(f"{preset.steps} steps, preset {name}{f', from step {done[-1]}' if done else ''}")
-    job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id, bool(config.start))
-    launch(job, config.workers, config.max_failures, context.engine.address, context.progress.say)
+    if ended is None:
+        _train(context, run, run_id)
     shown = _show_augmentations(context.workspace, run, preset, config.seed)
     history = read_history(context.workspace, run)
     path = _publish_history(context.workspace, run, history)
-    best = checkpoint.best_step(context.workspace, run)
-    ema = checkpoint.load_ema(context.workspace, run, best)
-    sha256 = write_model(context.workspace, f"{run}/export", preset.model, ema)
+    exported = _export(context.workspace, run, preset) if ended is None else ended
     contents.keep(
         context.workspace, [context.workspace.local(f"{run}/{contents.NAME}")], f"{run}/export/{contents.NAME}"
     )
@@ -112,18 +101,77 @@ def _run(context: Context) -> list[Row]:
             "steps": len(history),
             "loss_first": history[0]["loss"],
             "loss_last": history[-1]["loss"],
-            "parameters": sum(tensor.numel() for tensor in ema.values()),
+            "parameters": exported["parameters"],
             "history_path": path,
             "augmentations_path": shown,
             "contents_path": f"{run}/{contents.NAME}",
             "samples_folder": f"{run}/samples",
-            "best_step": best,
-            "checkpoint_path": checkpoint.folder_of(run, best),
+            "best_step": exported["best_step"],
             "export_path": f"{run}/export",
             "weights_path": f"{run}/export/{WEIGHTS}",
-            "weights_sha256": sha256,
+            "weights_sha256": exported["weights_sha256"],
         }
     ]
+
+
+def _ended(context: Context, run: str) -> Row | None:
+    """The row of this very training where its weights and its history are here; also as `dvc pull` has brought them.
+
+    Such a training is not done again, whatever else of it was lost: its checkpoints, or its run in MLflow.
+    """
+    from training import outcome
+    from training.export import CONFIG, WEIGHTS, write_config
+
+    workspace = context.workspace
+    if not workspace.exists(manifests.manifest_path("train")):
+        return None
+    found = manifests.read(workspace, "train")
+    if found.fingerprint != context.fingerprint:
+        return None
+    (row,) = found.rows()
+    outcome.take_back(workspace, run, row["weights_sha256"])
+    weights = f"{run}/export/{WEIGHTS}"
+    if not workspace.exists(weights) or file_sha256(workspace.local(weights)) != row["weights_sha256"]:
+        return None
+    if not workspace.children(f"{run}/history"):
+        return None
+    if not workspace.exists(f"{run}/export/{CONFIG}"):
+        write_config(workspace, f"{run}/export", context.config.chosen.model)
+    return row
+
+
+def _train(context: Context, run: str, run_id: str) -> None:
+    """From the last checkpoint, where there is one, to the end."""
+    from pipelines.evaluation.seen.lpips import ensure_lpips
+    from training import checkpoint, preflight
+    from training.launch import launch
+    from training.loop import Job
+
+    config: TrainConfig = context.config
+    preset = config.chosen
+    for sentence in preflight.check(context.workspace, run, preset, config.workers):
+        context.progress.say(sentence)
+    if preset.looks:
+        ensure_lpips(context.workspace)  # once, before workers want it, and so that its absence is said here
+    done = checkpoint.complete_steps(context.workspace, run)
+    name = f"{config.preset} {config.variant}".rstrip()
+    context.progress.say(f"{preset.steps} steps, preset {name}{f', from step {done[-1]}' if done else ''}")
+    job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id, bool(config.start))
+    launch(job, config.workers, config.max_failures, context.engine.address, context.progress.say)
+
+
+def _export(workspace: Workspace, run: str, preset: Preset) -> Row:
+    """Write the model folder of the best checkpoint; what the row says of it."""
+    from training import checkpoint
+    from training.export import write_model
+
+    best = checkpoint.best_step(workspace, run)
+    ema = checkpoint.load_ema(workspace, run, best)
+    return {
+        "best_step": best,
+        "parameters": sum(tensor.numel() for tensor in ema.values()),
+        "weights_sha256": write_model(workspace, f"{run}/export", preset.model, ema),
+    }
 
 
 def _show_augmentations(workspace: Workspace, run: str, preset: Preset, seed: int) -> str:
@@ -158,7 +206,7 @@ def _publish_history(workspace: Workspace, run: str, history: list[Mapping[str, 
     """The curves of the report: every column but the timings, which no two runs have in common."""
     relative = f"{run}/history.parquet"
     with workspace.publish(relative) as path:
-        pq.write_table(pa.Table.from_pylist(history).drop_columns(list(_TIMING)), path)
+        pq.write_table(pa.Table.from_pylist(history).drop_columns(list(TIMES)), path)
     return relative
 
 
@@ -187,7 +235,6 @@ STAGE = Stage(
         augmentations_path=pa.string(),
         contents_path=pa.string(),
         samples_folder=pa.string(),
-        checkpoint_path=pa.string(),
         export_path=pa.string(),
         weights_path=pa.string(),
         weights_sha256=pa.string(),

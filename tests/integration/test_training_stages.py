@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -25,7 +26,7 @@ from pipelines.progress import Progress
 from pipelines.stage import Result
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.workspace import Workspace
-from training import presets, start, tracking
+from training import outcome, presets, start, tracking
 from training.animate import animate
 from training.evaluate import EvaluationConfig
 from training.evaluation import checkpoint_worth
@@ -123,6 +124,46 @@ def test_what_lies_beside_the_manifests_is_made_again(trained: tuple[Workspace, 
         shutil.copytree(first.local_root / name, clone.local_root / name)
     assert [result.digest for result in run_training(clone)] == digests
     assert side(clone, "model/registered.json")["version"] == "1"
+
+
+def test_an_ended_training_is_not_done_again_for_what_is_lost(
+    trained: tuple[Workspace, list[Result]], tmp_path: Path
+) -> None:
+    first, results = trained
+    workspace, digests = Workspace(str(tmp_path)), [result.digest for result in results]
+    shutil.copytree(first.local_root, workspace.local_root, symlinks=True, dirs_exist_ok=True)
+    (row,) = manifest.read(workspace, "train").rows()
+    run = workspace.local_root / row["contents_path"].removesuffix("/contents.parquet")
+    shutil.rmtree(run / "checkpoints")
+    assert not any(result.recomputed for result in run_training(workspace))
+    for lost in (run / "history.parquet", run.parent / "run.json", run / "export" / "config.json"):
+        lost.unlink()
+        assert [result.digest for result in run_training(workspace)] == digests
+        assert lost.exists()
+    registered = {version.number for version in tracking.versions(workspace)}
+    metrics = outcome.write(workspace, EvaluationConfig(groups=1), Progress("outcome", quiet=True))
+    assert metrics["test"]["model"] == side(workspace, "evaluation/gate.json")["means"]["model"]
+    assert metrics["training"]["best_step"] == row["best_step"]
+    # As `dvc pull` brings it: no folder of the training, but its outcome.
+    weights = (run / "export" / "model.safetensors").read_bytes()
+    shutil.rmtree(run.parent)
+    outcome.take_back(workspace, row["export_path"].removesuffix("/export"), "of another run")
+    assert not run.exists()
+    assert [result.digest for result in run_training(workspace)] == digests
+    assert (run / "export" / "model.safetensors").read_bytes() == weights
+    assert not (run / "checkpoints").exists()
+    assert {version.number for version in tracking.versions(workspace)} == registered
+
+
+def test_the_outcome_of_a_long_training_stays_small(workspace: Workspace) -> None:
+    history = [{"step": step, "loss": 1 / (1 + step), "seconds": 0.5, "waited": 0.0} for step in range(10_007)]
+    outcome.write_losses(workspace, history)
+    header, *lines = workspace.local(outcome.LOSSES).read_text().splitlines()
+    assert header == "step,loss"
+    assert len(lines) <= 500
+    steps = [int(line.split(",")[0]) for line in lines]
+    assert steps == sorted(steps)
+    assert len({later - earlier for earlier, later in itertools.pairwise(steps)}) == 1
 
 
 def test_every_test_pair_is_judged_beside_copying_and_truth(trained: tuple[Workspace, list[Result]]) -> None:

@@ -93,21 +93,37 @@ def judge(workspace: Workspace, last: LastCheckpoint, config: EvaluationConfig, 
     from training.export import write_model
 
     folder = f"{last.run}/judged"
-    grids = f"{folder}/grids"
-    for name in workspace.children(grids):
-        workspace.remove(f"{grids}/{name}")
     digest = write_model(workspace, folder, last.preset.model, last.weights)
-    work = make_worker(workspace, {gate.MODEL: folder}, config, grids, true_points=TRUE_POINTS)
-    pairs = [ref for ref in ShardIndex.load(workspace, "test").samples if ref.kind == "pair"]
-    rows: list[Row] = []
-    for number, ref in enumerate(pairs[: config.groups], start=1):
-        rows += work({"group": ref.id, "model": digest})
-        progress.say(f"{number}/{min(len(pairs), config.groups)} groups judged")
+    rows = judge_folder(workspace, folder, digest, f"{folder}/grids", config, progress, TRUE_POINTS)
     return Worth(
         groups=len({row["group"] for row in rows}),
         means=figures.means(rows),
         differences=differences(rows, config.gate.seed, (gate.BASELINE, TRUE_POINTS)),
     )
+
+
+def judge_folder(
+    workspace: Workspace,
+    folder: str,
+    digest: str,
+    grids: str,
+    config: EvaluationConfig,
+    progress: Progress,
+    true_points: str | None = None,
+) -> list[Row]:
+    """What is seen on test pairs, one row per pair and method, of the model in a folder.
+
+    digest: of the model. grids: folder for a picture of each pair, whose old ones go. true_points: see `make_worker`.
+    """
+    for name in workspace.children(grids):
+        workspace.remove(f"{grids}/{name}")
+    work = make_worker(workspace, {gate.MODEL: folder}, config, grids, true_points)
+    pairs = [ref for ref in ShardIndex.load(workspace, "test").samples if ref.kind == "pair"]
+    rows: list[Row] = []
+    for number, ref in enumerate(pairs[: config.groups], start=1):
+        rows += work({"group": ref.id, "model": digest})
+        progress.say(f"{number}/{min(len(pairs), config.groups)} groups judged")
+    return rows
 
 
 def describe(last: LastCheckpoint, worth: Worth | None) -> str:
