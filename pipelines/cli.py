@@ -313,6 +313,24 @@ def checkpoint(session: Session, groups: int, out: Path | None, overwrite: bool,
     session.say(checkpoint_worth.describe(last, worth))
 
 
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="WORKSPACE")
+@common_options
+def borrow(session: Session, source: Path) -> None:
+    """Begin a workspace with the data of another one, linked, without its registry (for experiments of DVC).
+
+    \b
+    Example: unimotion borrow workspace --workspace trial
+    """
+    from pipelines.borrow import borrow as link
+
+    count = link(source, session.workspace.local_root)
+    if session.as_json:
+        click.echo(json.dumps({"files": count}))
+    if count:
+        session.say(f"{count} files borrowed from {source}")
+
+
 @main.command("outcome")
 @common_options
 def write_outcome(session: Session) -> None:

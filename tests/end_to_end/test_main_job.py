@@ -31,6 +31,7 @@ from tests.end_to_end.conftest import digests, rows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DVC = REPOSITORY / ".venv-dvc" / "bin" / "dvc"
+REGISTRY = "infra/registry/dvc.yaml"  # the stages that register a model, and so all
 Command = Callable[..., Any]
 STAGES = ["sources", "videos", "people", "clips", "duplicates", "coverage", "identities", "split"]
 STAGES += ["motions", "pairs", "shards"]
@@ -156,20 +157,22 @@ def repository(tmp_path: Path, params: Path) -> Path:
     """What DVC needs of ours, in a repository of its own."""
     if not DVC.exists():
         pytest.skip("DVC's environment is not installed (make .venv-dvc/ready)")
-    for name in ("pipelines", "training", ".dvc"):
+    for name in ("pipelines", "training", "infra", ".dvc"):
         shutil.copytree(
             REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "tmp", "cache")
         )
-    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(REPOSITORY / name, tmp_path)
     shutil.copy(params, tmp_path / "params.yaml")
     (tmp_path / ".venv").symlink_to(sys.prefix)
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     return tmp_path
 
 
-def repro(repository: Path) -> list[str]:
+def repro(repository: Path, *targets: str) -> list[str]:
     """The stages that DVC ran."""
-    return [line.split("'")[1] for line in dvc(repository, "repro").splitlines() if line.startswith("Running stage")]
+    lines = dvc(repository, "repro", *targets).splitlines()
+    return [line.split("'")[1].rpartition(":")[2] for line in lines if line.startswith("Running stage")]
 
 
 def dvc(repository: Path, *arguments: str) -> str:
@@ -183,10 +186,10 @@ def test_dvc_takes_over_what_was_made_and_makes_nothing_again(job: Path, reposit
     # Written by every stage that has something to do; the manifests themselves DVC links anew.
     made = {path: path.stat().st_mtime_ns for path in (repository / "workspace").rglob("seconds.json")}
     assert len(made) == len(STAGES)
-    assert repro(repository) == STAGES
+    assert repro(repository, REGISTRY) == STAGES
     assert {path: path.stat().st_mtime_ns for path in made} == made
     assert digests(repository / "workspace") == digests(job)
-    assert repro(repository) == ["sources", "videos"]  # they look for withdrawals, and found none
+    assert repro(repository, REGISTRY) == ["sources", "videos"]  # they look for withdrawals, and found none
 
 
 def test_dvc_goes_on_in_a_fresh_clone(command: Command, videos: list[Path], repository: Path, tmp_path: Path) -> None:
@@ -194,6 +197,8 @@ def test_dvc_goes_on_in_a_fresh_clone(command: Command, videos: list[Path], repo
     described = yaml.safe_load((repository / "dvc.yaml").read_text())
     described["stages"] = {name: described["stages"][name] for name in ("sources", "videos")}
     (repository / "dvc.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+    shutil.rmtree(repository / "infra" / "registry")
+    shutil.rmtree(repository / "infra" / "shards")
     workspace = repository / "workspace"
     assert command("ingest", *videos, "--batch", "people", workspace=workspace).code == 0
     assert repro(repository) == ["sources", "videos"]
@@ -212,7 +217,7 @@ def test_dvc_goes_on_in_a_fresh_clone(command: Command, videos: list[Path], repo
 def test_dvc_gives_the_same_digests(job: Path, command: Command, videos: list[Path], repository: Path) -> None:
     workspace = repository / "workspace"
     assert command("ingest", *videos, "--batch", "people", workspace=workspace).code == 0
-    repro(repository)
+    repro(repository, REGISTRY)
     for stage, digest in digests(job).items():
         if stage != "report":  # its digest holds those of all others
             path = workspace / "manifests" / stage

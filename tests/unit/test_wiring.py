@@ -66,19 +66,26 @@ def _settings(value: Any) -> Any:
 
 @by_name
 def test_dvc_has_the_same_graph(stage: Stage) -> None:
-    found = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+    files = [REPOSITORY / folder / "dvc.yaml" for folder in (".", "infra/registry")]
+    found = {name: node for file in files for name, node in yaml.safe_load(file.read_text())["stages"].items()}
 
     def manifest(name: str) -> str:
         return f"workspace/manifests/{name}" if name in BATCH_STAGES else f"workspace/manifests/{name}.parquet"
 
-    assert set(found) == {stage.name for stage in STAGES}
+    assert set(found) == {stage.name for stage in STAGES} | {"outcome"}
     node = found[stage.name]
     read = {manifest(name) for name in (*stage.needs, *stage.uses)}
     assert {path for path in node["deps"] if path.startswith("workspace/")} == read
     assert all((REPOSITORY / path).exists() for path in node["deps"] if not path.startswith("workspace/"))
     assert node["params"] == [stage.name]
     assert node["outs"] == [{manifest(stage.name): {"persist": True}}]
-    assert f" stage {stage.name} " in node["cmd"]
+    assert node["cmd"] == f"sh infra/unimotion.sh stage {stage.name}"
+
+
+def test_experiments_register_nothing() -> None:
+    tried = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+    assert not tried.keys() & {"model", "evaluation", "report"}
+    assert {"train", "outcome"} <= tried.keys()
 
 
 @by_name
