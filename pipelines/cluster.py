@@ -7,7 +7,7 @@ import sys
 
 from pipelines.errors import UsageError
 
-_SHORT, _LONGEST = "/tmp", 32  # noqa: S108: where Ray itself goes without TMPDIR; bytes
+_SHORT, _LONGEST = "/tmp", 32  # where Ray itself goes without TMPDIR; bytes
 
 
 def connect(address: str | None, cpus: int) -> None:

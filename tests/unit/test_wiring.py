@@ -13,8 +13,10 @@ from dagster_project.defs.checks import no_leak_between_splits
 from dagster_project.foundry import Foundry
 from dagster_project.heartbeats import beating_executor
 from pipelines.curation.split import STAGE as SPLIT
+from pipelines.health import HealthConfig
 from pipelines.manifest import build, write
 from pipelines.params import Params
+from pipelines.retraining import RetrainingConfig
 from pipelines.stage import BATCH_STAGES, Stage, fingerprint_of
 from pipelines.stages import DATA_STAGES
 from pipelines.workspace import Workspace
@@ -24,6 +26,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = (*DATA_STAGES, *TRAINING_STAGES, REPORT)
 # The repository's run goes on from the model that comes with the package.
 OTHERWISE = {"train": {"start": "starter"}}
+# Sections that are no stage's: when things happen.
+BESIDE = {"retraining": RetrainingConfig, "health": HealthConfig}
 by_name = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 
 
@@ -40,10 +44,13 @@ def test_stages_come_after_what_they_need() -> None:
     assert {stage.name for stage in STAGES if stage.per_batch} == BATCH_STAGES
 
 
-def test_params_hold_exactly_the_stages() -> None:
-    assert list(yaml.safe_load((REPOSITORY / "params.yaml").read_text())) == [stage.name for stage in STAGES]
+def test_params_hold_exactly_the_stages_and_what_dagster_goes_by() -> None:
+    told = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    assert list(told) == [*(stage.name for stage in STAGES), *BESIDE]
     for stage in STAGES:
         Params().section(stage.name, stage.config)
+    for name, kind in BESIDE.items():
+        assert told[name] == _settings(kind())
 
 
 @by_name
