@@ -148,7 +148,7 @@ _CANNOT = {
     "libsvtav1": {"aspect"},
     "mjpeg": {"sound"},
 }
-_NOT_BOTH = ({"edit", "late"}, {"edit", "parts"}, {"parts", "two"})
+_NOT_BOTH = ({"edit", "late"}, {"edit", "parts"}, {"parts", "two"}, {"sound", "vary"})
 _INTERLACED = {"libx264", "mpeg2video", "prores_ks"}
 _PIXELS = {"mjpeg": "yuvj420p", "prores_ks": "yuv422p10le", "gif": "rgb8"}
 _SOUNDS = {"webm": "libopus", "mpg": "mp2", "avi": "libmp3lame"}

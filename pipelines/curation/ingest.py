@@ -20,13 +20,13 @@ from pipelines.curation.playback import (
     A_PHOTO,
     NO_TIMES,
     clock_jumps,
+    from_start,
     is_numbered,
     is_still,
     jumps,
-    open_container,
+    longest_gap,
     opened,
     promises_length,
-    ticks_of,
     video_stream,
 )
 from pipelines.engine import Row, Worker
@@ -57,7 +57,6 @@ SCHEMA = schema_of(
 
 
 _FILES = "videos/files"
-_SAME_TIME = 2e-4  # s
 _FLV_TRAILER = 64  # bytes: more than lies between a packet and the end of the file
 _LOOK_S = 1800.0  # once a file is there; a hundred gigabytes on a slow disk take as long
 
@@ -162,9 +161,9 @@ def probe(path: Path, min_completeness: float) -> dict[str, Any]:
     if size == 0:
         raise DataError(f"{path}: is empty; copy or download it again")
     try:
-        with opened(path) as video, open_container(path) as container:
+        with opened(path) as video, from_start(video) as container:
             stream, (width, height) = video.stream, video.screen.size
-            found = _read(path, container, float(video.origin * stream.time_base))
+            found = _read(path, container, video.origin)
             if is_still(container, found.frames):
                 raise DataError(f"{path}: {A_PHOTO}")
             fps = round(float(stream.average_rate or 0) or found.frames / max(found.seconds, 1e-6), 4)
@@ -200,40 +199,38 @@ class _Found:
     bytes: int
 
 
-def _read(path: Path, container: Any, origin: float) -> _Found:
-    """Read the packets of a file whose first frame is shown at `origin` (s).
+def _read(path: Path, container: Any, origin: int) -> _Found:
+    """Read the packets of a file whose first frame is shown at `origin`, in units of its stream.
 
     Raises: DataError where they have no times, or times that jump.
     """
     stream = video_stream(path, container)
     # Where the video has no length of its own, the header's is that of all that is in the file.
     wanted = () if stream.duration is None else (stream,)
-    frames, start, end, reach = 0, origin, origin, origin
-    size = 0
-    clock: float | None = None
+    unit, numbered, gap = float(stream.time_base), is_numbered(container), longest_gap(container)
+    frames, start, end, size, others = 0, origin, origin, 0, 0.0
+    clock: int | None = None
     for packet in container.demux(*wanted):
         size = max(size, (packet.pos or 0) + packet.size)
         # What an edit list cuts out is there to be decoded from, not to be shown.
         if not packet.size or packet.is_discard:
             continue
-        ticks = ticks_of(container, packet)
-        if packet.stream_index == stream.index and ticks is None:
-            raise DataError(f"{path}: {NO_TIMES}")
-        if ticks is None:
-            continue
-        time = float(ticks * packet.time_base)
-        until = time + float((packet.duration or 0) * packet.time_base)
-        reach = max(reach, until)
+        ticks = packet.dts if numbered else packet.pts
         if packet.stream_index != stream.index:
+            if ticks is not None:
+                others = max(others, float((ticks + (packet.duration or 0)) * packet.time_base))
             continue
-        start = min(start, time)
-        if time >= origin - _SAME_TIME:
-            frames, end = frames + 1, max(end, until)
+        if ticks is None:
+            raise DataError(f"{path}: {NO_TIMES}")
+        start = min(start, ticks)
+        if ticks >= origin:
+            frames, end = frames + 1, max(end, ticks + (packet.duration or 0))
         if packet.dts is not None:
-            before, clock = clock, float(packet.dts * packet.time_base)
-            if before is not None and jumps(container, before, clock):
-                raise DataError(f"{path}: {clock_jumps(before - origin, clock - origin)}")
-    return _Found(frames, end - origin, start, reach, size)
+            before, clock = clock, packet.dts
+            if before is not None and jumps(before * unit, clock * unit, gap):
+                raise DataError(f"{path}: {clock_jumps((before - origin) * unit, (clock - origin) * unit)}")
+    seconds = float((end - origin) * stream.time_base)
+    return _Found(frames, seconds, start * unit, max(end * unit, others), size)
 
 
 def _judge(path: Path, container: Any, found: _Found, fps: float, min_completeness: float) -> None:

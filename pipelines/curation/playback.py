@@ -135,7 +135,7 @@ class Video:
         last = -1.0
         for ticks, frame in frames:
             time = float((ticks - self.origin) * self.stream.time_base)
-            if time < last - _LATE_S:
+            if jumps(last, time, math.inf):
                 raise DataError(f"{self.path}: {clock_jumps(last, time)}")
             if abs(self._shape_of(frame) / self._shape - 1) > _SAME_SHAPE:
                 old, new = (f"{one.width} x {one.height}" for one in (self.first, frame))
@@ -157,6 +157,17 @@ def opened(path: Path) -> Iterator[Video]:
     """Raises: DataError where the file holds no video, or one that cannot be shown as a player shows it."""
     with open_container(path) as container:
         yield Video(path, container)
+
+
+@contextmanager
+def from_start(video: Video) -> Iterator[Any]:
+    """The container of a video, as if it were new: only in MP4 does a seek surely lead to the first packet."""
+    if video.container.format.name.startswith(_SOUGHT[0]):
+        video.container.seek(0)
+        yield video.container
+        return
+    with open_container(video.path) as again:
+        yield again
 
 
 def open_container(path: Path) -> Any:
@@ -231,21 +242,19 @@ def is_numbered(container: Any) -> bool:
     return bool(container.format.name == _NUMBERED)
 
 
-def ticks_of(container: Any, packet: Any) -> int | None:
-    """When a packet is shown, in its units; where the container does not say, when it is decoded."""
-    ticks: int | None = packet.dts if is_numbered(container) else packet.pts
-    return ticks
-
-
 def promises_length(container: Any) -> bool:
     """Whether the header tells how long the video is; where it cannot, FFmpeg has guessed."""
     return container.format.name not in _BROADCAST
 
 
-def jumps(container: Any, before: float, after: float) -> bool:
-    """Whether the clock of a file goes from one time (s) to another as no camera's does."""
-    ahead = _GAP_S if container.format.name in _BROADCAST else math.inf
-    return not before - _LATE_S <= after <= before + ahead
+def longest_gap(container: Any) -> float:
+    """Seconds by which a clock may go ahead from one packet to the next."""
+    return _GAP_S if container.format.name in _BROADCAST else math.inf
+
+
+def jumps(before: float, after: float, gap: float) -> bool:
+    """Whether a clock goes from one time (s) to another as no camera's does. gap: see `longest_gap`."""
+    return not before - _LATE_S <= after <= before + gap
 
 
 def clock_jumps(before: float, after: float) -> str:
