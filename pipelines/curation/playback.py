@@ -122,10 +122,10 @@ class Video:
         """(time in units of the stream, frame) in the order in which frames are shown."""
         numbers: list[int] | None = [] if is_numbered(self.container) else None
         for packet in self.container.demux(self.stream):
-            if numbers is not None and packet.size:
+            if numbers is not None and packet.size and packet.dts is not None:
                 heapq.heappush(numbers, packet.dts)
             for frame in packet.decode():
-                ticks = frame.pts if numbers is None else heapq.heappop(numbers)
+                ticks = frame.pts if numbers is None else heapq.heappop(numbers) if numbers else None
                 if ticks is None:
                     raise DataError(f"{self.path}: {NO_TIMES}")
                 yield ticks, frame
@@ -144,8 +144,8 @@ class Video:
                     "cut it there and ingest the parts"
                 )
             if time >= last:
-                last = time
                 yield time, frame
+                last = time
 
     def _shape_of(self, frame: Any) -> float:
         """Width by height as the stream says, which may say otherwise later on."""
