@@ -4,6 +4,7 @@ Reading the pictures where they lie would put a second kind of input, with times
 that decodes, and decode PNG several times over; one encoding at a quality that the eye cannot tell costs less.
 """
 
+import os
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ _CRF = 12
 
 def frames_url(folder: Path, fps: float) -> str:
     """Names the video that the pictures of a folder make at a rate of `fps`."""
-    return f"{_SCHEME}{urllib.parse.quote(str(folder.resolve()))}?fps={fps:g}"
+    return f"{_SCHEME}{urllib.parse.quote_from_bytes(os.fsencode(folder.resolve()))}?fps={fps:g}"
 
 
 def is_frames(url: str) -> bool:
@@ -44,7 +45,7 @@ def assemble(workspace: Workspace, url: str, folder: str) -> str:
     found = _URL.fullmatch(url)
     if found is None or not 1 <= float(found[2]) <= _MOST_FPS:
         raise DataError(f"{url}: is no folder of pictures with a rate; write frames:///folder?fps=30")
-    source, fps = Path(urllib.parse.unquote(found[1])), float(found[2])
+    source, fps = Path(os.fsdecode(urllib.parse.unquote_to_bytes(found[1]))), float(found[2])
     relative = f"{folder}/{digest_of('url', url)}.mp4"
     if workspace.exists(relative):
         return relative

@@ -1,5 +1,6 @@
 """Folders of pictures become videos, once; what is wrong with a picture is said."""
 
+import os
 from pathlib import Path
 
 import av
@@ -34,6 +35,12 @@ def test_pictures_become_a_video_in_the_order_of_their_numbers(workspace: Worksp
     for number, frame in enumerate(frames, start=1):
         truth = np.asarray(Image.open(tmp_path / "ü 1" / "images" / f"{number}.png"))
         assert np.abs(frame.astype(int) - truth).mean() < 2
+
+
+def test_a_folder_whose_name_is_not_utf8_is_named_by_its_bytes(workspace: Workspace, tmp_path: Path) -> None:
+    url = frames_url(write_pictures(Path(os.fsdecode(os.fsencode(tmp_path) + b"/danc\xe9")), 2), 30)
+    assert url.endswith("/danc%E9?fps=30")
+    assert probe(workspace.local(assemble(workspace, url, "videos/files")), 1.0)["frames"] == 2
 
 
 def test_it_is_done_once(workspace: Workspace, tmp_path: Path) -> None:
