@@ -41,8 +41,8 @@ from pipelines.curation.quality.overlay import TextDetector
 from pipelines.curation.shots import CutDetector
 from pipelines.curation.sources import STARTER_VIDEOS
 from pipelines.curation.tracking import FULL_FRAME, overlap, suppress
-from pipelines.curation.watch import read_photo
 from pipelines.curation.whole_body import keypoints_of
+from pipelines.photo import read_photo
 from pipelines.wheels import Wheel, extract
 from pipelines.workspace import Workspace
 

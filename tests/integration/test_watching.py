@@ -11,9 +11,10 @@ from pipelines.curation.clips import ClipsConfig
 from pipelines.curation.decode import Frame
 from pipelines.curation.numbered import Shown, numbered
 from pipelines.curation.people import PeopleConfig
-from pipelines.curation.watch import NoSuchPersonError, Watcher, frames_at, is_photo
+from pipelines.curation.watch import NoSuchPersonError, Watcher, frames_at
 from pipelines.errors import DataError
 from pipelines.keypoints import BODY_SLICE
+from pipelines.photo import is_photo
 from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.video import encode_mp4
 from pipelines.workspace import Workspace

@@ -15,9 +15,10 @@ from pipelines.curation.landmarks import load_landmarker
 from pipelines.curation.models import ensure_models
 from pipelines.curation.people import PeopleConfig
 from pipelines.curation.tracker import Tracker
-from pipelines.curation.watch import Watcher, read_photo, resize_to
+from pipelines.curation.watch import Watcher, resize_to
 from pipelines.curation.whole_body import keypoints_of
 from pipelines.errors import DataError
+from pipelines.photo import read_photo
 from pipelines.workspace import Workspace
 from tests.real.labels import Floats, Picture
 
