@@ -10,15 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.cluster import LOOK_EVERY_S, end_with_raylet, ensure_alive
 from pipelines.engine import Item, MakeWorker, Outcome, attempt, out_of_memory, overdue, pin_threads
 from pipelines.errors import WorkError
 
 _MOST_TRIES = 2
-_LOOK_EVERY_S = 1.0
 
 
 class _Actor:
     def __init__(self, make_worker: MakeWorker) -> None:
+        end_with_raylet()
         pin_threads()
         self._worker = make_worker()
 
@@ -56,22 +57,27 @@ class Actors:
         self._failed_starts, self._most_failed_starts = 0, _MOST_TRIES + len(items)
 
     def outcomes(self, workers: int) -> Iterator[tuple[Item, Outcome]]:
-        """Each item as it finishes. Raises: WorkError where workers cannot start."""
+        """Each item as it finishes. Raises: WorkError where workers cannot start, and where Ray is dead."""
         import ray
 
+        looked = time.monotonic()
         try:
             for _ in range(workers):
                 self._start()
             while self._is_busy() or self._take_up_again():
-                done, waiting = ray.wait(list(self._calls), num_returns=1, timeout=_LOOK_EVERY_S)
+                done, waiting = ray.wait(list(self._calls), num_returns=1, timeout=LOOK_EVERY_S)
+                if time.monotonic() - looked >= LOOK_EVERY_S:
+                    ensure_alive()
+                    looked = time.monotonic()
                 for reference in done:
                     yield from self._end(reference)
                 for reference in waiting:
                     if self._calls[reference].is_overdue():
                         yield self._give_up(reference)
         finally:
-            for call in self._calls.values():
-                ray.kill(call.actor)
+            if ray.is_initialized():
+                for call in self._calls.values():
+                    ray.kill(call.actor)
 
     def _is_busy(self) -> bool:
         return bool(self._queue) or any(call.item for call in self._calls.values())
@@ -104,6 +110,9 @@ class Actors:
             ray.kill(call.actor)
             yield from self._retry(call.item, out_of_memory(call.item))
             return
+        except ray.exceptions.RayError:
+            ensure_alive()
+            raise
         if self._queue:
             following = self._queue.popleft()
             self._calls[call.actor.run.remote(following)] = _Call(call.actor, following)
@@ -113,7 +122,8 @@ class Actors:
             yield call.item, outcome
 
     def _bury(self, item: Item | None, error: Any) -> Iterator[tuple[Item, Outcome]]:
-        """An actor is dead: another takes its place."""
+        """An actor is dead: another takes its place, unless Ray is dead, too."""
+        ensure_alive()
         self._failed_starts += item is None
         if error.actor_init_failed or self._failed_starts > self._most_failed_starts:
             why = (str(error).strip().splitlines() or ["no reason given"])[-1].strip()

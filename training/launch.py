@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipelines.cluster import connect
+from pipelines.cluster import connect, end_with_raylet, watched
 from pipelines.errors import UnimotionError, UsageError, WorkError
 from pipelines.workspace import Workspace
 from training.config import EngineConfig
@@ -95,6 +95,7 @@ class _Ear:
 def _train_worker(config: dict[str, Any]) -> None:
     import ray
 
+    end_with_raylet()
     ear = config["ear"]
     if ray.get(ear.heard.remote()):
         return
@@ -118,7 +119,8 @@ def launch(
     if workers == 0:
         fit(job, Alone(), say)
     else:
-        _launch_on_ray(job, workers, max_failures, address, say)
+        connect(address, workers * job.threads)
+        watched(lambda: _fit_on_ray(job, workers, max_failures, say))
     if reason := divergence(workspace, job.run):
         raise WorkError(reason)
 
@@ -149,8 +151,7 @@ def _relayed(ear: Any, say: Callable[[str], None]) -> Iterator[None]:
         thread.join()
 
 
-def _launch_on_ray(job: Job, workers: int, max_failures: int, address: str | None, say: Callable[[str], None]) -> None:
-    connect(address, workers * job.threads)
+def _fit_on_ray(job: Job, workers: int, max_failures: int, say: Callable[[str], None]) -> None:
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer

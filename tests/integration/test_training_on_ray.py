@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+import psutil
 import pytest
 import ray
 import toy_shards
@@ -44,12 +45,15 @@ def job(url: str, preset: str = "long") -> Job:
     return Job(url, "train/run", PRESETS[preset], 0, 1, None)
 
 
-def start(workspace: Workspace, preset: str = "long") -> "subprocess.Popen[bytes]":
+def start(workspace: Workspace, preset: str = "long", complaint: IO[str] | None = None) -> "subprocess.Popen[bytes]":
     here = Path(__file__).resolve()
     paths = os.pathsep.join(map(str, (here.parent, here.parents[1], here.parents[2])))
     environment = os.environ | {"PYTHONPATH": paths}
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, workspace.url, preset], env=environment, start_new_session=True
+        [sys.executable, "-c", SCRIPT, workspace.url, preset],
+        env=environment,
+        start_new_session=True,
+        stderr=complaint,
     )
 
 
@@ -108,6 +112,29 @@ def test_what_no_restart_would_mend_is_said_at_once(workspace: Workspace) -> Non
     shard.write_bytes(bytes(content))
     with pytest.raises(WorkError, match=r"^/.*shards/pairs/train.tar: p\d.* is damaged; delete the folder shards"):
         launch(job(workspace.url), workers=2, max_failures=40, address=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_killed_server_of_ray_ends_the_run_and_the_next_goes_on(
+    name: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    toy_shards.write_toy_shards(workspace)
+    with (tmp_path / "complaint").open("w") as complaint:
+        process = start(workspace, "longer", complaint)
+    wait_for(workspace, 10, process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    next(child for child in family if child.name() == name).kill()
+    assert process.wait(60) == 1
+    said = (tmp_path / "complaint").read_text().splitlines()[-1]
+    assert "of Ray has died (killed, or out of memory); run the same command again" in said
+    assert said.startswith("pipelines.errors.WorkError: ")
+    assert not psutil.wait_procs(family, timeout=10)[1]
+    reached = steps(workspace)
+    assert reached[-1] < LONGER.steps
+    assert start(workspace, "longer").wait(300) == 0
+    assert steps(workspace)[-1] == LONGER.steps
+    assert [row["step"] for row in read_history(workspace, "train/run")] == list(range(LONGER.steps))
 
 
 @pytest.mark.slow
