@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 
 from dagster_project.heartbeats import close_lost_runs
 from dagster_project.run import dagster_home
-from training.tracking import sqlite_uri
+from training.connection import sqlite_uri
 
 HOST = "127.0.0.1"
 DAGSTER_PORT = os.environ.get("DAGSTER_PORT", "3000")

@@ -105,6 +105,7 @@ class Stage:
     outdated: whether a manifest has become untrue although all of that is the same: a video was withdrawn.
     beside: files that others read and no row names, in the stage's folder; `{fingerprint}` in a name is the stage's. It
     leaves them wherever it has a row.
+    settle: called where there is nothing to do, for what is owed to others than the workspace.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Stage:
     outside: Callable[[Any], Any] | None = None
     outdated: Callable[[Workspace, Manifest], bool] | None = None
     beside: tuple[str, ...] = ()
+    settle: Callable[[Workspace, Manifest, Progress], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,8 @@ def run_stage(
             whole = whole and _beside_exist(stage, workspace, folder, found)
             true = stage.outdated is None or not stage.outdated(workspace, found)
             if found.fingerprint == fingerprint and whole and true:
+                if stage.settle is not None:
+                    stage.settle(workspace, found, progress)
                 seconds = seconds_of(workspace, [folder])
                 return Result(stage.name, batch, found.digest, found.counts, seconds, recomputed=False)
         context = Context(stage, workspace, config, inputs, engine, folder, fingerprint, progress, batch)

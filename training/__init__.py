@@ -1,1 +1,1 @@
-"""How the model learns: torch, with Ray only in launch.py and MLflow only in tracking.py."""
+"""How the model learns: torch, with Ray only in launch.py and MLflow only in a few modules around tracking.py."""

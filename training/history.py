@@ -29,6 +29,12 @@ def read_history(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
     return [rows[step] for step in sorted(rows)]
 
 
+def read_part(workspace: Workspace, run: str, name: str) -> list[Mapping[str, Any]]:
+    """The steps of one file of the history."""
+    found: list[Mapping[str, Any]] = pq.read_table(workspace.local(f"{run}/history/{name}")).to_pylist()
+    return found
+
+
 def read_taken(workspace: Workspace, run: str) -> list[Mapping[str, Any]]:
     """The samples that the workers had in their batches, in order of step and position.
 

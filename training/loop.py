@@ -4,10 +4,11 @@ import json
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from pipelines.evaluation.seen.lpips import Lpips
 from pipelines.progress import Pulse
 from pipelines.shards.read import Reader, SampleRef, ShardIndex
 from pipelines.workspace import Workspace
-from training import checkpoint
+from training import checkpoint, spool
 from training.config import EngineConfig, Preset
 from training.data import Plan, Stream
 from training.estimate import phase_costs
@@ -35,6 +36,9 @@ from training.step import Learner, train_step
 from training.tensors import usual_device
 from training.validate import Validation
 
+if TYPE_CHECKING:
+    from training.machine import Machine
+
 _DIVERGED = "diverged.json"
 _USUAL, _FAR = 100, 20.0  # a loss of so many times the median of so many steps is no accident
 
@@ -43,8 +47,8 @@ _USUAL, _FAR = 100, 20.0  # a loss of so many times the median of so many steps 
 class Job:
     """What to train.
 
-    run: its folder in the workspace. threads: of each worker. tracking: id of the MLflow run. started: whether the
-    folder `start` in `run` holds a model to start from.
+    run: its folder in the workspace. threads: of each worker. tracked: whether MLflow is going to hear of it. started:
+    whether the folder `start` in `run` holds a model to start from.
     """
 
     workspace_url: str
@@ -52,7 +56,7 @@ class Job:
     preset: Preset
     seed: int
     threads: int
-    tracking: str | None
+    tracked: bool
     started: bool = False
 
 
@@ -97,6 +101,11 @@ def fit(job: Job, team: Team, say: Callable[[str], None] = lambda _: None) -> No
     say: is told by the first worker, every half minute, where it is.
     A run that diverges ends early, and says why in `diverged.json`: going on from a checkpoint would only repeat it.
     """
+    with _watched(job, team) as machine:
+        _fit(job, team, machine, say)
+
+
+def _fit(job: Job, team: Team, machine: "Machine | None", say: Callable[[str], None]) -> None:
     torch.set_num_threads(job.threads)
     workspace, preset = Workspace(job.workspace_url), job.preset
     train, held_out = (ShardIndex.load(workspace, split) for split in ("train", "validation"))
@@ -121,7 +130,6 @@ def fit(job: Job, team: Team, say: Callable[[str], None] = lambda _: None) -> No
     usual: deque[float] = deque(maxlen=_USUAL)
     began, waited = time.monotonic(), 0.0
     pulse = Pulse(say if team.rank == 0 else lambda _: None, preset.steps, learner.step)
-    stop_watching = _watch(job, team)
     for step, batch in stream.batches(range(learner.step, preset.steps)):
         saver.check()
         try:
@@ -142,11 +150,10 @@ def fit(job: Job, team: Team, say: Callable[[str], None] = lambda _: None) -> No
                 rows[-1]["validation_loss"] = value
             samples = partial(_samples, plan, team.gather(taken))
             rates = partial(throughput, rows, preset, team.world, team.device)
-            saver.save(learner, value, partial(_record, workspace, job, rows, samples, rates, picture))
+            saver.save(learner, value, partial(_record, workspace, job, rows, samples, rates, picture, machine))
             rows, taken, now = [], [], time.monotonic()
         began, waited = now, stream.waited
     saver.wait()
-    stop_watching()
     team.mean({"done": 1.0})
 
 
@@ -194,15 +201,21 @@ def _measure(
     return team.mean({"loss": found.loss})["loss"], found.picture
 
 
-def _watch(job: Job, team: Team) -> Callable[[], None]:
-    """Log what the machine does meanwhile, until what is returned is called."""
-    if team.rank or not job.tracking:
-        return lambda: None
+@contextmanager
+def _watched(job: Job, team: Team) -> "Iterator[Machine | None]":
+    """Measures what the machine does inside, in the first worker."""
+    if team.rank or not job.tracked:
+        yield None
+        return
     # Kept for the rates. Counting hooks every module of the process: the saver's thread must not do it beside a step.
     phase_costs(job.preset)
-    from training.tracking import watch_machine
+    from training.machine import Machine
 
-    return watch_machine(Workspace(job.workspace_url), job.tracking)
+    machine = Machine()
+    try:
+        yield machine
+    finally:
+        machine.stop()
 
 
 def _check(step: int, loss: float, usual: deque[float], preset: Preset) -> None:
@@ -243,15 +256,14 @@ def _record(
     samples: Callable[[], list[dict[str, str | int]]],
     rates: Callable[[], dict[str, float]],
     picture: NDArray[np.uint8] | None,
+    machine: "Machine | None",
 ) -> None:
-    """Store and log what came since the checkpoint before, ahead of the checkpoint: a resumed run finds all of it."""
-    write_history(workspace, job.run, rows, samples())
+    """Store what came since the checkpoint before, ahead of the checkpoint: a resumed run finds all of it."""
     shown = None
     if picture is not None:
         shown = f"{job.run}/samples/{rows[-1]['step'] + 1:08d}.jpg"
         with workspace.publish(shown) as path:
             path.write_bytes(encode_jpeg(picture, quality=92))
-    if job.tracking:
-        from training.tracking import log_progress
-
-        log_progress(workspace, job.tracking, rows, rates(), None if shown is None else workspace.local(shown))
+    if machine:
+        spool.set_aside(workspace, job.run, rows[0]["step"], spool.Aside(rates(), shown, machine.take()))
+    write_history(workspace, job.run, rows, samples())

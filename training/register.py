@@ -26,13 +26,15 @@ def _run(context: Context) -> list[Row]:
         return []
     from training import tracking
     from training.export import local_model
+    from training.train import RUN, catch_up
 
     (run,) = runs
     shards = context.inputs["shards"].digest
     # One version for one set of weights, whatever else was run again.
     fingerprint = digest_of(tracking.MODEL_NAME, run["weights_sha256"], shards)
     folder = local_model(context.workspace, run["export_path"])
-    run_id = json.loads(context.workspace.local("train/run.json").read_text())["mlflow_run_id"]
+    trained = json.loads(context.workspace.local(f"train/{RUN}").read_text())["fingerprint"]
+    run_id = catch_up(context.workspace, trained)
     kept = {name: run[name] for name in ("preset", "variant", "weights_sha256")}
     tags = kept | {"shards_digest": shards, "batches_not_current": ", ".join(not_current(context.workspace))}
     tags |= _provenance(pq.read_table(context.workspace.local(run["contents_path"])))

@@ -1,17 +1,11 @@
-"""MLflow: runs, metrics, datasets and the registry. The only module that imports it.
+"""MLflow: runs, datasets and the registry.
 
-The tracking server is that of `MLFLOW_TRACKING_URI`, or else a SQLite file in the workspace. Everything is found
-again by the stage's fingerprint, so that doing it twice is doing it once.
+Everything is found again by the stage's fingerprint, so that doing it twice is doing it once.
 """
 
-import logging
-import os
-import statistics
 import time
-import urllib.parse
-import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +15,9 @@ from typing import Any
 
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# Database migrations are not progress.
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-logging.getLogger("alembic").setLevel(logging.WARNING)
+from training.connection import client as _client
+from training.connection import database as _database
+from training.connection import tracking_uri
 
 MODEL_NAME = "x-unimotion"
 # Aliases: the version in use, the newest one that is not it, and the one that was in use before.
@@ -42,47 +33,6 @@ _REQUIREMENTS = (
 )
 
 
-def tracking_uri(workspace: Workspace) -> str:
-    # MLflow itself writes the SQLite file that it was told to use into this variable: only a server there is a setting.
-    given = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if "://" in given and not given.startswith("sqlite:"):
-        return given
-    return sqlite_uri(_database(workspace))
-
-
-def sqlite_uri(path: Path) -> str:
-    """Of a database file, for SQLAlchemy: it undoes what quotes the name, and takes what follows a ? for settings."""
-    return f"sqlite:///{urllib.parse.quote(str(path))}"
-
-
-def _database(workspace: Workspace) -> Path:
-    return workspace.local_root / "mlflow" / "mlflow.db"
-
-
-def _client(workspace: Workspace) -> Any:
-    import mlflow
-
-    uri = tracking_uri(workspace)
-    if uri.startswith("sqlite:"):
-        _make_database(_database(workspace))
-    mlflow.set_tracking_uri(uri)
-    return mlflow.MlflowClient(uri)
-
-
-def _make_database(path: Path) -> None:
-    """Create the tables under a temporary name: a kill between them would leave a database that MLflow refuses."""
-    import mlflow
-
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(".part-*"):
-        leftover.unlink()
-    partial = path.with_name(f".part-{uuid.uuid4().hex}.db")
-    mlflow.MlflowClient(sqlite_uri(partial)).search_experiments()
-    partial.replace(path)
-
-
 def _experiment(workspace: Workspace, client: Any) -> str:
     found = client.get_experiment_by_name(_EXPERIMENT)
     if found is not None:
@@ -93,107 +43,49 @@ def _experiment(workspace: Workspace, client: Any) -> str:
     return str(client.create_experiment(_EXPERIMENT, artifact_location=location))
 
 
-def start_run(workspace: Workspace, fingerprint: str, params: Mapping[str, Any], shards_digest: str) -> str:
-    """The id of the run of a fingerprint: the one that was begun before, or a new one."""
+def start_run(
+    workspace: Workspace,
+    fingerprint: str,
+    params: Mapping[str, str],
+    shards_digest: str | None,
+    name: str = "",
+    began: int | None = None,
+) -> str:
+    """The id of the run of a fingerprint, which then has its settings and data: the one that is there, or a new one.
+
+    shards_digest: of its data, None where nobody knows. name: of a new run. began: when, in milliseconds since 1970.
+    """
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.entities import DatasetInput, InputTag, Param
 
     client = _client(workspace)
     experiment = _experiment(workspace, client)
-    tags = {"unimotion.workspace": workspace.url}
-    if dagster_run := os.environ.get("DAGSTER_RUN_ID"):
-        tags["dagster_run_id"] = dagster_run
     found = client.search_runs([experiment], f"tags.`{_FINGERPRINT}` = '{fingerprint}'", max_results=1)
-    if found:
-        run_id = str(found[0].info.run_id)
-        client.update_run(run_id, status="RUNNING")
-        for key, value in tags.items():
-            client.set_tag(run_id, key, value)
-        return run_id
-    run = client.create_run(experiment, run_name=fingerprint[:12], tags=tags | {_FINGERPRINT: fingerprint})
+    tags = {_FINGERPRINT: fingerprint, "unimotion.workspace": workspace.url}
+    run = found[0] if found else client.create_run(experiment, began, tags, run_name=name or fingerprint[:12])
     run_id = str(run.info.run_id)
-    entries = [Param(key, str(value)[:500]) for key, value in _flat(params)]
+    # One that is there may have been cut off here.
+    entries = [Param(key, str(value)) for key, value in params.items()]
     for first in range(0, len(entries), _MOST_PARAMS):
         client.log_batch(run_id, params=entries[first : first + _MOST_PARAMS])
-    source = CodeDatasetSource({"workspace": workspace.url, "stage": "shards"})
-    dataset = MetaDataset(source, name="shards", digest=shards_digest)
-    client.log_inputs(
-        run_id, [DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
-    )
+    if shards_digest is not None:
+        source = CodeDatasetSource({"workspace": workspace.url, "stage": "shards"})
+        dataset = MetaDataset(source, name="shards", digest=shards_digest)
+        client.log_inputs(
+            run_id, [DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
+        )
     return run_id
 
 
-def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(values, list | tuple):
-        for index, value in enumerate(values):
-            yield from _flat(value, f"{prefix}.{index}")
-    else:
-        yield prefix, values
+def has_run(workspace: Workspace, run_id: str) -> bool:
+    """Whether MLflow has the run of that id, and nobody deleted it."""
+    from mlflow import MlflowException
 
-
-def log_history(workspace: Workspace, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Log the numbers of some steps. Logging a step again changes nothing."""
-    from mlflow.entities import Metric
-
-    client = _client(workspace)
-    # MLflow drops a point that it has to the last field: the time must follow from the step.
-    start = int(client.get_run(run_id).info.start_time)
-    metrics = [
-        Metric(key, float(value), start + row["step"], row["step"])
-        for row in rows
-        for key, value in row.items()
-        if key not in {"step", "seconds", "waited"} and value is not None
-    ]
-    for first in range(0, len(metrics), _MOST_METRICS):
-        client.log_batch(run_id, metrics=metrics[first : first + _MOST_METRICS])
-
-
-def log_progress(
-    workspace: Workspace,
-    run_id: str,
-    rows: Sequence[Mapping[str, Any]],
-    rates: Mapping[str, float],
-    picture: Path | None,
-) -> None:
-    """Log some steps, the rates over them, and a picture of what the model makes."""
-    from mlflow.entities import Metric
-
-    log_history(workspace, run_id, rows)
-    client, step = _client(workspace), rows[-1]["step"]
-    start = int(client.get_run(run_id).info.start_time)
-    client.log_batch(run_id, metrics=[Metric(f"rate.{key}", value, start + step, step) for key, value in rates.items()])
-    if picture is not None:
-        client.log_artifact(run_id, str(picture), "samples")
-
-
-def watch_machine(workspace: Workspace, run_id: str) -> Callable[[], None]:
-    """Log processor, memory, disk and GPU of this machine to the run, until what is returned is called."""
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-    _client(workspace)
-    monitor = SystemMetricsMonitor(run_id, sampling_interval=10, samples_before_logging=3, resume_logging=True)
-    monitor.start()
-
-    def stop() -> None:
-        monitor.finish()
-
-    return stop
-
-
-def finish_run(
-    workspace: Workspace, run_id: str, history: Sequence[Mapping[str, Any]], summary: Mapping[str, float]
-) -> None:
-    """Log what a cut-off run may have left out, and close the run."""
-    client = _client(workspace)
-    log_history(workspace, run_id, history)
-    tail = [row["loss"] for row in history[-20:]]
-    for key, value in {**summary, "loss_tail": statistics.fmean(tail)}.items():
-        client.log_metric(run_id, key, value, step=len(history))
-    client.set_terminated(run_id, "FINISHED")
+    try:
+        return bool(_client(workspace).get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException:
+        return False
 
 
 def log_evaluation(workspace: Workspace, run_id: str, metrics: Mapping[str, float]) -> None:

@@ -1,6 +1,7 @@
 """The `train` stage: one run from the shards, resumed where it was cut off."""
 
 import json
+import os
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 
 from pipelines import manifest as manifests
 from pipelines.errors import UsageError
-from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.manifest import Manifest, Row, Status, digest_of, schema_of
+from pipelines.progress import Progress
 from pipelines.shards import contents
 from pipelines.stage import Context, Stage
 from pipelines.workspace import Workspace, file_sha256
@@ -57,8 +59,9 @@ class TrainConfig:
 
 
 def _run(context: Context) -> list[Row]:
-    from training import start, tracking
+    from training import spool, start
     from training.export import WEIGHTS
+    from training.replay import Teller
 
     config: TrainConfig = context.config
     preset = config.chosen
@@ -68,26 +71,26 @@ def _run(context: Context) -> list[Row]:
     ended = _ended(context, run)
     if config.start:
         start.take(context.workspace, config.start, preset.model, f"{run}/start")
-    run_id = tracking.start_run(
-        context.workspace, context.fingerprint, _params(config, preset), context.inputs["shards"].digest
-    )
     # What the model is going to have seen, and the one that it starts from, for the time when these shards are no more.
     seen = [context.inputs["shards"].rows()[0]["contents_path"], f"{run}/start/{contents.NAME}"]
     tables = [context.workspace.local(path) for path in seen if context.workspace.exists(path)]
     contents.keep(context.workspace, tables, f"{run}/{contents.NAME}")
-    if ended is None:
-        _train(context, run, run_id)
-    shown = _show_augmentations(context.workspace, run, preset, config.seed)
-    history = read_history(context.workspace, run)
-    path = _publish_history(context.workspace, run, history)
-    exported = _export(context.workspace, run, preset) if ended is None else ended
-    contents.keep(
-        context.workspace, [context.workspace.local(f"{run}/{contents.NAME}")], f"{run}/export/{contents.NAME}"
-    )
-    timing = _timing(history)
-    tracking.finish_run(context.workspace, run_id, history, timing)
-    with context.workspace.publish(f"train/{RUN}") as side:
-        side.write_text(json.dumps({"mlflow_run_id": run_id, "fingerprint": context.fingerprint, **timing}))
+    name = f"{config.preset} {config.variant}".rstrip()
+    shards = context.inputs["shards"].digest
+    spool.begin(context.workspace, run, name, _tags(context.workspace), _params(config, preset), shards)
+    with Teller(context.workspace, run, context.fingerprint, context.progress.say) as teller:
+        if ended is None:
+            _train(context, run, name)
+        shown = _show_augmentations(context.workspace, run, preset, config.seed)
+        history = read_history(context.workspace, run)
+        path = _publish_history(context.workspace, run, history)
+        exported = _export(context.workspace, run, preset) if ended is None else ended
+        contents.keep(
+            context.workspace, [context.workspace.local(f"{run}/{contents.NAME}")], f"{run}/export/{contents.NAME}"
+        )
+        timing = _timing(history)
+        spool.end(context.workspace, run, spool.Ended("FINISHED", len(history), timing | _loss_tail(history)))
+    _publish_run(context.workspace, {"mlflow_run_id": teller.run_id, "fingerprint": context.fingerprint, **timing})
     context.progress.say(
         f"{timing['ms_per_step']:.0f} ms per step, {timing['waiting_share']:.1%} of it waiting for data"
     )
@@ -140,8 +143,8 @@ def _ended(context: Context, run: str) -> Row | None:
     return row
 
 
-def _train(context: Context, run: str, run_id: str) -> None:
-    """From the last checkpoint, where there is one, to the end."""
+def _train(context: Context, run: str, name: str) -> None:
+    """From the last checkpoint, where there is one, to the end. name: of what is trained, for people."""
     from pipelines.evaluation.seen.lpips import ensure_lpips
     from training import checkpoint, preflight
     from training.launch import launch
@@ -154,9 +157,8 @@ def _train(context: Context, run: str, run_id: str) -> None:
     if preset.looks:
         ensure_lpips(context.workspace)  # once, before workers want it, and so that its absence is said here
     done = checkpoint.complete_steps(context.workspace, run)
-    name = f"{config.preset} {config.variant}".rstrip()
     context.progress.say(f"{preset.steps} steps, preset {name}{f', from step {done[-1]}' if done else ''}")
-    job = Job(context.workspace.url, run, preset, config.seed, config.threads, run_id, bool(config.start))
+    job = Job(context.workspace.url, run, preset, config.seed, config.threads, True, bool(config.start))
     launch(job, config.workers, config.max_failures, context.engine.address, context.progress.say)
 
 
@@ -174,6 +176,39 @@ def _export(workspace: Workspace, run: str, preset: Preset) -> Row:
     }
 
 
+def catch_up(workspace: Workspace, fingerprint: str) -> str:
+    """Tell MLflow what it has not heard of a training that ended, and give the id that its run has there.
+
+    Raises: NoAnswerError where MLflow cannot be told now.
+    """
+    from training.replay import replay
+
+    run_id = replay(workspace, f"train/{fingerprint}", fingerprint)
+    about = json.loads(workspace.local(f"train/{RUN}").read_text())
+    if about["mlflow_run_id"] != run_id:
+        _publish_run(workspace, about | {"mlflow_run_id": run_id})
+    return run_id
+
+
+def _settle(workspace: Workspace, found: Manifest, progress: Progress) -> None:
+    """Tell MLflow what it missed, where it did not answer while the model was trained."""
+    from training import spool
+    from training.connection import NoAnswerError
+
+    if not spool.is_behind(workspace, f"train/{found.fingerprint}"):
+        return
+    try:
+        catch_up(workspace, found.fingerprint)
+        progress.say("tracking is complete again: MLflow has heard what it missed")
+    except NoAnswerError as error:
+        progress.say(f"tracking is still behind: {error.what}; the next `unimotion train` or `register` tries again")
+
+
+def _publish_run(workspace: Workspace, about: Mapping[str, Any]) -> None:
+    with workspace.publish(f"train/{RUN}") as side:
+        side.write_text(json.dumps(about))
+
+
 def _show_augmentations(workspace: Workspace, run: str, preset: Preset, seed: int) -> str:
     """A picture of what the driving encoders see, for the report."""
     from simplejpeg import encode_jpeg
@@ -189,6 +224,12 @@ def _show_augmentations(workspace: Workspace, run: str, preset: Preset, seed: in
     with workspace.publish(relative) as path:
         path.write_bytes(encode_jpeg(augmentations(stream, preset.data.augment, seed), quality=90))
     return relative
+
+
+def _tags(workspace: Workspace) -> dict[str, str]:
+    """Of the run in MLflow: where it is made, and by which run of Dagster."""
+    dagster_run = os.environ.get("DAGSTER_RUN_ID")
+    return {"unimotion.workspace": workspace.url} | ({"dagster_run_id": dagster_run} if dagster_run else {})
 
 
 def _params(config: TrainConfig, preset: Preset) -> dict[str, Any]:
@@ -219,6 +260,10 @@ def _timing(history: list[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
+def _loss_tail(history: list[Mapping[str, Any]]) -> dict[str, float]:
+    return {"loss_tail": statistics.fmean(row["loss"] for row in history[-20:])}
+
+
 STAGE = Stage(
     name="train",
     config=TrainConfig,
@@ -243,5 +288,6 @@ STAGE = Stage(
     needs=("shards",),
     version=4,
     outside=_outside,
+    settle=_settle,
     beside=(RUN, "{fingerprint}/export/config.json", f"{{fingerprint}}/export/{contents.NAME}"),
 )

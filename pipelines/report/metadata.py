@@ -58,7 +58,7 @@ def _train(workspace: Workspace, manifest: Manifest) -> dict[str, str]:
     about = json.loads(workspace.local("train/run.json").read_text())
     return {
         "loss": _picture(buffer.getvalue(), "png"),
-        "mlflow run": f"`{about['mlflow_run_id']}`",
+        "mlflow run": f"`{about['mlflow_run_id'] or 'not there yet'}`",
         "speed": f"{about['ms_per_step']:.0f} ms per step, {about['waiting_share']:.1%} waiting for data",
     }
 

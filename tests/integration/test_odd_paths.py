@@ -30,7 +30,7 @@ def make_worker():
 items = [Item(name, {"name": name}, name) for name in "ab"]
 outcomes = Engine(2).map(make_worker, items, Journal(Path(sys.argv[2])), Progress("test", quiet=True))
 assert [outcome.rows for outcome in outcomes] == [[{"id": n, "interpreter": sys.executable}] for n in "ab"], outcomes
-launch(Job(sys.argv[1], "train/run", TINY, 0, 1, None), workers=2, max_failures=0, address=None)
+launch(Job(sys.argv[1], "train/run", TINY, 0, 1, False), workers=2, max_failures=0, address=None)
 """
 CONNECT = "from pipelines.cluster import connect; connect(None, 1)"
 

@@ -31,7 +31,7 @@ def sharded(preset: Preset, accumulate: int = 1) -> Preset:
 
 
 def job(url: str, preset: Preset) -> Job:
-    return Job(url, "train/run", preset, 0, 1, None)
+    return Job(url, "train/run", preset, 0, 1, False)
 
 
 def train(team: Gloo, url: str, preset: Preset) -> None:

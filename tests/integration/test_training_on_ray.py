@@ -42,7 +42,7 @@ KILLS = 21  # one of them of everything
 
 
 def job(url: str, preset: str = "long") -> Job:
-    return Job(url, "train/run", PRESETS[preset], 0, 1, None)
+    return Job(url, "train/run", PRESETS[preset], 0, 1, False)
 
 
 def start(workspace: Workspace, preset: str = "long", complaint: IO[str] | None = None) -> "subprocess.Popen[bytes]":

@@ -80,7 +80,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_run_has_the_losses_of_one_that_encodes_in_the_step(
     data: Workspace, preset: Preset, encoded: list[str]
 ) -> None:
-    fit(Job(data.url, "train/run", preset, 0, 1, None), Alone())
+    fit(Job(data.url, "train/run", preset, 0, 1, False), Alone())
     rows = read_history(data, "train/run")
     assert encoded == ["shards/clips/train.tar", "shards/pairs/train.tar", "shards/pairs/validation.tar"]
     torch.manual_seed(0)
@@ -92,7 +92,7 @@ def test_a_run_has_the_losses_of_one_that_encodes_in_the_step(
     assert {"flow", "validation_loss"} <= rows[-1].keys()
     # Another run finds them, whatever else it learns.
     encoded.clear()
-    fit(Job(data.url, "train/other", replace(preset, weight_decay=0.0), 1, 1, None), Alone())
+    fit(Job(data.url, "train/other", replace(preset, weight_decay=0.0), 1, 1, False), Alone())
     assert encoded == []
 
 

@@ -22,7 +22,7 @@ from training.validate import Found, Validation
 
 
 def run(workspace: Workspace, preset: Preset = TINY) -> None:
-    fit(Job(workspace.url, "train/run", preset, 0, 1, None), Alone())
+    fit(Job(workspace.url, "train/run", preset, 0, 1, False), Alone())
 
 
 @pytest.fixture

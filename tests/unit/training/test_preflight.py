@@ -30,7 +30,7 @@ def check(workspace: Workspace, workers: int = 1, preset: Preset = TINY) -> list
 
 
 def run(workspace: Workspace, preset: Preset = TINY) -> None:
-    loop.fit(loop.Job(workspace.url, "train/run", preset, 0, 1, None), loop.Alone())
+    loop.fit(loop.Job(workspace.url, "train/run", preset, 0, 1, False), loop.Alone())
 
 
 @pytest.fixture
@@ -181,4 +181,4 @@ def test_a_folder_for_several_machines(data: Workspace, monkeypatch: pytest.Monk
     monkeypatch.setattr(launch, "connect", lambda *_: None)
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}, {"Alive": True}, {"Alive": False}])
     with pytest.raises(UsageError, match=r"is a folder of one machine, and the cluster has 2; use a URL"):
-        launch.launch(loop.Job(data.url, "train/run", TINY, 0, 1, None), 2, 0, "address")
+        launch.launch(loop.Job(data.url, "train/run", TINY, 0, 1, False), 2, 0, "address")

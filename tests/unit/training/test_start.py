@@ -39,13 +39,13 @@ def validations(workspace: Workspace, run: str) -> list[float]:
 
 def test_a_second_run_starts_at_the_loss_where_the_first_ended(workspace: Workspace) -> None:
     write_toy_shards(workspace)
-    fit(Job(workspace.url, "train/first", TINY, 0, 1, None), Alone())
+    fit(Job(workspace.url, "train/first", TINY, 0, 1, False), Alone())
     last = checkpoint.complete_steps(workspace, "train/first")[-1]
     write_model(workspace, "export", TINY.model, checkpoint.load_ema(workspace, "train/first", last))
     # Steps of no length: what is measured is what was taken, and its running means.
     still = replace(TINY, phases=tuple(replace(phase, rate=0.0) for phase in TINY.phases), save_every=TINY.steps)
     start.take(workspace, str(workspace.local_root / "export"), still.model, "train/second/start")
-    fit(Job(workspace.url, "train/second", still, 0, 1, None, started=True), Alone())
+    fit(Job(workspace.url, "train/second", still, 0, 1, False, started=True), Alone())
     ended = validations(workspace, "train/first")[-1]
     assert validations(workspace, "train/second") == [ended]
     again = load_animator(workspace.local_root / "export")
@@ -133,7 +133,7 @@ def test_what_is_no_whole_model_is_refused(workspace: Workspace, model: Path, tm
     start.take(workspace, str(folder), TINY.model, "run/start")
     write_toy_shards(workspace)
     with pytest.raises(WorkError, match=r"has other weights than its config says \(motion.retarget.blocks"):
-        fit(Job(workspace.url, "run", TINY, 0, 1, None, started=True), Alone())
+        fit(Job(workspace.url, "run", TINY, 0, 1, False, started=True), Alone())
 
 
 def test_the_model_that_comes_with_the_package_is_small_and_known(workspace: Workspace) -> None:
