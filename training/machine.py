@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 _EVERY_S, _SAMPLES = 10.0, 3  # a number is the mean of so many samples
 
@@ -11,10 +12,7 @@ class Machine:
     """Measures from its making until `stop`."""
 
     def __init__(self) -> None:
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        # MLflow's own names, by which its pages find them; its own thread would ask the server at each sample.
-        self._monitor = SystemMetricsMonitor("", tracking_uri="")
+        self._monitors = _monitors()
         self._measured: list[tuple[int, Mapping[str, float]]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="machine", daemon=True)
@@ -32,10 +30,28 @@ class Machine:
     def _measure(self) -> None:
         while True:
             for _ in range(_SAMPLES):
-                self._monitor.collect_metrics()
+                for monitor in self._monitors:
+                    monitor.collect_metrics()
                 if self._ended.wait(_EVERY_S):
                     return
-            found = {f"system/{name}": value for name, value in self._monitor.aggregate_metrics().items()}
-            self._measured.append((time.time_ns() // 1_000_000, found))
-            for monitor in self._monitor.monitors:
+            found: dict[str, float] = {}
+            for monitor in self._monitors:
+                found |= {f"system/{name}": value for name, value in monitor.aggregate_metrics().items()}
                 monitor.clear_metrics()
+            self._measured.append((time.time_ns() // 1_000_000, found))
+
+
+def _monitors() -> list[Any]:
+    """MLflow's, under whose names its pages look for the numbers; the thread that it has for them asks the server."""
+    from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
+    from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
+    from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
+    from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
+
+    found = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
+    try:
+        found.append(GPUMonitor())
+    except Exception:
+        # Without a GPU, its driver or its library it says so in errors of many kinds.
+        return found
+    return found
