@@ -11,7 +11,8 @@ from dagster import DagsterInstance
 
 from dagster_project.heartbeats import close_lost_runs
 from dagster_project.run import dagster_home
-from training.connection import sqlite_uri
+from training.connection import EXPERIMENT, sqlite_uri
+from training.relocation import take_along
 
 HOST = "127.0.0.1"
 DAGSTER_PORT = os.environ.get("DAGSTER_PORT", "3000")
@@ -23,6 +24,8 @@ def main() -> int:
     os.environ |= {"UNIMOTION_WORKSPACE": str(workspace), "DAGSTER_HOME": str(dagster_home(workspace))}
     tracking = workspace / "mlflow"
     tracking.mkdir(parents=True, exist_ok=True)
+    if (tracking / "mlflow.db").exists():
+        take_along(tracking / "mlflow.db", EXPERIMENT)
     store, artifacts = sqlite_uri(tracking / "mlflow.db"), (tracking / "artifacts").as_uri()
     commands = [
         ["dagster", "dev", "-m", "dagster_project.definitions", "-h", HOST, "-p", DAGSTER_PORT],

@@ -13,7 +13,9 @@ from typing import Any
 
 from pipelines.errors import WorkError, one_line
 from pipelines.workspace import Workspace
+from training.relocation import take_along
 
+EXPERIMENT = "x-unimotion"
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # MLflow's own would be minutes. A request that is sent twice makes two runs: who is refused comes again later.
@@ -86,12 +88,16 @@ def _reason(error: BaseException) -> str:
 def client(workspace: Workspace) -> Any:
     """MLflow's client, each of whose methods is inside `answering`. Raises: NoAnswerError"""
     import mlflow
+    from mlflow.tracking._tracking_service import utils
 
     uri = tracking_uri(workspace)
     if uri.startswith("sqlite:"):
         with answering(uri):
             _make_database(database(workspace))
             _wait_for_lock(database(workspace))
+            take_along(database(workspace), EXPERIMENT)
+    # By id of a run it keeps where the artifacts are: in a copy of a workspace, those of the other one.
+    utils._artifact_repos_cache.clear()
     mlflow.set_tracking_uri(uri)
     return _Client(uri, mlflow.MlflowClient(uri))
 
