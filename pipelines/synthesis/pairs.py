@@ -88,7 +88,12 @@ def run(context: Context) -> list[Row]:
     videos, people = context.inputs["videos"].rows(), context.inputs["people"].rows(status=None)
     stretches = pictures.empty_stretches(videos, people) if config.corpus_backgrounds else []
     behind, lost_pictures = pictures.gather(
-        workspace, f"{context.folder}/backgrounds", config.backgrounds, stretches, config.corpus_backgrounds
+        workspace,
+        f"{context.folder}/backgrounds",
+        config.backgrounds,
+        stretches,
+        config.corpus_backgrounds,
+        context.progress.say,
     )
     by_id = {video["id"]: origins.of_video(video) for video in videos}
     props = [{**picture, "origin": by_id.get(picture["origin"])} for picture in behind]

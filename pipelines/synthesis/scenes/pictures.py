@@ -6,7 +6,8 @@ that two frames of one place are never in two splits.
 """
 
 import glob
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.curation.decode import PyAvDecoder, bounded_size, video_path
 from pipelines.errors import DataError, UsageError, one_line
+from pipelines.folders import counted, files_below
 from pipelines.manifest import Row, Status, digest_of
 from pipelines.names import path_of, printable
 from pipelines.photo import rgb_of
@@ -61,20 +63,25 @@ def split_of(origin: str) -> str:
     return "train" if tenth < 7 else "validation" if tenth == 7 else "test"
 
 
-def listed(patterns: Iterable[str]) -> list[Path]:
+def listed(patterns: Iterable[str], say: Callable[[str], None] = lambda _: None) -> list[Path]:
     """Picture files of paths, folders (with all below) and globs, sorted.
 
+    say: is told what of each folder was left out.
     Raises: UsageError where one of them finds nothing.
     """
     found: set[Path] = set()
     for pattern in patterns:
-        path = path_of(pattern)
-        inside = path.rglob("*") if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))
+        path, skipped = path_of(pattern), Counter[str]()
+        inside: Iterator[Path] = map(Path, glob.glob(str(path), recursive=True))
+        if path.is_dir():
+            inside = iter(files_below(path, SUFFIXES, skipped))
         files = {file.absolute() for file in inside if file.is_file() and file.suffix.lower() in SUFFIXES}
         if path.is_file():
             files = {path.absolute()}
         if not files:
             raise UsageError(f"pairs: backgrounds {pattern!r}: finds no picture ({', '.join(SUFFIXES)}); correct it")
+        if skipped.total():
+            say(f"{pattern}: skipped {counted(skipped)}; only {' '.join(SUFFIXES)} are read")
         found |= files
     return sorted(found)
 
@@ -108,18 +115,23 @@ def read_picture(path: Path) -> Image:
 
 
 def gather(
-    workspace: Workspace, folder: str, patterns: Iterable[str], stretches: Iterable[tuple[Row, Row]], most: int
+    workspace: Workspace,
+    folder: str,
+    patterns: Iterable[str],
+    stretches: Iterable[tuple[Row, Row]],
+    most: int,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Row], list[Row]]:
     """(kept, quarantined) pictures, kept ones published below `folder`.
 
     stretches: (video, row of `people` in which nobody was found). most: frames of the corpus, the same ones every time.
-    A kept one has id, path, split and origin; a quarantined one is a row of a manifest.
+    say: see `listed`. A kept one has id, path, split and origin; a quarantined one is a row of a manifest.
     """
     kept: dict[str, Row] = {}
     lost: list[Row] = []
     chosen = _sampled(stretches, -(-most // _FRAMES_PER_STRETCH))
     sources: list[tuple[str, str | None, Iterator[Image]]] = [
-        *((printable(str(path)), None, map(read_picture, [path])) for path in listed(patterns)),
+        *((printable(str(path)), None, map(read_picture, [path])) for path in listed(patterns, say)),
         *((stretch["id"], video["id"], _frames(workspace, video, stretch)) for video, stretch in chosen),
     ]
     for name, origin, found in sources:

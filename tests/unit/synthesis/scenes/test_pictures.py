@@ -32,7 +32,10 @@ def save(path: Path, seed: int = 0, size: tuple[int, int] = (60, 80)) -> Path:
 def test_paths_folders_and_globs_are_listed_once(tmp_path: Path) -> None:
     first, second = save(tmp_path / "a" / "one.png"), save(tmp_path / "a" / "b" / "two.jpg", 1)
     (tmp_path / "a" / "notes.txt").write_text("no picture")
-    assert listed([str(tmp_path / "a"), str(first), str(tmp_path / "**" / "*.jpg")]) == sorted([first, second])
+    said: list[str] = []
+    found = listed([str(tmp_path / "a"), str(first), str(tmp_path / "**" / "*.jpg")], said.append)
+    assert found == sorted([first, second])
+    assert [sentence.partition(";")[0] for sentence in said] == [f"{tmp_path / 'a'}: skipped 1 .txt"]
     before = contents([str(tmp_path / "a")])
     save(first, 5)
     assert contents([str(tmp_path / "a")]) != before
