@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.batches import not_current
-from pipelines.manifest import Row, Status, digest_of, schema_of
+from pipelines.manifest import Manifest, Row, Status, digest_of, schema_of
 from pipelines.shards import contents
 from pipelines.stage import Context, Stage
+from pipelines.workspace import Workspace
 
 REGISTERED = "registered.json"  # in the stage's folder: the version that the model has in the registry
 _MOST_LICENCES = 50
@@ -60,6 +61,16 @@ def _run(context: Context) -> list[Row]:
     ]
 
 
+def _outdated(workspace: Workspace, found: Manifest) -> bool:
+    """Whether the registry has lost the version, or files of it."""
+    from training import tracking
+    from training.export import local_model
+
+    return not all(
+        tracking.holds(workspace, local_model(workspace, row["export_path"]), row["id"]) for row in found.rows()
+    )
+
+
 def _provenance(held: pa.Table) -> dict[str, str]:
     """How many videos and motion files the model saw, and under which licences; how many came with a consent.
 
@@ -91,5 +102,6 @@ STAGE = Stage(
     needs=("train", "shards"),
     version=2,
     covers="train",
+    outdated=_outdated,
     beside=(REGISTERED,),
 )

@@ -3,44 +3,39 @@
 Everything is found again by the stage's fingerprint, so that doing it twice is doing it once.
 """
 
+import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
+from training import shipping
+from training.connection import EXPERIMENT, answering, tracking_uri
 from training.connection import client as _client
 from training.connection import database as _database
-from training.connection import tracking_uri
+from training.relocation import artifacts_uri
 
 MODEL_NAME = "x-unimotion"
 # Aliases: the version in use, the newest one that is not it, and the one that was in use before.
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 _DECISION, _ROLLED_BACK = "unimotion.decision", "unimotion.rolled_back"
-_EXPERIMENT = "x-unimotion"
 _FINGERPRINT = "unimotion.fingerprint"
 _MOST_METRICS, _MOST_PARAMS = 1000, 100  # what MLflow takes in one call
 _MOST_TAG = 5000  # characters
-_REQUIREMENTS = (
-    *("torch", "diffusers", "safetensors", "numpy", "opencv-python-headless", "av", "pydantic"),
-    *("ai-edge-litert", "scipy", "pillow", "fsspec", "filelock", "pyyaml", "tqdm"),
-)
 
 
 def _experiment(workspace: Workspace, client: Any) -> str:
-    found = client.get_experiment_by_name(_EXPERIMENT)
+    found = client.get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
-    local = (workspace.local_root / "mlflow" / "artifacts").absolute().as_uri()
     # A server keeps its artifacts where it was told to.
-    location = local if tracking_uri(workspace).startswith("sqlite:") else None
-    return str(client.create_experiment(_EXPERIMENT, artifact_location=location))
+    location = artifacts_uri(_database(workspace)) if tracking_uri(workspace).startswith("sqlite:") else None
+    return str(client.create_experiment(EXPERIMENT, artifact_location=location))
 
 
 def start_run(
@@ -71,10 +66,11 @@ def start_run(
         client.log_batch(run_id, params=entries[first : first + _MOST_PARAMS])
     if shards_digest is not None:
         source = CodeDatasetSource({"workspace": workspace.url, "stage": "shards"})
-        dataset = MetaDataset(source, name="shards", digest=shards_digest)
-        client.log_inputs(
-            run_id, [DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
-        )
+        inputs = []
+        for context in ("training", "validation", "test"):
+            dataset = MetaDataset(source, name=f"{context} shards", digest=shards_digest)
+            inputs.append(DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", context)]))
+        client.log_inputs(run_id, inputs)
     return run_id
 
 
@@ -89,50 +85,123 @@ def has_run(workspace: Workspace, run_id: str) -> bool:
 
 
 def log_evaluation(workspace: Workspace, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Log what was measured as `test.…`; of the same run's evaluations the latest counts."""
+    """Log what was measured as `test.…`, with the run and its model; of a run's evaluations the latest counts."""
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
-    entries = [Metric(f"test.{key}", value, now, 0) for key, value in metrics.items()]
-    client = _client(workspace)
+    client, now = _client(workspace), int(time.time() * 1000)
+    made = client.search_model_versions(f"name = '{MODEL_NAME}' AND run_id = '{run_id}'")
+    model_id = _model_id(max(made, key=lambda version: int(version.version))) if made else None
+    entries = [Metric(f"test.{key}", value, now, 0, model_id) for key, value in metrics.items()]
     for first in range(0, len(entries), _MOST_METRICS):
         client.log_batch(run_id, metrics=entries[first : first + _MOST_METRICS])
 
 
 def register(workspace: Workspace, folder: Path, fingerprint: str, run_id: str, tags: Mapping[str, str]) -> str:
-    """The version of a model folder in the registry: the one that this fingerprint has already, or a new one."""
-    import mlflow
+    """The version of a model folder in the registry: the one that this fingerprint has already, or a new one.
+
+    One that has lost files gets them again.
+    """
+    from mlflow.entities import LoggedModelOutput
 
     client = _client(workspace)
-    for known in client.search_model_versions(f"name = '{MODEL_NAME}'"):
-        if known.tags.get(_FINGERPRINT) == fingerprint:
-            return str(known.version)
+    if known := _known(client, fingerprint):
+        if not _is_whole(client, _model_id(known), folder):
+            _write_model(workspace, folder, _model_id(known))
+        return str(known.version)
     if not any(model.name == MODEL_NAME for model in client.search_registered_models(f"name = '{MODEL_NAME}'")):
         client.create_registered_model(MODEL_NAME)
-    with _run(run_id), warnings.catch_warnings():
-        # It asks for an example beside the signature.
-        warnings.simplefilter("ignore", UserWarning)
-        info = mlflow.pyfunc.log_model(
-            name=MODEL_NAME,
-            python_model=str(Path(__file__).parent / "served.py"),
-            artifacts={"model": folder.absolute().as_uri()},  # a plain path would be read as a URL, too
-            signature=_signature(),
-            pip_requirements=[f"{name}=={installed_version(name)}" for name in _REQUIREMENTS],
-        )
+    run = client.get_run(run_id)
+    model = client.create_logged_model(run.info.experiment_id, MODEL_NAME, run_id, params=run.data.params)
+    _write_model(workspace, folder, model.model_id)
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+    _log_last(client, run, model.model_id)
     made = client.create_model_version(
-        MODEL_NAME, info.model_uri, run_id=run_id, tags={_FINGERPRINT: fingerprint, **tags}, model_id=info.model_id
+        MODEL_NAME, model.model_uri, run_id=run_id, tags={_FINGERPRINT: fingerprint, **tags}, model_id=model.model_id
     )
     if not tags.get("variant"):  # which is for comparison only
         client.set_registered_model_alias(MODEL_NAME, CHALLENGER, made.version)
     return str(made.version)
 
 
-@contextmanager
-def _run(run_id: str) -> Iterator[None]:
-    import mlflow
+def holds(workspace: Workspace, folder: Path, fingerprint: str) -> bool:
+    """Whether the registry has a version of this fingerprint, with all files of the model folder."""
+    if tracking_uri(workspace).startswith("sqlite:") and not _database(workspace).exists():
+        return False
+    client = _client(workspace)
+    known = _known(client, fingerprint)
+    return known is not None and _is_whole(client, _model_id(known), folder)
 
-    with mlflow.start_run(run_id=run_id):
-        yield
+
+def _known(client: Any, fingerprint: str) -> Any:
+    """The version of a fingerprint; None where there is none, or somebody deleted its model."""
+    from mlflow import MlflowException
+
+    for known in client.search_model_versions(f"name = '{MODEL_NAME}' AND tags.`{_FINGERPRINT}` = '{fingerprint}'"):
+        try:
+            client.get_logged_model(_model_id(known))
+        except MlflowException:
+            continue
+        return known
+    return None
+
+
+def _model_id(version: Any) -> str:
+    """Of the model in MLflow that a version is of; a search leaves `version.model_id` empty."""
+    return str(version.source).rsplit("/", 1)[-1]
+
+
+def _is_whole(client: Any, model_id: str, folder: Path) -> bool:
+    """Whether a model has all that `_write_model` wrote."""
+    from mlflow import MlflowException
+
+    def sizes(path: str | None) -> dict[str, int]:
+        found = client.list_logged_model_artifacts(model_id, path)
+        return {file.path.rsplit("/", 1)[-1]: file.file_size for file in found}
+
+    try:
+        top, weights = sizes(None), sizes(f"artifacts/{folder.name}")
+    except (MlflowException, WorkError):
+        return False
+    wanted = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+    return {"MLmodel", "code"} <= top.keys() and wanted.items() <= weights.items()
+
+
+def _log_last(client: Any, run: Any, model_id: str) -> None:
+    """Give a model the last numbers of its run, which its page shows; MLflow alone would give it the first."""
+    from mlflow.entities import Metric
+
+    last = [
+        Metric(point.key, point.value, point.timestamp, point.step, model_id)
+        for point in run.data._metric_objs
+        if not point.key.startswith(("system/", "rate."))
+    ]
+    for first in range(0, len(last), _MOST_METRICS):
+        client.log_batch(run.info.run_id, metrics=last[first : first + _MOST_METRICS])
+
+
+def _write_model(workspace: Workspace, folder: Path, model_id: str) -> None:
+    """Give a model of MLflow its files: a model folder, the code that serves it, and what to install."""
+    # Now, since it sets filters of warnings on its first import.
+    import mlflow.pyfunc
+
+    with (
+        answering(tracking_uri(workspace)),
+        tempfile.TemporaryDirectory() as temporary,
+        warnings.catch_warnings(),
+    ):
+        # It asks for an example beside the signature.
+        warnings.simplefilter("ignore", UserWarning)
+        mlflow.models.Model.log(
+            None,
+            mlflow.pyfunc,
+            # Without the run: it would be asked for all numbers of all steps, of which those of step 0 would be kept.
+            model_id=model_id,
+            python_model=str(Path(__file__).parent / "served.py"),
+            artifacts={"model": folder.absolute().as_uri()},  # a plain path would be read as a URL, too
+            signature=_signature(),
+            code_paths=[str(path) for path in shipping.copy_code(Path(temporary))],
+            pip_requirements=shipping.requirements(),
+        )
 
 
 def _signature() -> Any:
@@ -301,9 +370,12 @@ def model_folder(workspace: Workspace, uri: str) -> Path:
     _client(workspace)
     try:
         local = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    except OSError as error:
-        raise WorkError(f"{uri}: its files are not where the registry has them ({error}); register it again") from error
-    except mlflow.MlflowException as error:
+    except (OSError, mlflow.MlflowException) as error:
+        if any(version.answers_to(uri) for version in versions(workspace)):
+            raise WorkError(
+                f"{uri}: its files are not where the registry has them; run `unimotion register`, which puts those of "
+                "the present training there again"
+            ) from error
         raise WorkError(
             f"{uri}: is not in the registry of {tracking_uri(workspace)}; run `unimotion register` and "
             "`unimotion evaluate`, or name a version or a folder"
