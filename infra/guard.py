@@ -22,6 +22,7 @@ def main(commands: list[list[str]]) -> int:
     # Who starts us in the background may have it ignored, which our commands would inherit, and Dagster's servers take
     # SIGTERM for SIGINT.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     leaders: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:

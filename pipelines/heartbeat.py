@@ -44,6 +44,7 @@ class Process:
 def beating(path: Path) -> Iterator[None]:
     """Keep a heartbeat of this process in a file as long as one is inside.
 
+    After an error the file stays behind, for whoever closes what it watched over.
     Raises: WorkError where the file cannot be written for a reason that will not pass.
     """
     me = Process(socket.gethostname(), _kernel(), os.getpid(), _born(os.getpid()))
@@ -65,7 +66,7 @@ def beating(path: Path) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-        path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def _beat(path: Path, over: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""Runs whose process was killed: they are closed, and their work is asked for again; with real processes."""
+"""Runs whose process was killed: they are closed, and their work is asked for again; cancelled ones end whole."""
 
 import json
 import os
@@ -7,13 +7,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import small_corpus
 from dagster import (
+    AssetKey,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
+    JobDefinition,
     RunsFilter,
     SensorResult,
     SkipReason,
@@ -32,10 +36,14 @@ from dagster_project.heartbeats import heartbeat_of
 from dagster_project.run import dagster_home
 from pipelines.curation.listing import list_sources, write_batch
 from pipelines.heartbeat import beating
+from pipelines.synthesis.pairs import STAGE as PAIRS
 from pipelines.workspace import Workspace
+from tests.end_to_end.conftest import PARAMS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE_S = 240  # with whatever else is running
 NOTHING = "no run has lost its process"
+MONDAY = {PARTITION_NAME_TAG: "monday"}
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def stuck(workspace: Workspace) -> Iterator[None]:
 
 def run_of(instance: DagsterInstance, process: "subprocess.Popen[bytes]") -> DagsterRun:
     """The run that a process begins, once it has begun."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
             heartbeat = heartbeat_of(instance, run.run_id)
@@ -98,8 +106,12 @@ def status(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
     return found.status
 
 
+def curate_batch() -> JobDefinition:
+    return defs().resolve_job_def("curate_batch")
+
+
 def in_progress(instance: DagsterInstance) -> DagsterRun:
-    return instance.create_run_for_job(defs().resolve_job_def("curate_batch"), status=DagsterRunStatus.STARTED)
+    return instance.create_run_for_job(curate_batch(), status=DagsterRunStatus.STARTED)
 
 
 def alter(path: Path, **changes: object) -> None:
@@ -150,9 +162,8 @@ def test_what_is_being_cancelled_is_closed_as_cancelled_and_what_has_ended_stays
         DagsterRunStatus.STARTING: DagsterRunStatus.FAILURE,
         DagsterRunStatus.SUCCESS: DagsterRunStatus.SUCCESS,
     }
-    job = defs().resolve_job_def("curate_batch")
     for before, after in ends.items():
-        run = instance.create_run_for_job(job, status=before)
+        run = instance.create_run_for_job(curate_batch(), status=before)
         path = heartbeat_of(instance, run.run_id)
         with beating(path):
             alter(path, born=1)
@@ -174,7 +185,7 @@ def daemon(
     """What launches runs as the pages, sensors and schedules do, with a code server of its own."""
     monkeypatch.setenv("UNIMOTION_WORKSPACE", workspace.url)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    target = ModuleTarget("dagster_project.definitions", None, str(REPOSITORY), "foundry")
+    target = ModuleTarget("dagster_project.definitions", None, str(REPOSITORY), None)
     with create_test_daemon_workspace_context(target, instance) as context:
         yield context
 
@@ -184,39 +195,80 @@ def daemon(
 def test_a_killed_run_of_the_daemon_is_closed_by_its_code_server(
     instance: DagsterInstance, daemon: WorkspaceProcessContext
 ) -> None:
-    run, process = launched(instance, daemon)
+    run, process = launched(instance, daemon, curate_batch(), tags=MONDAY)
     process.kill()
-    assert poll_for_finished_run(instance, run.run_id, timeout=30).status == DagsterRunStatus.FAILURE
+    assert poll_for_finished_run(instance, run.run_id, timeout=PATIENCE_S).status == DagsterRunStatus.FAILURE
     assert closed_by_tick(instance) == NOTHING
     assert not heartbeat_of(instance, run.run_id).exists()
 
 
 @pytest.mark.usefixtures("stuck")
-def test_a_run_of_the_daemon_that_is_killed_with_its_code_server_is_closed_by_a_tick(
+def test_runs_of_the_daemon_are_cancelled_whole_and_closed_by_a_tick_where_they_are_killed_with_its_code_server(
     instance: DagsterInstance, daemon: WorkspaceProcessContext
 ) -> None:
-    run, process = launched(instance, daemon)
+    cancelled, process = launched(instance, daemon, curate_batch(), tags=MONDAY)
+    family = [process, *process.children(recursive=True)]
+    assert instance.run_launcher.terminate(cancelled.run_id)
+    assert poll_for_finished_run(instance, cancelled.run_id, timeout=PATIENCE_S).status == DagsterRunStatus.CANCELED
+    assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []
+    said = len(instance.all_logs(cancelled.run_id))
+
+    killed, process = launched(instance, daemon, curate_batch(), tags=MONDAY)
     server = process.parent()
     assert server is not None
     server.kill()
     process.kill()
     psutil.wait_procs([process])
-    assert run.run_id in closed_by_tick(instance)
-    assert status(instance, run.run_id) == DagsterRunStatus.FAILURE
+    assert killed.run_id in closed_by_tick(instance)
+    assert status(instance, killed.run_id) == DagsterRunStatus.FAILURE
+
+    assert status(instance, cancelled.run_id) == DagsterRunStatus.CANCELED
+    assert len(instance.all_logs(cancelled.run_id)) == said
+    assert list(heartbeat_of(instance, cancelled.run_id).parent.glob("[!.]*")) == []
 
 
-def launched(instance: DagsterInstance, context: WorkspaceProcessContext) -> tuple[DagsterRun, psutil.Process]:
+@pytest.fixture
+def many_pairs(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that pairs are made of, and more of them to make than anybody would wait for."""
+    small_corpus.publish(workspace)
+    params = tmp_path / "params.yaml"
+    params.write_text(PARAMS.replace("train_groups: 8", "train_groups: 4000"))
+    monkeypatch.setenv("UNIMOTION_PARAMS", str(params))
+    monkeypatch.setenv("UNIMOTION_WORKERS", "2")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("many_pairs")  # made before the code server, which looks for the settings
+def test_a_cancelled_materialization_ends_with_its_workers_on_ray(
+    instance: DagsterInstance, daemon: WorkspaceProcessContext, workspace: Workspace
+) -> None:
+    """As the button "Materialize" starts it."""
+    job = defs().resolve_implicit_global_asset_job_def()
+    run, process = launched(instance, daemon, job, asset_selection=frozenset({AssetKey("pairs")}))
+    deadline = time.monotonic() + PATIENCE_S
+    while not list((workspace.local_root / "pairs").rglob("*.tar")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    family = [process, *process.children(recursive=True)]
+    assert any("ray::_Actor" in " ".join(member.cmdline()) for member in family)
+    assert instance.run_launcher.terminate(run.run_id)
+    assert poll_for_finished_run(instance, run.run_id, timeout=PATIENCE_S).status == DagsterRunStatus.CANCELED
+    assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []
+    said = len(instance.all_logs(run.run_id))
+    assert closed_by_tick(instance) == NOTHING
+    assert len(instance.all_logs(run.run_id)) == said
+    assert small_corpus.read(workspace, PAIRS) == []
+
+
+def launched(
+    instance: DagsterInstance, context: WorkspaceProcessContext, job: JobDefinition, **about: Any
+) -> tuple[DagsterRun, psutil.Process]:
     """A run as the daemon launches it, and its process, once it is at work."""
     request = context.create_request_context()
-    job = request.code_locations[0].get_repositories()["__repository__"].get_full_job("curate_batch")
-    run = instance.create_run_for_job(
-        defs().resolve_job_def("curate_batch"),
-        tags={PARTITION_NAME_TAG: "monday"},
-        remote_job_origin=job.get_remote_origin(),
-        job_code_origin=job.get_python_origin(),
-    )
+    known = request.code_locations[0].get_repositories()["__repository__"].get_full_job(job.name)
+    origins = {"remote_job_origin": known.get_remote_origin(), "job_code_origin": known.get_python_origin()}
+    run = instance.create_run_for_job(job, **origins, **about)
     instance.launch_run(run.run_id, request)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not heartbeat_of(instance, run.run_id).exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     return run, psutil.Process(json.loads(heartbeat_of(instance, run.run_id).read_text())["pid"])

@@ -59,6 +59,15 @@ def test_a_process_that_ends_leaves_no_heartbeat(tmp_path: Path, start: Start) -
     assert lost(path) is None
 
 
+def test_after_an_error_the_heartbeat_stays_and_its_process_is_lost_when_it_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(SystemExit), beating(path):
+        sys.exit(1)
+    assert lost(path) is None
+    alter(path, born=1)
+    assert lost(path) is not None
+
+
 def test_a_killed_process_is_lost_at_once_also_as_long_as_nobody_reaps_it(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "run"
     process = start(path)
