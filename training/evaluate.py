@@ -106,12 +106,17 @@ def _to_beat(context: Context, version: str) -> str | None:
 
 
 def _outdated(workspace: Workspace, found: Manifest) -> bool:
-    """Whether another version has become the champion than the one that was compared with; the judged one is none."""
+    """Whether another version has become the champion than the one that was compared with; the judged one is none.
+
+    Or the verdict is on another model, as where DVC has brought the manifest of an earlier one.
+    """
     if not found.counts.total or not workspace.exists(_GATE_PATH):
         return False
     from training import tracking
 
     told = _side(workspace, _GATE_PATH)
+    if told.get("fingerprint") != found.fingerprint:
+        return True
     return tracking.champion(workspace) not in (told.get("champion"), told.get("version"))
 
 

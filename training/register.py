@@ -62,13 +62,18 @@ def _run(context: Context) -> list[Row]:
 
 
 def _outdated(workspace: Workspace, found: Manifest) -> bool:
-    """Whether the registry has lost the version, or files of it."""
+    """Whether the registry has lost the version, or files of it; or `REGISTERED` tells of another model, as where DVC has
+    brought the manifest of an earlier one."""
     from training import tracking
     from training.export import local_model
 
-    return not all(
-        tracking.holds(workspace, local_model(workspace, row["export_path"]), row["id"]) for row in found.rows()
-    )
+    if not found.counts.total or not workspace.exists(f"model/{REGISTERED}"):
+        return False
+    rows = found.rows()
+    told = json.loads(workspace.local(f"model/{REGISTERED}").read_text())
+    if told["fingerprint"] not in {row["id"] for row in rows}:
+        return True
+    return not all(tracking.holds(workspace, local_model(workspace, row["export_path"]), row["id"]) for row in rows)
 
 
 def _provenance(held: pa.Table) -> dict[str, str]:

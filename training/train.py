@@ -251,6 +251,14 @@ def _publish_history(workspace: Workspace, run: str, history: list[Mapping[str, 
     return relative
 
 
+def _outdated(workspace: Workspace, found: manifests.Manifest) -> bool:
+    """Whether `RUN` tells of another training, as where DVC has brought the manifest of an earlier one."""
+    if not found.counts.total or not workspace.exists(f"train/{RUN}"):
+        return False
+    told = json.loads(workspace.local(f"train/{RUN}").read_text())
+    return bool(told.get("fingerprint") != found.fingerprint)
+
+
 def _timing(history: list[Mapping[str, Any]]) -> dict[str, float]:
     seconds = [row["seconds"] for row in history]
     return {
@@ -288,6 +296,7 @@ STAGE = Stage(
     needs=("shards",),
     version=4,
     outside=_outside,
+    outdated=_outdated,
     settle=_settle,
     beside=(RUN, "{fingerprint}/export/config.json", f"{{fingerprint}}/export/{contents.NAME}"),
 )

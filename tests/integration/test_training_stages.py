@@ -155,6 +155,23 @@ def test_an_ended_training_is_not_done_again_for_what_is_lost(
     assert {version.number for version in tracking.versions(workspace)} == registered
 
 
+def test_what_lies_beside_tells_of_the_model_of_the_manifests(
+    trained: tuple[Workspace, list[Result]], tmp_path: Path
+) -> None:
+    """DVC may bring the manifests of an earlier training, and leave what lies beside them."""
+    first, results = trained
+    workspace = Workspace(str(tmp_path))
+    shutil.copytree(first.local_root, workspace.local_root, symlinks=True, dirs_exist_ok=True)
+    for number, path in enumerate(("train/run.json", "model/registered.json", "evaluation/gate.json")):
+        told = side(workspace, path)
+        workspace.local(path).write_text(json.dumps(told | {"fingerprint": "another", "mlflow_run_id": "another"}))
+        again = run_training(workspace)
+        assert [result.recomputed for result in again] == [place == number for place in range(3)]
+        assert [result.digest for result in again] == [result.digest for result in results]
+        assert side(workspace, path)["fingerprint"] == told["fingerprint"]
+        assert side(workspace, path).get("mlflow_run_id") == told.get("mlflow_run_id")
+
+
 def test_the_outcome_of_a_long_training_stays_small(workspace: Workspace) -> None:
     history = [{"step": step, "loss": 1 / (1 + step), "seconds": 0.5, "waited": 0.0} for step in range(10_007)]
     outcome.write_losses(workspace, history)
