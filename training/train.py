@@ -5,6 +5,7 @@ import os
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -77,7 +78,8 @@ def _run(context: Context) -> list[Row]:
     contents.keep(context.workspace, tables, f"{run}/{contents.NAME}")
     name = f"{config.preset} {config.variant}".rstrip()
     shards = context.inputs["shards"].digest
-    spool.begin(context.workspace, run, name, _tags(context.workspace), _params(config, preset), shards)
+    title = f"{name}, shards {shards[:8]}, {datetime.now(UTC).date()}"
+    spool.begin(context.workspace, run, title, _tags(context.workspace), _params(config, preset), shards)
     with Teller(context.workspace, run, context.fingerprint, context.progress.say) as teller:
         if ended is None:
             _train(context, run, name)

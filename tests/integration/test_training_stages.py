@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import toy_shards
+from example_request import example
 from tiny_training import TINY, passed, run_training
 
 from pipelines import manifest
@@ -24,7 +26,6 @@ from pipelines.errors import DataError, UsageError, WorkError
 from pipelines.evaluation import figures, gate
 from pipelines.progress import Progress
 from pipelines.stage import Result
-from pipelines.synthesis.avatars import render_avatar_video
 from pipelines.workspace import Workspace
 from training import outcome, presets, start, tracking
 from training.animate import animate
@@ -71,8 +72,11 @@ def test_the_run_is_recorded_with_its_data(trained: tuple[Workspace, list[Result
     assert found.data.tags["dagster_run_id"] == "dagster-run-1"
     assert found.data.tags["unimotion.fingerprint"] == about["fingerprint"]
     assert found.data.params["model.dit_width"] == "32"
-    (dataset,) = found.inputs.dataset_inputs
-    assert dataset.dataset.digest == manifest.read(workspace, "shards").digest
+    shards = manifest.read(workspace, "shards").digest
+    assert re.fullmatch(rf"tiny, shards {shards[:8]}, \d{{4}}-\d\d-\d\d", found.info.run_name)
+    contexts = {tag.value for data in found.inputs.dataset_inputs for tag in data.tags}
+    assert contexts == {"training", "validation", "test"}
+    assert {data.dataset.digest for data in found.inputs.dataset_inputs} == {shards}
     losses = client.get_metric_history(about["mlflow_run_id"], "loss")
     table = pq.read_table(workspace.local(f"train/{about['fingerprint']}/history.parquet"))
     assert sorted((m.step, m.value) for m in losses) == list(
@@ -80,6 +84,25 @@ def test_the_run_is_recorded_with_its_data(trained: tuple[Workspace, list[Result
     )
     assert table["flow"].to_pylist()[:3] == [None] * 3
     assert "seconds" not in table.column_names
+
+
+def test_the_page_of_a_model_has_its_last_losses_and_its_test_scores(trained: tuple[Workspace, list[Result]]) -> None:
+    workspace, _ = trained
+    client, about = tracking._client(workspace), side(workspace, "train/run.json")
+    model_id = tracking._model_id(client.get_model_version("x-unimotion", "1"))
+    model = client.get_logged_model(model_id)
+    assert model.source_run_id == about["mlflow_run_id"]
+    (output,) = client.get_run(about["mlflow_run_id"]).outputs.model_outputs
+    assert output.model_id == model_id
+    shown = {metric.key: metric.value for metric in model.metrics}
+    assert len(shown) == len(model.metrics)
+    last = pq.read_table(workspace.local(f"train/{about['fingerprint']}/history.parquet")).to_pylist()[-1]
+    assert shown["loss"] == last["loss"]
+    assert shown["validation_loss"] == last["validation_loss"]
+    assert shown["ms_per_step"] == about["ms_per_step"]
+    means = side(workspace, "evaluation/gate.json")["means"]["model"]  # type: ignore[index]
+    assert {name: shown[f"test.model.{name}"] for name in means} == means
+    assert shown["test.gate"] == 0
 
 
 def test_another_workspace_gives_the_same_bytes_and_twice_is_once(
@@ -287,17 +310,6 @@ def test_without_a_registry_the_model_of_the_package_is_used(perceiving: Workspa
     # Driven by herself she stays about as she is.
     assert made.shape == photo.shape
     assert np.abs(made.astype(int) - photo).mean() < 12
-
-
-def example(folder: Path) -> dict[str, bytes]:
-    found = {}
-    for seed, name in enumerate(("reference", "driving")):
-        path = folder / f"{name}.mp4"
-        render_avatar_video(path, seed=seed, seconds=0.5, fps=12, size=256, framing="upper")
-        found[name] = path.read_bytes()
-    with av.open(io.BytesIO(found["reference"])) as container:
-        first = next(container.decode(video=0)).to_ndarray(format="bgr24")
-    return found | {"reference": cv2.imencode(".png", first)[1].tobytes()}
 
 
 def test_a_model_is_found_from_its_videos_and_they_from_it(trained: tuple[Workspace, list[Result]]) -> None:
