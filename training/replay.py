@@ -134,11 +134,11 @@ class Teller:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None:
-            spool.end(self.workspace, self.run, Ended("FAILED" if isinstance(error, Exception) else "KILLED"))
         self._ended.set()
         assert self._thread is not None
         self._thread.join()
+        if error is not None:
+            spool.end(self.workspace, self.run, Ended("FAILED" if isinstance(error, Exception) else "KILLED"))
         self.catch_up("nothing is lost: the next `unimotion train` or `unimotion register` tells it")
 
     def catch_up(self, otherwise: str) -> None:
