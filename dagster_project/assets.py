@@ -3,6 +3,7 @@
 import os
 
 from dagster import (
+    AssetCheckExecutionContext,
     AssetCheckResult,
     AssetChecksDefinition,
     AssetExecutionContext,
@@ -15,6 +16,7 @@ from dagster import (
     asset,
     asset_check,
 )
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from dagster_project.foundry import Foundry
 from pipelines import manifest as manifests
@@ -65,14 +67,19 @@ def stage_asset(stage: Stage, group: str, kinds: set[str], description: str) -> 
 
 
 def counts_check(stage: Stage) -> AssetChecksDefinition:
-    """The rows on disk, by status, add up; their content has the digest that the manifest claims."""
+    """The rows on disk, by status, add up; their content has the digest that the manifest claims.
+
+    Of a stage with batches only the one that the run is about, all where it is about none.
+    """
 
     @asset_check(asset=AssetKey(stage.name), name="counts_add_up", blocking=True)
-    def counts_add_up(foundry: Foundry) -> AssetCheckResult:
+    def counts_add_up(context: AssetCheckExecutionContext, foundry: Foundry) -> AssetCheckResult:
         workspace = foundry.workspace
         folders = [stage.name]
         if stage.per_batch:
-            folders = [folder_of(stage.name, batch) for batch in manifests.batches_of(workspace, stage.name)]
+            batch = context.run.tags.get(PARTITION_NAME_TAG)
+            batches = [batch] if batch else manifests.batches_of(workspace, stage.name)
+            folders = [folder_of(stage.name, name) for name in batches]
         folders = [folder for folder in folders if workspace.exists(manifests.manifest_path(folder))]
         problems = []
         for folder in folders:

@@ -4,7 +4,16 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from dagster import AssetCheckSeverity, DagsterInstance, RunRequest, SensorResult, build_sensor_context
+from dagster import (
+    AssetCheckSeverity,
+    DagsterEventType,
+    DagsterInstance,
+    RunRequest,
+    RunsFilter,
+    SensorResult,
+    build_sensor_context,
+)
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from dagster_project.definitions import defs
 from dagster_project.defs import automation
@@ -12,6 +21,7 @@ from dagster_project.defs.checks import batches_are_current
 from dagster_project.foundry import Foundry
 from pipelines.batches import not_current
 from pipelines.curation.listing import list_sources, write_batch
+from pipelines.stage import BATCH_STAGES
 from pipelines.workspace import Workspace
 
 
@@ -40,6 +50,13 @@ class Ticking:
             tags=dict(request.tags),
             raise_on_error=False,
         ).success
+
+    def checked(self, batch: str) -> dict[str, int]:
+        """How many manifests were read by the check of each stage in the last run of a batch."""
+        run = self._instance.get_runs(RunsFilter(tags={PARTITION_NAME_TAG: batch}), limit=1)[0]
+        logs = self._instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
+        found = [log.get_dagster_event().asset_check_evaluation_data for log in logs]
+        return {check.asset_key.to_user_string(): check.metadata["manifests"].value for check in found}
 
 
 @pytest.fixture
@@ -107,3 +124,13 @@ def test_what_is_made_of_all_batches_says_which_of_them_are_not_current(workspac
     assert warned() == ["monday", "tuesday"]
     ticking.tick()
     assert warned() == []
+
+
+def test_a_run_checks_the_manifests_of_its_own_batch_alone(workspace: Workspace, ticking: Ticking) -> None:
+    listed(workspace, "old", "a.mp4")
+    assert ticking.tick() == [("old", True)]
+    for stage in BATCH_STAGES:
+        workspace.local(f"manifests/{stage}/old.parquet").write_bytes(b"rotten")
+    listed(workspace, "new", "b.mp4")
+    assert ("new", True) in ticking.tick()
+    assert ticking.checked("new") == dict.fromkeys(BATCH_STAGES, 1)
