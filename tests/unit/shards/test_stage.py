@@ -1,5 +1,6 @@
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from pipelines.engine import Engine
 from pipelines.errors import WorkError
 from pipelines.manifest import build, digest_of, read, schema_of, write
 from pipelines.origins import ORIGIN
+from pipelines.shards import verified
 from pipelines.shards.contents import distinct_origins
 from pipelines.shards.read import Reader, ShardIndex, verify
 from pipelines.shards.stage import STAGE, ShardsConfig
+from pipelines.shards.verified import Verified, verify_changed
 from pipelines.shards.write import write_shard
 from pipelines.stage import Result, run_stage
 from pipelines.workspace import Workspace, file_sha256
@@ -207,3 +210,23 @@ def test_shards_without_the_withdrawn_clip_keep_their_bytes(workspace: Workspace
     after = {path: file_sha256(workspace.local(path)) for path in before if workspace.exists(path)}
     assert before.keys() - after.keys() == {touched}
     assert after.items() <= before.items()
+
+
+def test_only_what_changed_is_hashed_again_and_everything_once_a_month(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(workspace)
+    count = len(read(workspace, "shards").rows())
+    assert verify_changed(workspace) == Verified(count, count)
+    assert verify_changed(workspace) == Verified(count, 0)
+    shard = workspace.local(read(workspace, "shards").rows()[0]["path"])
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1] + b"x")
+    with pytest.raises(WorkError, match=shard.name):
+        verify_changed(workspace)
+    shard.write_bytes(whole)
+    assert verify_changed(workspace) == Verified(count, 1)
+    assert verify_changed(workspace) == Verified(count, 0)
+    later = time.time() + 31 * 24 * 3600
+    monkeypatch.setattr(verified, "_now", lambda: later)
+    assert verify_changed(workspace) == Verified(count, count)
