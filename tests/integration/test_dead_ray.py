@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipelines.cluster import connect
+from pipelines.errors import UsageError
 from pipelines.ray_folders import end_processes, fresh_folder
 
 SENTENCE = "the {} of Ray has died (killed, or out of memory); run the same command again: it goes on where it was"
@@ -130,3 +132,15 @@ def test_a_dead_server_of_a_cluster_that_the_user_named(name: str, tmp_path: Pat
         assert_ended(process, name, workers, within_s=90.0)
         assert other.poll() is None, "what is not ours was ended"
         assert folder.exists()
+
+
+def test_no_cluster_is_joined_unasked(tmp_path: Path) -> None:
+    process = start(CURATE, tmp_path / "journal", tmp_path / "notes", "4", "", RAY_ADDRESS="127.0.0.1:1")
+    _, complaint = process.communicate(timeout=100)
+    assert process.returncode == 0, complaint
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
+def test_an_address_where_no_ray_answers_is_named(address: str) -> None:
+    with pytest.raises(UsageError, match=f"^{address}: .*leave --ray-address"):
+        connect(address, 1)
