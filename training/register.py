@@ -62,8 +62,8 @@ def _run(context: Context) -> list[Row]:
 
 
 def _outdated(workspace: Workspace, found: Manifest) -> bool:
-    """Whether the registry has lost the version, or files of it; or `REGISTERED` tells of another model, as where DVC has
-    brought the manifest of an earlier one."""
+    """Whether the registry has lost the version, or files of it; or `REGISTERED` tells of another model, as where DVC
+    has brought the manifest of an earlier one."""
     from training import tracking
     from training.export import local_model
 
