@@ -60,7 +60,7 @@ class TrainConfig:
 
 
 def _run(context: Context) -> list[Row]:
-    from training import spool, start
+    from training import preflight, spool, start
     from training.export import WEIGHTS
     from training.replay import Teller
 
@@ -70,6 +70,10 @@ def _run(context: Context) -> list[Row]:
         raise UsageError("train: the shards have no training samples; add videos or pairs and run the earlier stages")
     run = f"train/{context.fingerprint}"
     ended = _ended(context, run)
+    if ended is None:
+        # Before MLflow hears of a run that cannot begin.
+        for sentence in preflight.check(context.workspace, run, preset, config.workers):
+            context.progress.say(sentence)
     if config.start:
         start.take(context.workspace, config.start, preset.model, f"{run}/start")
     # What the model is going to have seen, and the one that it starts from, for the time when these shards are no more.
@@ -148,14 +152,12 @@ def _ended(context: Context, run: str) -> Row | None:
 def _train(context: Context, run: str, name: str) -> None:
     """From the last checkpoint, where there is one, to the end. name: of what is trained, for people."""
     from pipelines.evaluation.seen.lpips import ensure_lpips
-    from training import checkpoint, preflight
+    from training import checkpoint
     from training.launch import launch
     from training.loop import Job
 
     config: TrainConfig = context.config
     preset = config.chosen
-    for sentence in preflight.check(context.workspace, run, preset, config.workers):
-        context.progress.say(sentence)
     if preset.looks:
         ensure_lpips(context.workspace)  # once, before workers want it, and so that its absence is said here
     done = checkpoint.complete_steps(context.workspace, run)

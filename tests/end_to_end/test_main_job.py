@@ -181,6 +181,7 @@ def dvc(repository: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_dvc_takes_over_what_was_made_and_makes_nothing_again(job: Path, repository: Path) -> None:
     shutil.copytree(job, repository / "workspace")
     # Written by every stage that has something to do; the manifests themselves DVC links anew.

@@ -117,6 +117,7 @@ def test_what_was_rolled_back_does_not_come_back_by_itself(second: Workspace, mo
     assert tracking.champion(second) == "2"
 
 
+@pytest.mark.slow
 def test_a_refused_version_says_why(second: Workspace) -> None:
     run_training(second, 1)
     tags = tracking._client(second).get_model_version("x-unimotion", "2").tags

@@ -92,6 +92,7 @@ def curated(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Curated:
     return Curated(workspace, names)
 
 
+@pytest.mark.slow
 def test_takes_of_one_signer_at_one_desk_are_told_apart(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
     """TransNet alone takes two of these four for cuts."""
     takes = [excerpt(clips / "asl" / f"{name}.mkv", 0.6, 1.9) for name in ("again", "no", "help", "book", "learn")]

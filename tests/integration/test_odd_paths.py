@@ -50,6 +50,7 @@ def python_in(folder: Path, code: str, *arguments: str) -> "subprocess.Completed
     )
 
 
+@pytest.mark.slow
 def test_workers_start_where_the_path_of_the_interpreter_needs_quotes(tmp_path: Path) -> None:
     folder = tmp_path / "a b" / "ü $HOME & (c) #d %20"
     workspace = Workspace(str(folder / "workspace"))

@@ -44,7 +44,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         made = Workspace(str(tmp_path_factory.mktemp("first") / "workspace"))
         write_toy_shards(made)
         registered(made)
-        tracking.promote(made, "1")
+        tracking.promote(made, "1", "test")
         return made
 
 
@@ -119,7 +119,7 @@ def test_a_database_that_was_deleted_is_filled_again(first: Workspace, copied: W
     assert client.get_run(run_id).info.status == "FINISHED"
     assert [point.step for point in client.get_metric_history(run_id, "loss")] == list(range(TINY.steps))
     assert side(copied, "model/registered.json")["mlflow_run_id"] == run_id
-    tracking.promote(copied, "1")
+    tracking.promote(copied, "1", "test")
     check_is_usable(copied, weights_of(first))
 
 

@@ -326,7 +326,7 @@ def test_the_champion_is_the_version_that_the_registry_names(tmp_path: Path, mon
         assert page.row("Champion", 2)[1] == f"models:/x-unimotion/{holder}"
         summary = {"stages": summarize(workspace, [MODEL]), **summarize_training(workspace)}
         assert summary["model"]["champion"] == holder
-        assert summary["model"]["aliases"] == (["champion"] if holder == "3" else [])
+        assert summary["model"]["aliases"] == (["champion"] if holder == "3" else ["challenger"])
         del summary["training"]
         assert f"champion    models:/x-unimotion/{holder}\n" in describe(workspace, summary)
     assert not run_stage(REPORT, workspace, ReportConfig(), Engine(), quiet=True).recomputed

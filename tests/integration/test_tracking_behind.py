@@ -104,6 +104,7 @@ def check_is_whole(workspace: Workspace) -> None:
     assert all_that_mlflow_knows(workspace) == before
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_in_mid_training_hears_the_rest_later(
     data: Workspace, server: MlflowServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,7 @@ def losses(rows: list[Mapping[str, Any]]) -> list[float]:
     return [row["loss"] for row in rows]
 
 
+@pytest.mark.slow
 def test_a_killed_driver_and_a_killed_worker_cost_nothing_but_time(workspace: Workspace, tmp_path: Path) -> None:
     toy_shards.write_toy_shards(workspace)
     process = start(workspace)
@@ -103,6 +104,7 @@ def test_what_workers_say_is_heard_to_the_last_sentence() -> None:
     assert ray.get(ear.said.remote()) == []
 
 
+@pytest.mark.slow
 def test_what_no_restart_would_mend_is_said_at_once(workspace: Workspace) -> None:
     toy_shards.write_toy_shards(workspace)
     shard = workspace.local("shards/pairs/train.tar")

