@@ -23,7 +23,7 @@ HEAVY = {
     "ai_edge_litert",
 }
 # Where the floors meet: the command line may reach up to training and the orchestrator, inside its functions.
-COMPOSITION_ROOT = "pipelines/cli.py"
+COMPOSITION_ROOT = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "pipelines/cli").glob("*.py")}
 
 
 def imports(path: Path, only_at_import_time: bool = False) -> Iterator[str]:
@@ -57,8 +57,8 @@ FORBIDDEN = {
 EXCEPTIONS = {
     "ray": {"pipelines/actors.py", "pipelines/cluster.py", "training/launch.py"},
     "mlflow": {f"training/{name}.py" for name in ("connection", "machine", "replay", "tracking")},
-    "training": {COMPOSITION_ROOT},
-    "dagster_project": {COMPOSITION_ROOT},
+    "training": COMPOSITION_ROOT,
+    "dagster_project": COMPOSITION_ROOT,
 }
 
 
@@ -83,7 +83,7 @@ def test_the_rules_can_fail() -> None:
 def test_help_and_definitions_import_nothing_heavy() -> None:
     """Every module that the command line or Dagster imports before any work is done, followed through the source."""
     seen: set[str] = set()
-    queue = ["pipelines/cli.py", "pipelines/stages.py", "training/stages.py", "pipelines/report/stage.py"]
+    queue = [*COMPOSITION_ROOT, "pipelines/stages.py", "training/stages.py", "pipelines/report/stage.py"]
     while queue:
         name = queue.pop()
         if name in seen:

@@ -58,7 +58,7 @@ def test_what_tells_no_quota_is_none(tmp_path: Path, content: str) -> None:
 def test_affinity_decides_how_many_workers_commands_have() -> None:
     code = """
 from dagster_project.foundry import Foundry
-from pipelines.cli import doctor
+from pipelines.cli.machine import doctor
 from pipelines.cores import cores
 from pipelines.doctor import _python
 (option,) = [option for option in doctor.params if option.name == "workers"]
