@@ -10,7 +10,7 @@ from pipelines import manifest as manifests
 from pipelines.curation.per_video import kept_columns
 from pipelines.manifest import Status
 from pipelines.params import Params
-from pipelines.stage import Stage, fingerprint_of, folder_of, read_inputs
+from pipelines.stage import Stage, fingerprint_of, folder_of, read_inputs, up_to_date
 from pipelines.workspace import Workspace
 
 # Stages that take clips out before anything is trained on them.
@@ -66,19 +66,14 @@ def _known(workspace: Workspace) -> Iterator[str]:
             yield from (row["id"] for row in rows if row["status"] != Status.KEPT)
 
 
-def is_up_to_date(stages: Sequence[Stage], workspace: Workspace, params: Params) -> bool:
+def is_unchanged(stages: Sequence[Stage], workspace: Workspace, params: Params) -> bool:
     """Whether stages without batches, in their order, have nothing to do.
 
     Raises: WorkError where nothing was curated that they could be made of.
     """
     for stage in stages:
-        inputs = read_inputs(stage, workspace)
-        if not workspace.exists(manifests.manifest_path(stage.name)):
-            return False
-        found = manifests.read(workspace, stage.name)
         config = params.section(stage.name, stage.config)
-        if found.retry or found.fingerprint != fingerprint_of(stage, config, inputs):
-            return False
-        if stage.outdated is not None and stage.outdated(workspace, found):
+        fingerprint = fingerprint_of(stage, config, read_inputs(stage, workspace))
+        if up_to_date(stage, workspace, stage.name, fingerprint) is None:
             return False
     return True

@@ -199,16 +199,12 @@ def run_stage(
     with workspace.exclusive(
         folder, lambda: progress.say("another run is working on this stage; waiting for it to end")
     ):
-        if workspace.exists(manifests.manifest_path(folder)):
-            found = manifests.read(workspace, folder)
-            whole = not found.retry and artefacts_exist(workspace, found.rows(status=None))
-            whole = whole and _beside_exist(stage, workspace, folder, found)
-            true = stage.outdated is None or not stage.outdated(workspace, found)
-            if found.fingerprint == fingerprint and whole and true:
-                if stage.settle is not None:
-                    stage.settle(workspace, found, progress)
-                seconds = seconds_of(workspace, [folder])
-                return Result(stage.name, batch, found.digest, found.counts, seconds, recomputed=False)
+        found = up_to_date(stage, workspace, folder, fingerprint)
+        if found is not None:
+            if stage.settle is not None:
+                stage.settle(workspace, found, progress)
+            seconds = seconds_of(workspace, [folder])
+            return Result(stage.name, batch, found.digest, found.counts, seconds, recomputed=False)
         context = Context(stage, workspace, config, inputs, engine, folder, fingerprint, progress, batch)
         started = time.monotonic()
         made = manifests.build(stage.run(context), stage.schema)
@@ -219,6 +215,20 @@ def run_stage(
         digests = {name: manifest.digest for name, manifest in inputs.items()}
         manifests.write(workspace, folder, made, fingerprint, context.transient_failures, digests)
     return Result(stage.name, batch, made.digest, made.counts, seconds, recomputed=True)
+
+
+def up_to_date(stage: Stage, workspace: Workspace, folder: str, fingerprint: str) -> Manifest | None:
+    """The manifest of a stage that has nothing to do: it was made of this work, is whole, and still true; else None."""
+    if not workspace.exists(manifests.manifest_path(folder)):
+        return None
+    found = manifests.read(workspace, folder)
+    if found.fingerprint != fingerprint or found.retry:
+        return None
+    if not artefacts_exist(workspace, found.rows(status=None)) or not _beside_exist(stage, workspace, folder, found):
+        return None
+    if stage.outdated is not None and stage.outdated(workspace, found):
+        return None
+    return found
 
 
 def seconds_of(workspace: Workspace, folders: Iterable[str]) -> float | None:

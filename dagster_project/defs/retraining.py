@@ -17,7 +17,7 @@ from dagster_project.defs.automation import build_model
 from dagster_project.foundry import Foundry
 from pipelines.errors import WorkError
 from pipelines.manifest import batches_of, digest_of, read_about
-from pipelines.retraining import RetrainingConfig, hours, is_up_to_date
+from pipelines.retraining import RetrainingConfig, hours, is_unchanged
 from pipelines.stage import folder_of
 from pipelines.stages import DATA_STAGES
 from training.stages import REPORT, TRAINING_STAGES
@@ -34,7 +34,7 @@ _BUILD = [stage for stage in (*DATA_STAGES, *TRAINING_STAGES, REPORT) if not sta
 def weekly_retraining(context: ScheduleEvaluationContext, foundry: Foundry) -> RunRequest | SkipReason:  # noqa: ARG001
     """Unless all is as the last model was made of."""
     try:
-        unchanged = is_up_to_date(_BUILD, foundry.workspace, foundry.params)
+        unchanged = is_unchanged(_BUILD, foundry.workspace, foundry.params)
     except WorkError as error:
         return SkipReason(f"there is nothing to make a model of: {error}")
     if unchanged:
