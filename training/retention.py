@@ -6,7 +6,7 @@ Everything that says what a model is and saw stays: its weights in `export`, its
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +54,17 @@ def leftovers(workspace: Workspace, days: float) -> list[Leftover]:
     return found
 
 
-def delete(workspace: Workspace, gone: list[Leftover]) -> None:
-    """Delete leftovers; waits for a training that is going on."""
-    with workspace.exclusive("train"):
+def delete_leftovers(workspace: Workspace, days: float, on_wait: Callable[[], None]) -> list[Leftover]:
+    """Delete what a workspace can do without, and give what that was; arguments and errors as of `leftovers`.
+
+    on_wait: called once where a training is waited for. It may go on with what was left alone until now, so nothing is
+    chosen before it has ended.
+    """
+    with workspace.exclusive("train", on_wait):
+        gone = leftovers(workspace, days)
         for leftover in gone:
-            shutil.rmtree(workspace.local_root / leftover.path, ignore_errors=True)
+            shutil.rmtree(workspace.local_root / leftover.path)
+    return gone
 
 
 def _current_runs(workspace: Workspace) -> set[str]:

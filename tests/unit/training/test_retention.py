@@ -2,7 +2,9 @@
 
 import json
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 from pipelines.cli import main
 from pipelines.manifest import Status, build, write
 from pipelines.workspace import Workspace
-from training.retention import leftovers
+from training.retention import delete_leftovers, leftovers
 from training.train import STAGE as TRAIN
 
 CURRENT, ENDED, CUT_OFF, RESTING = ("c" * 32, "e" * 32, "0" * 32, "1" * 32)
@@ -66,10 +68,21 @@ def test_a_dry_run_deletes_nothing_and_the_other_only_that(workspace: Workspace)
     gone = {str(path.relative_to(root)) for path in before if not path.exists()}
     assert gone == {
         "train/latents/old/shard.safetensors",
-        *(
-            f"train/{run}/{name}"
-            for run in (RESTING, ENDED)
-            for name in ("checkpoints/step-00000010/weights.safetensors", "start/model.safetensors")
-        ),
+        f"train/{RESTING}/checkpoints/step-00000010/weights.safetensors",
+        f"train/{RESTING}/start/model.safetensors",
+        f"train/{ENDED}/checkpoints/step-00000010/weights.safetensors",
+        f"train/{ENDED}/start/model.safetensors",
     }
     assert json.loads(told("--json"))["leftovers"] == []
+
+
+def test_what_a_training_goes_on_with_meanwhile_stays(workspace: Workspace) -> None:
+    root, waits = trained(workspace), threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        with workspace.exclusive("train"):
+            deleted = thread.submit(delete_leftovers, workspace, 30, waits.set)
+            assert waits.wait(10)
+            (root / "train" / RESTING / "checkpoints" / "fresh").write_bytes(b"1234")
+        assert f"train/{RESTING}/checkpoints" not in {one.path for one in deleted.result(10)}
+    assert (root / "train" / RESTING / "checkpoints" / "fresh").exists()
+    assert not (root / "train" / ENDED / "checkpoints").exists()
