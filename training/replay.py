@@ -82,11 +82,10 @@ def _tell_part(workspace: Workspace, client: Any, run: str, run_id: str, part: s
     from mlflow.entities import Metric
 
     rows, aside = read_part(workspace, run, part), spool.aside(workspace, run, part)
-    points = [
-        point
-        for row in rows
-        for point in _points({key: row[key] for key in row.keys() - _NOT_LOGGED}, start, row["step"])
-    ]
+    points: list[Any] = []
+    for row in rows:
+        losses = {key: row[key] for key in row.keys() - _NOT_LOGGED}
+        points += _points(losses, start, row["step"])
     points += _points({f"rate.{key}": value for key, value in aside.rates.items()}, start, rows[-1]["step"])
     for at, numbers in aside.machine:
         points += [Metric(key, value, at, max(0, at - start) // 1000) for key, value in numbers.items()]
