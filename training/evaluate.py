@@ -168,23 +168,24 @@ def differences(rows: Sequence[Row], seed: int, methods: Sequence[str]) -> dict[
 
 def _record(context: Context, model: Row, registered: Row, verdict: Verdict, about: Row) -> None:
     """Log the verdict with the model's run, and make a model that passed the champion."""
-    from training import tracking
+    from training import promotion, tracking
 
     flat = {f"{method}.{name}": value for method, found in about["means"].items() for name, value in found.items()}
     tracking.log_evaluation(context.workspace, registered["mlflow_run_id"], flat | {"gate": float(verdict.passed)})
     version, numbers = registered["version"], _numbers(about)
     if not verdict.passed:
-        tracking.record_decision(context.workspace, version, f"refused: {'; '.join(verdict.reasons)}", numbers)
-        context.progress.say(f"gate closed: {'; '.join(verdict.reasons)}")
+        reasons = "; ".join(verdict.reasons)
+        promotion.refuse(context.workspace, version, reasons, numbers)
+        context.progress.say(f"gate closed: {reasons}")
     elif model["variant"]:
         context.progress.say(f"gate passed; {model['variant']} is for comparison and does not become the champion")
-    elif tracking.was_rolled_back(context.workspace, version):
+    elif promotion.was_rolled_back(context.workspace, version):
         context.progress.say(
             f"gate passed; version {version} was rolled back and stays so: `unimotion promote {version}` undoes that"
         )
     else:
-        tracking.record_decision(context.workspace, version, "champion: the gate passed it", numbers)
-        tracking.promote(context.workspace, version, "the gate passed it")
+        if tracking.champion(context.workspace) != version:
+            promotion.promote(context.workspace, version, "the gate passed it", numbers)
         context.progress.say(f"gate passed: version {version} is the champion")
 
 

@@ -21,12 +21,10 @@ from training.connection import database as _database
 from training.relocation import artifacts_uri
 
 MODEL_NAME = "x-unimotion"
-# Aliases: the version in use, the newest one that is not it, and the one that was in use before.
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-_DECISION, _ROLLED_BACK = "unimotion.decision", "unimotion.rolled_back"
+# Aliases: the version in use, and the newest one that is not it. See `training.promotion`, too.
+CHAMPION, CHALLENGER = "champion", "challenger"
 _FINGERPRINT = "unimotion.fingerprint"
 _MOST_METRICS, _MOST_PARAMS = 1000, 100  # what MLflow takes in one call
-_MOST_TAG = 5000  # characters
 
 
 def _experiment(workspace: Workspace, client: Any) -> str:
@@ -212,65 +210,6 @@ def _signature() -> Any:
     return ModelSignature(*(Schema([ColSpec(DataType.binary, name) for name in names]) for names in (taken, given)))
 
 
-def promote(workspace: Workspace, version: str, why: str) -> None:
-    """Make a version the champion, and the champion that there was the one to roll back to.
-
-    Raises: WorkError where there is no such version.
-    """
-    client = _client(workspace)
-    known = [one.number for one in versions(workspace)]
-    if version not in known:
-        there = f"it has {', '.join(known)}" if known else "it has none yet; `unimotion run` makes the first"
-        raise WorkError(f"version {version}: is not in the registry; {there}")
-    before = champion(workspace)
-    _tag_decision(client, version, f"champion: {why}")
-    client.set_model_version_tag(MODEL_NAME, version, _ROLLED_BACK, "false")
-    if before == version:
-        return
-    # In this order: cut off between the two, the command does the same once more.
-    if before is not None:
-        client.set_registered_model_alias(MODEL_NAME, PREVIOUS, before)
-    client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
-    if CHALLENGER in aliases(workspace, version):
-        client.delete_registered_model_alias(MODEL_NAME, CHALLENGER)
-
-
-def roll_back(workspace: Workspace, why: str) -> tuple[str, str]:
-    """Make the champion of before the champion again; numbers of the version that goes and of the one that comes.
-
-    The version that goes is never promoted by the gate again, which would judge it as it did before.
-    Raises: WorkError where no champion was there before.
-    """
-    leaving = champion(workspace)
-    coming = _holder(workspace, PREVIOUS)
-    if leaving is None or coming is None:
-        raise WorkError("rollback: no champion was replaced; name a version to `unimotion promote`")
-    client = _client(workspace)
-    client.set_model_version_tag(MODEL_NAME, leaving, _ROLLED_BACK, "true")
-    _tag_decision(client, leaving, f"rolled back: {why}")
-    _tag_decision(client, coming, f"champion: version {leaving} was rolled back: {why}")
-    client.set_registered_model_alias(MODEL_NAME, CHAMPION, coming)
-    client.delete_registered_model_alias(MODEL_NAME, PREVIOUS)
-    return leaving, coming
-
-
-def was_rolled_back(workspace: Workspace, version: str) -> bool:
-    tags = _client(workspace).get_model_version(MODEL_NAME, version).tags
-    return bool(tags.get(_ROLLED_BACK) == "true")
-
-
-def record_decision(workspace: Workspace, version: str, decision: str, numbers: Mapping[str, str]) -> None:
-    """What the gate decided of a version, and the numbers why, as tags of the version."""
-    client = _client(workspace)
-    _tag_decision(client, version, decision)
-    for name, text in numbers.items():
-        client.set_model_version_tag(MODEL_NAME, version, f"{_DECISION}.{name}", text[:_MOST_TAG])
-
-
-def _tag_decision(client: Any, version: str, decision: str) -> None:
-    client.set_model_version_tag(MODEL_NAME, version, _DECISION, decision[:_MOST_TAG])
-
-
 @dataclass(frozen=True)
 class Version:
     """A version of the model. training: fingerprint of the stage that trained it, empty where its run is gone."""
@@ -325,10 +264,10 @@ def aliases(workspace: Workspace, version: str) -> list[str]:
 
 def champion(workspace: Workspace) -> str | None:
     """The number of the version in use; None while there is none, or nothing was ever tracked."""
-    return _holder(workspace, CHAMPION)
+    return holder(workspace, CHAMPION)
 
 
-def _holder(workspace: Workspace, alias: str) -> str | None:
+def holder(workspace: Workspace, alias: str) -> str | None:
     """The number of the version that an alias is on; None while it is on none, or nothing was ever tracked."""
     if tracking_uri(workspace).startswith("sqlite:") and not _database(workspace).exists():
         return None

@@ -102,10 +102,10 @@ def promote(session: Session, version: str, why: str) -> None:
     \b
     Example: unimotion promote 3 --why "looks better on our studio's clips"
     """
-    from training import tracking
+    from training import promotion, tracking
 
     before = tracking.champion(session.workspace)
-    tracking.promote(session.workspace, version.removeprefix(f"models:/{tracking.MODEL_NAME}/"), why)
+    promotion.promote(session.workspace, version.removeprefix(f"models:/{tracking.MODEL_NAME}/"), why)
     now = tracking.champion(session.workspace)
     if session.as_json:
         click.echo(json.dumps({"champion": now, "before": before}))
@@ -121,9 +121,9 @@ def rollback(session: Session, why: str) -> None:
     \b
     Example: unimotion rollback --why "hands tremble"
     """
-    from training import tracking
+    from training.promotion import roll_back
 
-    leaving, coming = tracking.roll_back(session.workspace, why)
+    leaving, coming = roll_back(session.workspace, why)
     if session.as_json:
         click.echo(json.dumps({"champion": coming, "before": leaving}))
     session.say(f"version {coming} is the champion again; version {leaving} was rolled back")
@@ -147,11 +147,13 @@ def gc(session: Session, dry_run: bool, days: float) -> None:
     \b
     Example: unimotion gc --dry-run
     """
-    from training.retention import delete, leftovers
+    from training.retention import delete_leftovers, leftovers
 
-    found = leftovers(session.workspace, days)
-    if not dry_run:
-        delete(session.workspace, found)
+    if dry_run:
+        found = leftovers(session.workspace, days)
+    else:
+        wait = "a training is going on; waiting for it to end"
+        found = delete_leftovers(session.workspace, days, lambda: session.say(wait))
     if session.as_json:
         click.echo(json.dumps({"deleted": not dry_run, "leftovers": [dataclasses.asdict(one) for one in found]}))
     for one in found:

@@ -17,7 +17,7 @@ from pipelines.evaluation import gate
 from pipelines.evaluation.figures import FIGURES
 from pipelines.manifest import Row
 from pipelines.workspace import Workspace
-from training import presets, tracking
+from training import presets, promotion, tracking
 from training.export import load_animator, local_model, write_model
 from training.model.animator import Animator, trainable
 from training.rival import brought
@@ -38,7 +38,7 @@ def second(judging: Workspace) -> Workspace:
     """Version 1 is the champion; nothing was trained since."""
     write_toy_shards(judging, pairs=2, clips=0, test_pairs=1)
     run_training(judging)
-    tracking.promote(judging, "1", "test")
+    promotion.promote(judging, "1", "test")
     return judging
 
 
@@ -73,13 +73,13 @@ def test_the_champion_is_compared_on_the_same_pairs_once(second: Workspace) -> N
     run = json.loads(second.local("model/registered.json").read_text())["mlflow_run_id"]
     assert tracking._client(second).get_run(run).data.metrics["test.champion.lpips_vgg"] > 0
     for holder in ("1", "2", "1"):
-        tracking.promote(second, holder, "test")
+        promotion.promote(second, holder, "test")
         assert not made_again(second, 1)
     # Back at the champion's own training.
     assert made_again(second, 0)
     assert told(second)["champion"] is None
     assert manifest.read(second, "evaluation").digest == alone
-    tracking.promote(second, "2", "test")
+    promotion.promote(second, "2", "test")
     assert made_again(second, 0)
     assert told(second)["champion"] == "2"
 
@@ -107,11 +107,11 @@ def test_what_was_rolled_back_does_not_come_back_by_itself(second: Workspace, mo
     tags = tracking._client(second).get_model_version("x-unimotion", "2").tags
     assert tags["unimotion.decision"] == "champion: the gate passed it"
     assert "lpips_vgg" in tags["unimotion.decision.less_champion"]
-    assert tracking.roll_back(second, "hands tremble") == ("2", "1")
+    assert promotion.roll_back(second, "hands tremble") == ("2", "1")
     second.remove(manifest.manifest_path("evaluation"))
     assert made_again(second, 1)
     assert tracking.champion(second) == "1"
-    tracking.promote(second, "2", "it was the clip")
+    promotion.promote(second, "2", "it was the clip")
     second.remove(manifest.manifest_path("evaluation"))
     assert made_again(second, 1)
     assert tracking.champion(second) == "2"
@@ -193,7 +193,7 @@ def test_a_champion_of_an_old_network_is_one_sentence(
 def test_a_champion_that_makes_larger_pictures_is_compared(judging: Workspace) -> None:
     write_toy_shards(judging, pairs=2, clips=0, test_pairs=1)
     run_training(judging, preset="larger")
-    tracking.promote(judging, "1", "test")
+    promotion.promote(judging, "1", "test")
     run_training(judging)
     assert told(judging)["champion_trouble"] is None
     assert judged(judging, gate.CHAMPION).keys() == judged(judging, gate.MODEL).keys()

@@ -11,7 +11,7 @@ import toy_shards
 from dagster_project.run import dagster_home
 from pipelines.errors import UsageError
 from pipelines.workspace import Workspace
-from training import checkpoint, tracking
+from training import checkpoint, promotion, tracking
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CURATE_AND_TRAIN = """
@@ -88,7 +88,7 @@ def test_the_registry_is_found_again_under_any_path(tmp_path: Path, name: str, m
     folder = workspace.local_root / "export"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    tracking.promote(workspace, tracking.register(workspace, folder, "g", run, {}), "test")
+    promotion.promote(workspace, tracking.register(workspace, folder, "g", run, {}), "test")
     found = tracking.model_folder(workspace, "models:/x-unimotion@champion")
     assert found.is_relative_to(workspace.local_root)
     assert (workspace.local_root / "mlflow" / "mlflow.db").is_file()

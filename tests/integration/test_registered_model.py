@@ -18,7 +18,7 @@ from pipelines.engine import Engine
 from pipelines.errors import WorkError
 from pipelines.stage import Result, run_stage
 from pipelines.workspace import Workspace
-from training import connection, shipping, tracking
+from training import connection, promotion, shipping, tracking
 from training.export import CONFIG, WEIGHTS
 from training.stages import MODEL, TRAIN
 from training.train import TrainConfig
@@ -44,7 +44,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         made = Workspace(str(tmp_path_factory.mktemp("first") / "workspace"))
         write_toy_shards(made)
         registered(made)
-        tracking.promote(made, "1", "test")
+        promotion.promote(made, "1", "test")
         return made
 
 
@@ -119,7 +119,7 @@ def test_a_database_that_was_deleted_is_filled_again(first: Workspace, copied: W
     assert client.get_run(run_id).info.status == "FINISHED"
     assert [point.step for point in client.get_metric_history(run_id, "loss")] == list(range(TINY.steps))
     assert side(copied, "model/registered.json")["mlflow_run_id"] == run_id
-    tracking.promote(copied, "1", "test")
+    promotion.promote(copied, "1", "test")
     check_is_usable(copied, weights_of(first))
 
 

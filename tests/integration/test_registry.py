@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from pipelines.cli import main
 from pipelines.errors import WorkError
 from pipelines.workspace import Workspace
-from training import tracking
+from training import promotion, tracking
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def used(workspace: Workspace) -> Path:
 
 
 def test_the_champion_is_used_and_not_the_newest(registry: Workspace) -> None:
-    tracking.promote(registry, "1", "test")
+    promotion.promote(registry, "1", "test")
     assert tracking.champion(registry) == "1"
     assert content(used(registry)) == "1"
     assert [version.aliases for version in tracking.versions(registry)] == [("champion",), (), ("challenger",)]
-    tracking.promote(registry, "2", "test")
+    promotion.promote(registry, "2", "test")
     assert content(used(registry)) == "2"
     assert [version.aliases for version in tracking.versions(registry)] == [
         ("previous",),
@@ -52,7 +52,7 @@ def test_the_champion_is_used_and_not_the_newest(registry: Workspace) -> None:
 def test_without_a_champion_the_newest_is_used(registry: Workspace) -> None:
     assert tracking.champion(registry) is None
     assert tracking.best_version(registry) == "models:/x-unimotion/3"
-    tracking.promote(registry, "2", "test")
+    promotion.promote(registry, "2", "test")
     tracking._client(registry).delete_model_version("x-unimotion", "2")
     assert tracking.champion(registry) is None
     assert tracking.best_version(registry) == "models:/x-unimotion/3"
@@ -72,27 +72,48 @@ def tags(workspace: Workspace, version: str) -> dict[str, str]:
 
 
 def test_a_promotion_can_be_rolled_back_and_says_why(registry: Workspace) -> None:
-    tracking.promote(registry, "1", "the first")
-    tracking.promote(registry, "3", "sharper hands")
+    promotion.promote(registry, "1", "the first")
+    promotion.promote(registry, "3", "sharper hands")
     assert [version.aliases for version in tracking.versions(registry)] == [("previous",), (), ("champion",)]
     assert tags(registry, "3")["unimotion.decision"] == "champion: sharper hands"
-    assert tracking.roll_back(registry, "hands tremble") == ("3", "1")
+    assert promotion.roll_back(registry, "hands tremble") == ("3", "1")
     assert content(used(registry)) == "1"
     assert tags(registry, "3")["unimotion.decision"] == "rolled back: hands tremble"
     assert tags(registry, "1")["unimotion.decision"] == "champion: version 3 was rolled back: hands tremble"
-    assert tracking.was_rolled_back(registry, "3")
+    assert promotion.was_rolled_back(registry, "3")
     with pytest.raises(WorkError, match="no champion was replaced"):
-        tracking.roll_back(registry, "once more")
+        promotion.roll_back(registry, "once more")
     assert tracking.champion(registry) == "1"
     # Somebody may think better of it.
-    tracking.promote(registry, "3", "it was the clip")
-    assert not tracking.was_rolled_back(registry, "3")
-    assert tracking.roll_back(registry, "it was not") == ("3", "1")
+    promotion.promote(registry, "3", "it was the clip")
+    assert not promotion.was_rolled_back(registry, "3")
+    assert promotion.roll_back(registry, "it was not") == ("3", "1")
+
+
+def test_a_rollback_that_was_cut_off_is_not_done_twice(registry: Workspace) -> None:
+    for version in ("1", "3"):
+        promotion.promote(registry, version, "test")
+    promotion.roll_back(registry, "hands tremble")
+    # As after a kill before the last thing that it does.
+    tracking._client(registry).set_registered_model_alias("x-unimotion", "previous", "1")
+    with pytest.raises(WorkError, match="no champion was replaced"):
+        promotion.roll_back(registry, "hands tremble")
+    assert tracking.champion(registry) == "1"
+    assert not promotion.was_rolled_back(registry, "1")
+
+
+def test_the_gate_does_not_unsay_what_people_said(registry: Workspace) -> None:
+    promotion.promote(registry, "2", "looks better on our clips")
+    promotion.refuse(registry, "2", "it is blurred", {})
+    assert tags(registry, "2")["unimotion.decision"] == "champion: looks better on our clips"
+    promotion.refuse(registry, "3", "it is blurred", {"less_copy": "lpips_vgg 0.1"})
+    assert tags(registry, "3")["unimotion.decision"] == "refused: it is blurred"
+    assert tags(registry, "3")["unimotion.decision.less_copy"] == "lpips_vgg 0.1"
 
 
 def test_promoting_the_champion_again_keeps_whom_to_roll_back_to(registry: Workspace) -> None:
     for version in ("1", "2", "2"):
-        tracking.promote(registry, version, "test")
+        promotion.promote(registry, version, "test")
     assert [version.aliases for version in tracking.versions(registry)] == [
         ("previous",),
         ("champion",),
@@ -102,7 +123,7 @@ def test_promoting_the_champion_again_keeps_whom_to_roll_back_to(registry: Works
 
 def test_a_version_that_is_not_there_is_not_promoted(registry: Workspace) -> None:
     with pytest.raises(WorkError, match=r"^version 7: is not in the registry; it has 1, 2, 3$"):
-        tracking.promote(registry, "7", "test")
+        promotion.promote(registry, "7", "test")
     assert tracking.champion(registry) is None
 
 

@@ -36,7 +36,7 @@ from pipelines.stage import Stage, folder_of, run_stage
 from pipelines.summary import describe, summarize
 from pipelines.synthesis import pairs
 from pipelines.workspace import Workspace
-from training import tracking
+from training import promotion, tracking
 from training.stages import EVALUATION, MODEL, REPORT, TRAIN
 from training.summary import summarize as summarize_training
 
@@ -319,7 +319,7 @@ def test_the_champion_is_the_version_that_the_registry_names(tmp_path: Path, mon
         (folder / "config.json").write_text(number)
         assert tracking.register(workspace, folder, f"weights {number}", run, {}) == number
     for holder, verdict in (("1", "the champion is version 1"), ("3", "this version is the champion")):
-        tracking.promote(workspace, holder, "test")
+        promotion.promote(workspace, holder, "test")
         page = build_page(workspace)
         assert f"Gate passed; {verdict}" in page.text
         assert page.row("Version", 2)[1] == "models:/x-unimotion/3"

@@ -27,7 +27,7 @@ from pipelines.evaluation import figures, gate
 from pipelines.progress import Progress
 from pipelines.stage import Result
 from pipelines.workspace import Workspace
-from training import outcome, presets, start, tracking
+from training import outcome, presets, promotion, start, tracking
 from training.animate import animate
 from training.evaluate import EvaluationConfig
 from training.evaluation import checkpoint_worth
@@ -48,7 +48,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, judging_models: Path) -> t
         toy_shards.write_toy_shards(workspace)
         results = run_training(workspace)
         # The gate is closed to it: nobody finds people in these drawings.
-        tracking.promote(workspace, "1", "test")
+        promotion.promote(workspace, "1", "test")
         return workspace, results
 
 
