@@ -132,16 +132,17 @@ class ModelConfig:
 
 
 _LEAST_LOOK = 64
-_LEARN = ("perception", "pictures", "retargeting", "generation")
+_LEARN = ("perception", "placing", "pictures", "retargeting", "generation")
 
 
 @dataclass(frozen=True)
 class Phase:
     """A part of the curriculum.
 
-    learn: `perception` (the encoders, what D sees in the reference, and where D puts the points), `pictures` (R, L and
-    F, told the true points, with the copies alone for a sketch), `retargeting` (encoders and D) or `generation` (all,
-    the DiT, too). A step of the first two costs less than half of one of the last, and all that follows needs eyes.
+    learn: `perception` (the encoders), `placing` (where D puts the points, from points without pictures: see
+    `training.practice`), `pictures` (R, L and F, told the true points, with the copies alone for a sketch),
+    `retargeting` (encoders and D) or `generation` (all, the DiT, too). A step of pictures or of perception costs less
+    than half of one of the last, one of placing next to nothing, and all that follows needs eyes.
     frames: consecutive frames per sample; history: how many of them are given clean, before the noised ones.
     batch: samples per step over all workers. warm: steps of linear learning-rate warm-up, then cosine decay to `final`
     of `rate`.
@@ -163,7 +164,11 @@ class Phase:
 
     @property
     def perceive(self) -> bool:
-        return self.learn != "pictures"
+        return self.learn not in {"placing", "pictures"}
+
+    @property
+    def place(self) -> bool:
+        return self.learn == "placing"
 
     @property
     def retarget(self) -> bool:
@@ -294,6 +299,8 @@ class Preset:
                 self.model.check_frames(f"phase {phase.name}: {name}", frames)
         if self.model.motion == "skeleton" and not all(phase.generate for phase in self.phases):
             raise ValueError("a skeleton only learns generation; set motion to tokens, or let every phase learn that")
+        if self.phases[0].place or self.phases[-1].place:
+            raise ValueError("the first and the last phase show what is learned; let them learn from pictures")
         if self.looks and self.model.size * self.data.crop < _LEAST_LOOK:
             raise ValueError(
                 f"AlexNet takes no pictures below {_LEAST_LOOK} px, and F learns on {self.data.crop:g} of "

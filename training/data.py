@@ -22,6 +22,7 @@ from training.config import Phase, Preset
 from training.fields import concatenated, each, stack
 from training.inputs import Driver, places
 from training.latents import Latents
+from training.practice import PointBatch, Practice
 from training.records import Record, Records
 from training.windows import frames_from, references, starts
 
@@ -38,7 +39,7 @@ class Choice:
     """What a sample is made of: which frames of which identity drive, which reference image they animate, and whether
     all of it is mirrored.
 
-    apart: other frames of the driver, one for each; none where there are none, and for clips.
+    apart: other frames of the driver, one for each; none where there are none, for clips and for points.
     """
 
     ref: SampleRef
@@ -59,7 +60,7 @@ class Plan:
         self._clips = [ref for ref in index.samples if ref.kind == "clip"]
         if not index.samples:
             raise WorkError("the shards have no training samples; add videos or pairs and run the earlier stages")
-        self._preset, self._seed = preset, seed
+        self._preset, self.seed = preset, seed
         share = preset.data.pairs if self._clips else 1.0
         self._share = share if self._pairs else 0.0
 
@@ -85,12 +86,13 @@ class Plan:
 
     def choose(self, phase: Phase, position: int) -> Choice:
         """Pairs and clips interleave in their set ratio; each kind is gone through in a new order every epoch."""
+        rng = np.random.default_rng((self.seed, 1, position))
+        if phase.place:
+            return self._choose_points(position, rng)
         pairs_before, pairs_after = int(position * self._share), int((position + 1) * self._share)
         is_pair = pairs_after > pairs_before
         refs, count = (self._pairs, pairs_before) if is_pair else (self._clips, position - pairs_before)
-        epoch, place = divmod(count, len(refs))
-        ref = refs[int(_cached_order(self._seed, epoch, len(refs))[place])]
-        rng = np.random.default_rng((self._seed, 1, position))
+        ref = self._in_order(refs, count)
         data = self._preset.data
         few = data.latents if phase.generate else 0
         possible = starts(ref, data.clip_stride, phase.frames, few)
@@ -109,6 +111,29 @@ class Plan:
         rest = np.setdiff1d(np.arange(int(ref.meta["frames"])), frames) if is_pair else frames[:0]
         apart = rng.choice(rest, len(frames)) if len(rest) else rest
         return Choice(ref, driver, target, frames, reference, history, mirrored, apart)
+
+    def _choose_points(self, position: int, rng: np.random.Generator) -> Choice:
+        """Of a pair, since nobody but the renderer knows where a motion comes to lie on somebody else."""
+        ref = self._in_order(self._pairs, position)
+        people = len(ref.meta["identities"])
+        driver = int(rng.integers(people))
+        other = (driver + int(rng.integers(1, people))) % people if people > 1 else driver
+        target = other if self._preset.data.cross_identity else driver
+        frames = rng.integers(int(ref.meta["motion_frames"]), size=1)
+        mirrored = bool(rng.random() < self._preset.data.mirror)
+        return Choice(ref, driver, target, frames, int(ref.meta["frames"]) - 1, 0, mirrored, frames[:0])
+
+    def _in_order(self, refs: list[SampleRef], number: int) -> SampleRef:
+        epoch, place = divmod(number, len(refs))
+        return refs[int(_cached_order(self.seed, epoch, len(refs))[place])]
+
+    def check(self) -> None:
+        """Raises: WorkError for a phase that has nothing to learn from."""
+        if not self._pairs and (phase := next((p for p in self._preset.phases if p.place), None)):
+            raise WorkError(
+                f"train: phase {phase.name} learns from pairs, and the shards have none; raise the number of pairs and "
+                "run `unimotion pairs`, or choose the preset smoke, which has no such phase"
+            )
 
 
 def _only(real: Tensor, points: Tensor) -> Tensor:
@@ -142,13 +167,14 @@ class Stream:
     ) -> None:
         self._plan, self._records, self._preset = plan, records, preset
         self._rank, self._world, self._latents, self._pin = rank, world, latents, pin
+        self._practice = Practice(records, plan.seed)
         self.waited = 0.0
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> Batch | PointBatch:
         """The batch of one step, prepared here and now."""
         return self._batch(step, map)
 
-    def batches(self, steps: Iterable[int]) -> Iterator[tuple[int, Batch]]:
+    def batches(self, steps: Iterable[int]) -> Iterator[tuple[int, Batch | PointBatch]]:
         """(step, batch) of some steps; `waited` sums the seconds in which no batch was ready.
 
         What goes wrong with a batch is raised where it is its turn.
@@ -161,10 +187,16 @@ class Stream:
                 self.waited += time.monotonic() - began
                 yield step, found
 
-    def _batch(self, step: int, each_of: Callable[[Callable[[int], Batch], Iterable[int]], Iterable[Batch]]) -> Batch:
+    def _batch(self, step: int, each_of: Callable[..., Iterable[Batch | PointBatch]]) -> Batch | PointBatch:
         phase, positions = self._plan.positions(step, self._rank, self._world)
-        batch = stack(list(each_of(partial(self._sample, phase), positions)))
+        make = self._points if phase.place else self._sample
+        batch = stack(list(each_of(partial(make, phase), positions)))
         return each(batch, Tensor.pin_memory) if self._pin else batch
+
+    def _points(self, phase: Phase, position: int) -> PointBatch:
+        """One sample of points alone, without a batch axis."""
+        c = self._plan.choose(phase, position)
+        return self._practice.sample(position, c.ref, c.driver, c.target, int(c.frames[0]), c.reference, c.mirrored)
 
     def _sample(self, phase: Phase, position: int) -> Batch:
         """One sample, without a batch axis."""

@@ -19,7 +19,7 @@ from training.inputs import Driver
 from training.model.animator import Animator, trainable
 from training.model.codec import latent_frames
 from training.model.copies import Copies, Evidence
-from training.model.encoders import MotionTokens
+from training.model.encoders import PLACE, MotionTokens
 from training.model.motion import Guidance
 from training.model.retarget import Seen
 from training.objective import square_side
@@ -180,14 +180,16 @@ def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
         if phase.perceive:
             # The driver, and what its tokens are held against, see `Batch.others`.
             looked, _ = animator.motion.look(_driver(config, batch, 3 * frames))
-            told, tokens = animator.motion.read(looked), looked.at(torch.arange(frames))
-            seen = animator.motion.see(reference, points)
-            places = animator.motion.place(seen, tokens)
+            told = animator.motion.read(looked)
             outputs += [] if told is None else [told]
-            outputs += [] if places is None else [places.read, places.points]
             if phase.retarget:
-                guidance = animator.motion.guide(seen, places, tokens)
+                tokens = looked.at(torch.arange(frames))
+                seen = animator.motion.see(reference, points)
+                guidance = animator.motion.guide(seen, animator.motion.place(seen, tokens), tokens)
                 outputs += _retargeted(animator, guidance, tokens, frames)
+        if phase.place:
+            moved = animator.motion.moved(points, torch.empty(batch, PLACE), points)
+            outputs += [] if moved is None else [moved]
         if phase.paint:
             outputs += _painted(animator, reference, seen, points, guidance, frames, crop, frozen)
     parameters = {p.untyped_storage()._cdata for p in animator.parameters()}

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.augment import augment, draw
+from training.batch import Batch
 from training.data import Stream
 from training.fields import each
 from training.inputs import Driver, to_pixels
@@ -18,7 +19,9 @@ _SAMPLES, _DRAWS, _SIDE = 4, 5, 96
 def augmentations(stream: Stream, strength: float, seed: int) -> NDArray[np.uint8]:
     """(H, W, 3): a block per sample, two beside each other, with a row per part (body, left hand, right hand, face):
     the crop, then as it is seen at several draws. A part that is not visible is dark."""
-    driver = stream.batch(0).driver
+    batch = stream.batch(0)
+    assert isinstance(batch, Batch), "a preset that begins without pictures is refused"
+    driver = batch.driver
     count = min(_SAMPLES, len(driver.body))
     blocks = []
     for sample in range(count):

@@ -121,6 +121,7 @@ def _fit(job: Job, team: Team, machine: "Machine | None", say: Callable[[str], N
     if steps := checkpoint.complete_steps(workspace, job.run):
         checkpoint.load(workspace, job.run, learner, steps[-1])
     plan = Plan(train, preset, job.seed)
+    plan.check()
     stream = Stream(plan, records, preset, team.rank, team.world, latents, pin=team.device.type == "cuda")
     validation = Validation.of(held_out, records, preset, team.rank, team.world, latents)
     writers = team.world if preset.engine.shard else 1

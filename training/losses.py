@@ -94,7 +94,8 @@ def normal_loss(predicted: Tensor, normals: Tensor, known: Tensor) -> Tensor:
 def placed_loss(points: Tensor, keypoints: Tensor, exact: Tensor) -> Tensor:
     """As `joint_loss`, but points that are hidden or off the frame count, too, where their places are exact (B, T)."""
     place, confidence = bounded(keypoints)[..., :2], keypoints[..., 2]
-    distance = ((points - place).square().sum(-1) + 1e-6).sqrt()
+    # Of a limb that is pictures away it hardly matters how many.
+    distance = ((points - place).square().sum(-1) + 1e-6).sqrt().log1p()
     inside = ((place >= 0) & (place < 1)).all(-1).float()
     guess = exact[..., None] * (_OUTSIDE + (_HIDDEN - _OUTSIDE) * inside)
     weight = torch.maximum(confidence * inside, guess * _told(keypoints))

@@ -37,8 +37,8 @@ from training.model.heads import Heads
 from training.model.layout import Layout
 from training.model.motion import Guidance
 from training.model.parts import sampled
-from training.model.points import expected_places
-from training.model.retarget import Places
+from training.model.points import bounded, completed, expected_places
+from training.practice import PointBatch
 
 _OTHERS = 4  # stream of random numbers of what tokens are held against
 
@@ -61,8 +61,14 @@ class Objective(nn.Module):
         self.preset, self.seed = preset, seed
         self._look_loss = look
 
-    def forward(self, batch: Batch, phase: Phase) -> Losses:
-        animator, weights = self.animator, self.preset.loss
+    def forward(self, batch: Batch | PointBatch, phase: Phase) -> Losses:
+        terms = self._placed(batch) if isinstance(batch, PointBatch) else self._shown(batch, phase)
+        total = torch.stack([getattr(self.preset.loss, name) * term for name, term in terms.items()]).sum()
+        return Losses(total, terms)
+
+    def _shown(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
+        """What a phase teaches by pictures."""
+        animator = self.animator
         # Kept latents are of the pictures' own colours.
         colours = 0.0 if self.preset.data.latents else self.preset.data.augment
         picture_draws = draw_for_pictures(self.seed, batch.position, colours).to(batch.position.device)
@@ -71,20 +77,18 @@ class Objective(nn.Module):
         seen, guidance, terms = None, None, dict[str, Tensor]()
         if phase.perceive:
             looked, heatmaps = self._look(batch)
-            tokens = looked.at(torch.arange(batch.target.shape[1], device=points.device))
-            seen = animator.motion.see(reference, points)
-            places = animator.motion.place(seen, tokens)
-            terms |= self._perceived(batch, looked, heatmaps, places)
+            terms |= self._perceived(batch, looked, heatmaps)
             if phase.retarget:
-                guidance = animator.motion.guide(seen, places, tokens)
+                tokens = looked.at(torch.arange(batch.target.shape[1], device=points.device))
+                seen = animator.motion.see(reference, points)
+                guidance = animator.motion.guide(seen, animator.motion.place(seen, tokens), tokens)
                 terms |= self._retargeted(batch, tokens, guidance)
         if phase.paint:
             logits = animator.read_parts(reference, points)
             photo = animator.photo_of(reference, seen, points, logits.detach().softmax(1))
             terms |= {"read": part_loss(logits, batch.reference_parts, batch.exact)}
             terms |= self._painted(batch, photo, guidance, picture_draws)
-        total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
-        return Losses(total, terms)
+        return terms
 
     def _look(self, batch: Batch) -> tuple[MotionTokens, Tensor | None]:
         """What the encoders make of the driver, and behind it of the others that it is held against."""
@@ -190,12 +194,10 @@ class Objective(nn.Module):
         photo = self.animator.look_at(to_float(batch.reference), batch.reference_keypoints)
         return self.animator.generate(photo, tokens, generator=generator)
 
-    def _perceived(
-        self, batch: Batch, looked: MotionTokens, heatmaps: Tensor | None, places: Places | None
-    ) -> dict[str, Tensor]:
-        """What encoders see, and where D puts the points. looked, heatmaps: of the driver, and then of the others."""
+    def _perceived(self, batch: Batch, looked: MotionTokens, heatmaps: Tensor | None) -> dict[str, Tensor]:
+        """What encoders see. looked, heatmaps: of the driver, and then of the others."""
         told = self.animator.motion.read(looked)
-        if heatmaps is None or places is None or told is None:
+        if heatmaps is None or told is None:
             return {}
         points, real = torch.cat([batch.points, batch.other_points], 1), batch.real.repeat(1, 3)
         crop = torch.cat([(points[..., BODY_SLICE, :2] + 1) / 2, points[..., BODY_SLICE, 2:]], -1)
@@ -205,8 +207,14 @@ class Objective(nn.Module):
             "alike": self._alike(batch, looked),
             "places": joint_loss(expected_places(heatmaps), crop),
             "sight": heatmap_loss(heatmaps, crop),
-            "placed": placed_loss(places.points, batch.keypoints, exact_frames(batch)),
         }
+
+    def _placed(self, batch: PointBatch) -> dict[str, Tensor]:
+        """Where D puts the points before its features say more."""
+        points = self.animator.motion.moved(batch.driver, batch.place, bounded(completed(batch.photo)))
+        if points is None:
+            return {}
+        return {"placed": placed_loss(points[:, None], batch.target[:, None], torch.ones(len(points), 1).to(points))}
 
     def _alike(self, batch: Batch, looked: MotionTokens) -> Tensor:
         """How far tokens are nearer to the same motion of another person than to another motion of the same person."""

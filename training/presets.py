@@ -39,6 +39,7 @@ _WAN_PRESET = Preset(
     _WAN,
     (
         Phase("perception", 4000, batch=64, learn="perception", rate=1e-4, warm=500, final=0.3),
+        Phase("placing", 4000, batch=256, learn="placing", final=0.02),
         Phase("retargeting", 2000, batch=64, learn="retargeting", rate=1e-4, warm=200, final=0.5),
         Phase("frames", 20000, batch=64, rate=2e-5, warm=1000),
         Phase("clips", 15000, batch=32, frames=17, history=1, rate=1e-5, warm=500),
@@ -86,6 +87,7 @@ PRESETS = {
             Phase("perception", 1, batch=4, learn="perception"),
             Phase("retargeting", 2, batch=4, learn="retargeting"),
             Phase("frames", 3, batch=4),
+            Phase("placing", 1, batch=4, learn="placing"),
             Phase("clips", 2, batch=2, frames=3, history=1),
         ),
         loss=LossConfig(look=0.0),
@@ -108,6 +110,7 @@ PRESETS = {
         ModelConfig(),
         (
             Phase("perception", 500, learn="perception", final=1.0),
+            Phase("placing", 1000, batch=256, learn="placing", final=0.02),
             Phase("frames", 300, final=0.03),
             Phase("clips", 20, batch=4, frames=3, history=1, rate=1e-4),
         ),
@@ -121,6 +124,7 @@ PRESETS = {
         ModelConfig(),
         (
             Phase("perception", 400, learn="perception", rate=8e-4, final=0.6),
+            Phase("placing", 4000, batch=256, learn="placing", final=0.02),
             Phase("pictures", 500, learn="pictures", final=0.3),
             Phase("frames", 300, rate=5e-4, final=0.03),
             Phase("clips", 16, batch=4, frames=3, history=1, rate=1e-4),

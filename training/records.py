@@ -90,6 +90,19 @@ class Records:
             height, width, *_ = simplejpeg.decode_jpeg_header(self._reader.read(ref, (name,))[name])
         return int(max(height, width))
 
+    def keypoints(self, ref: SampleRef) -> NDArray[np.float32]:
+        """Of all people of a pair in all its frames: (I, T, 88, 3). Raises: as `get`."""
+        names = [f"i{identity}.npz" for identity in range(len(ref.meta["identities"]))]
+        people = []
+        try:
+            for members in self._reader.read(ref, names).values():
+                with np.load(io.BytesIO(members), allow_pickle=False) as arrays:
+                    people.append(checked_keypoints(arrays["keypoints"]))
+            return np.stack(people)
+        except (DataError, ValueError, KeyError, OSError) as error:
+            reason = f"{ref.shard}: sample {ref.id} is not readable ({error}); make the shards again"
+            raise DataError(reason) from error
+
     def normals(self, ref: SampleRef, identity: int, frames: Sequence[int]) -> Tensor:
         """Of the hands of some frames of a pair, see `hand_normals`: (T, 2, 4, N, N) uint8. Raises: as `get`."""
         return self._made("normals", self._normals, ref, identity, frames)

@@ -1,6 +1,7 @@
 """One training step; knows nothing of trackers, clusters or files."""
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from training.batch import Batch
 from training.config import Phase, Preset
 from training.model.animator import Animator, trainable
 from training.parallel import autocast, deferred, rows_here, whole
+from training.practice import PointBatch
 
 
 @dataclass
@@ -43,7 +45,7 @@ def rate_at(phase: Phase, within: int) -> float:
     return phase.rate * (phase.final + (1 - phase.final) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def train_step(objective: nn.Module, learner: Learner, batch: Batch, preset: Preset) -> dict[str, float]:
+def train_step(objective: nn.Module, learner: Learner, batch: Batch | PointBatch, preset: Preset) -> dict[str, float]:
     """Do one step and return its losses, gradient norm and learning rate.
 
     objective: `Objective` around the learner's animator, perhaps wrapped for data parallelism.
@@ -64,9 +66,9 @@ def train_step(objective: nn.Module, learner: Learner, batch: Batch, preset: Pre
     return {**values, "gradient_norm": norm.item(), "rate": rate}
 
 
-def _backward(objective: nn.Module, batch: Batch, phase: Phase, preset: Preset) -> dict[str, float]:
+def _backward(objective: nn.Module, batch: Batch | PointBatch, phase: Phase, preset: Preset) -> dict[str, float]:
     """Gradients of the batch in as many passes as the engine is told, and the means of its losses."""
-    parts = batch.split(preset.engine.accumulate)
+    parts: Sequence[Batch | PointBatch] = batch.split(preset.engine.accumulate)
     sums: dict[str, float] = {}
     for number, part in enumerate(parts):
         with deferred(objective) if number + 1 < len(parts) else nullcontext():

@@ -57,12 +57,15 @@ class Validation:
         """The last phase's objective with the running means as weights."""
         last = self.preset.phases[-1]
         losses: list[float] = []
+        shown: Batch | None = None
         steps = [self.preset.steps - last.steps + n % last.steps for n in range(self.batches)]
         with _means_in_place(learner), autocast(self.preset.engine, device):
             for _, batch in self.stream.batches(steps):
-                if not losses:
+                assert isinstance(batch, Batch), "a preset that ends without pictures is refused"
+                if shown is None:
                     shown = batch.split(max(1, len(batch.position) // _SHOWN))[0].to(device)
                 losses.append(float(objective(batch.to(device), last).total))
+            assert shown is not None, "there is at least one batch"
             made = _bare(objective).sample(shown)
         # A pass without gradients leaves the running means gathered.
         forget_gathered(objective)

@@ -8,11 +8,12 @@ from training.config import Preset
 
 def _skeleton(preset: Preset) -> Preset:
     """Without encoders and D the first phases have nothing to teach, so they generate, too; at the generating phase's
-    rate where that is lower, since a pretrained generator would forget at theirs."""
+    rate where that is lower, since a pretrained generator would forget at theirs. The short steps of `placing` go."""
     rate = next(phase.rate for phase in preset.phases if phase.generate)
     phases = tuple(
         phase if phase.generate else replace(phase, learn="generation", rate=min(phase.rate, rate))
         for phase in preset.phases
+        if not phase.place
     )
     return replace(preset, model=replace(preset.model, motion="skeleton", heads=False), phases=phases)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from training.config import ModelConfig
 from training.inputs import Driver
 from training.model.encoders import MotionEncoder, MotionTokens
-from training.model.retarget import Places, RetargetDecoder, Seen
+from training.model.retarget import RetargetDecoder, Seen
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,13 @@ class Motion(Protocol):
     def see(self, reference: Tensor, points: Tensor) -> Seen:
         """What it makes of the reference (B, 3, H, W) in [-1, 1] and the person's points in it (B, 88, 3) alone."""
 
-    def place(self, seen: Seen, tokens: MotionTokens) -> Places | None:
-        """Where the driver's points are, and where they come to lie; None without D."""
+    def place(self, seen: Seen, tokens: MotionTokens) -> Tensor | None:
+        """Where the driver's points come to lie (B, T, 88, 2), see `RetargetDecoder.place`; None without D."""
 
-    def guide(self, seen: Seen, places: Places | None, tokens: MotionTokens) -> Guidance:
+    def moved(self, driver: Tensor, place: Tensor, photo: Tensor) -> Tensor | None:
+        """Where points come to lie, see `RetargetDecoder.moved`; None without D."""
+
+    def guide(self, seen: Seen, places: Tensor | None, tokens: MotionTokens) -> Guidance:
         """seen: see `see`. places: see `place`."""
 
 
@@ -67,9 +70,13 @@ class RetargetedMotion(nn.Module):
     def see(self, reference: Tensor, points: Tensor) -> Seen:
         return Seen(self.encoder.eyes(F.interpolate(reference, size=(self.sight, self.sight), mode="area")), points)
 
-    def place(self, seen: Seen, tokens: MotionTokens) -> Places | None:
-        return self.retarget.place(seen, tokens)
+    def place(self, seen: Seen, tokens: MotionTokens) -> Tensor | None:
+        placed: Tensor = self.retarget.place(seen, tokens)
+        return placed
 
-    def guide(self, seen: Seen, places: Places | None, tokens: MotionTokens) -> Guidance:
+    def moved(self, driver: Tensor, place: Tensor, photo: Tensor) -> Tensor | None:
+        return self.retarget.moved(driver, place, photo)
+
+    def guide(self, seen: Seen, places: Tensor | None, tokens: MotionTokens) -> Guidance:
         placed = self.retarget(seen, places, tokens)
         return Guidance(placed.guidance, tokens.face, placed.features, placed.points)

@@ -13,8 +13,7 @@ from training.model.heads import PointHead
 from training.model.parts import sampled
 from training.model.points import PARENTS, bumps, chains, in_person_box, stand
 
-# Of the perceptron: channels that it is told of each patch, and its width.
-_SQUEEZED, _WHOLE = 8, 512
+_WHOLE = 512  # width of the perceptron
 _REACH = 0.6  # half pictures by which its steps differ at first, where an output is one
 _CORRECTION = 0.1  # of the picture, by which features move a point, where an output is one
 
@@ -24,15 +23,6 @@ class Seen:
     """What there is in a reference image: features (B, d, g, g), see `Eyes`; the person's points (B, 88, 3)."""
 
     features: Tensor
-    points: Tensor
-
-
-@dataclass(frozen=True)
-class Places:
-    """read (B, T, 88, 3): the driver's points as each token tells them, see `PointHead`. points (B, T, 88, 2) in
-    [0, 1]: where they come to lie on the reference person, before D's features say more."""
-
-    read: Tensor
     points: Tensor
 
 
@@ -51,8 +41,9 @@ class RetargetDecoder(nn.Module):
 
     Where a limb comes to lie follows from the whole pose and the whole body, which attention would have to gather over
     many layers. So the driver's points, as the tokens tell them, are put where place and sizes say (see `stand`); a
-    perceptron that looks at everything at once changes the steps from point to point along the limbs, so that a
-    shoulder takes its arm along; each patch is told which points are near; and what attention then finds at each point
+    perceptron that looks at all points at once changes the steps from point to point along the limbs, so that a
+    shoulder takes its arm along; it is told nothing but points, so that it learns from points without pictures, too
+    (see `training.practice`); each patch is told which points are near; and what attention then finds at each point
     corrects it. g = sight / patch.
     """
 
@@ -67,9 +58,8 @@ class RetargetDecoder(nn.Module):
         sizes = (config.body_token, config.hand_token, config.hand_token, config.face_token)
         self.project = nn.ModuleList(nn.Linear(size, width) for size in sizes)
         self.part = nn.Parameter(torch.randn(len(sizes), width) * 0.5)
-        self.squeeze = nn.Conv2d(width, _SQUEEZED, 1)
         self.whole = nn.Sequential(
-            nn.Linear(sum(sizes) + _SQUEEZED * grid * grid + 8 * COUNT + 4, _WHOLE),
+            nn.Linear(10 * COUNT + PLACE + 6, _WHOLE),
             nn.GELU(),
             nn.Linear(_WHOLE, _WHOLE),
             nn.GELU(),
@@ -99,18 +89,19 @@ class RetargetDecoder(nn.Module):
         self.chains: Tensor
         self.register_buffer("chains", chains(), persistent=False)
 
-    def forward(self, seen: Seen, places: Places, tokens: MotionTokens) -> Placed:
+    def forward(self, seen: Seen, places: Tensor, tokens: MotionTokens) -> Placed:
+        """places: see `place`."""
         parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
         batch = tokens.body.shape[:2]
         own = self._cells(seen.points[:, None, :, :2])[:, None].expand(-1, batch[1], -1, -1)
-        near = self.near(torch.cat([self._cells(places.points).unflatten(0, batch), own], -1))
+        near = self.near(torch.cat([self._cells(places).unflatten(0, batch), own], -1))
         motion = torch.stack([layer(part) for layer, part in zip(self.project, parts, strict=True)], 2) + self.part
         patches = (seen.features.flatten(2).transpose(1, 2) + self.position)[:, None] + near
         mixed = self.blocks(torch.cat([motion, patches], 2).flatten(0, 1))[:, len(parts) :]
         features = mixed.transpose(1, 2).unflatten(2, (self.grid, self.grid))
         side = (self.latent_side, self.latent_side)
         guidance = F.interpolate(self.to_guidance(features), size=side, mode="bilinear", antialias=True)
-        points = self._corrected(features, places.points)
+        points = self._corrected(features, places)
         return Placed(guidance.unflatten(0, batch), features.unflatten(0, batch), points)
 
     def _cells(self, points: Tensor) -> Tensor:
@@ -126,22 +117,31 @@ class RetargetDecoder(nn.Module):
         corrected: Tensor = torch.cat([at + _CORRECTION * change, shown], -1).unflatten(0, points.shape[:2])
         return corrected
 
-    def place(self, seen: Seen, tokens: MotionTokens) -> Places:
+    @torch.no_grad()
+    def place(self, seen: Seen, tokens: MotionTokens) -> Tensor:
+        """Where the driver's points come to lie before features say more: (B, T, 88, 2) in [0, 1].
+
+        Without gradients: the perceptron learns from points alone, of which there are a hundred times as many.
+        """
         read = self.points(tokens)
         boxes = (part[..., :BOX] for part in (tokens.left_hand, tokens.right_hand, tokens.face))
         driver = in_person_box(torch.cat([read[..., :2], read[..., 2:].sigmoid()], -1), *boxes)
-        own = torch.cat([seen.points[..., :2] * 2 - 1, seen.points[..., 2:]], -1)
-        own = own[:, None].expand_as(driver)
-        base = stand(driver, own, tokens.body[..., :PLACE])
-        squeezed = self.squeeze(seen.features).flatten(1)[:, None].expand(-1, driver.shape[1], -1)
-        parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
+        return self.moved(driver, tokens.body[..., :PLACE], seen.points[:, None].expand_as(driver))
+
+    def moved(self, driver: Tensor, place: Tensor, photo: Tensor) -> Tensor:
+        """Where points come to lie on the person in a photo: (..., 88, 2) in [0, 1].
+
+        driver (..., 88, 3): x and y in [-1, 1] of the person's box. place (..., 2): see `Driver.place`. photo (..., 88,
+        3): x and y in [0, 1]. The third number of a point is how much it is seen.
+        """
+        own = torch.cat([photo[..., :2] * 2 - 1, photo[..., 2:]], -1)
+        base = stand(driver, own, place)
         steps = _steps(driver, base.driver_head)
-        known = (squeezed, driver.flatten(2), own.flatten(2), _steps(own, base.head).flatten(2))
-        told = torch.cat([*parts, *known, base.head, base.log_scale, base.size], -1)
+        points = (driver.flatten(-2), own.flatten(-2), steps.flatten(-2), _steps(own, base.head).flatten(-2))
+        told = torch.cat([*points, place, base.head, base.driver_head, base.log_scale, base.size], -1)
         change = _REACH * self.whole(told).unflatten(-1, (COUNT, 2))
-        moved = base.log_scale.exp()[..., None] * steps + change
-        points = base.head[..., None, :] + self.chains @ moved
-        return Places(read, (points + 1) / 2)
+        moved: Tensor = base.head[..., None, :] + self.chains @ (base.log_scale.exp()[..., None] * steps + change)
+        return (moved + 1) / 2
 
 
 def _steps(points: Tensor, head: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from training.config import ModelConfig
 from training.inputs import Driver
 from training.model.encoders import MotionTokens, Residual, strided
 from training.model.motion import Guidance
-from training.model.retarget import Places, Seen
+from training.model.retarget import Seen
 
 _BODY_WIDTH, _FINE_WIDTH = 1 / 48, 1 / 120  # of strokes, in shares of the frame; but never below a pixel
 _BLOCKS = 3  # for each of D's layers: the whole is then about as large as encoders and D together
@@ -92,10 +92,13 @@ class SkeletonMotion(nn.Module):
     def see(self, reference: Tensor, points: Tensor) -> Seen:
         return Seen(reference, points)
 
-    def place(self, seen: Seen, tokens: MotionTokens) -> Places | None:  # noqa: ARG002
+    def place(self, seen: Seen, tokens: MotionTokens) -> Tensor | None:  # noqa: ARG002
         return None
 
-    def guide(self, seen: Seen, places: Places | None, tokens: MotionTokens) -> Guidance:  # noqa: ARG002
+    def moved(self, driver: Tensor, place: Tensor, photo: Tensor) -> Tensor | None:  # noqa: ARG002
+        return None
+
+    def guide(self, seen: Seen, places: Tensor | None, tokens: MotionTokens) -> Guidance:  # noqa: ARG002
         batch = tokens.body.shape[:2]
         parts = (tokens.body, tokens.left_hand, tokens.right_hand, tokens.face)
         keypoints = torch.cat(parts, -1).unflatten(-1, (COUNT, 3))

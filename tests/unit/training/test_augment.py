@@ -41,7 +41,7 @@ def test_draws_depend_on_seed_and_position_alone() -> None:
 
 
 def test_frames_of_a_sample_are_augmented_alike(stream: Stream) -> None:
-    driver = stream.batch(6).driver
+    driver = stream.batch(7).driver
     same = replace(driver, body=driver.body[:, :1].expand(-1, 3, -1, -1, -1))
     out = augment(same, draw(0, torch.tensor([1, 2])), 1.0).body
     assert torch.equal(out[:, 0], out[:, 2])

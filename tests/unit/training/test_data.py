@@ -281,7 +281,7 @@ def test_no_samples_or_broken_ones_say_so(shards: Workspace, tiny: Preset) -> No
         Records(Reader(shards), tiny.model, 10**6).get(lying, 0, range(99))
 
 
-@pytest.mark.parametrize(("pairs", "step"), [(1, 0), (1, 6), (0, 0), (0, 6)])
+@pytest.mark.parametrize(("pairs", "step"), [(1, 0), (1, 7), (0, 0), (0, 7)])
 def test_a_driver_is_held_against_the_same_motion_and_against_itself(
     shards: Workspace, tiny: Preset, pairs: int, step: int
 ) -> None:

@@ -43,7 +43,7 @@ def test_shares_of_a_batch_average_to_the_whole(objective: Objective, stream: St
 
 
 def test_history_frames_are_given_and_not_judged(objective: Objective, stream: Stream, tiny: Preset) -> None:
-    batch, phase = stream.batch(6), tiny.phases[3]
+    batch, phase = stream.batch(7), tiny.phases[-1]
     known = torch.zeros_like(batch.known)
     known[:, 0] = 1
     given = replace(batch, known=known)

@@ -20,7 +20,7 @@ from training.objective import Objective
 
 @pytest.fixture
 def batch(stream: Stream) -> Batch:
-    return stream.batch(6)
+    return stream.batch(7)
 
 
 def make(config: ModelConfig) -> Animator:
@@ -83,7 +83,7 @@ def test_gradient_reaches_every_weight(tiny: Preset, stream: Stream) -> None:
     """Over a few batches, since one may have no hidden hand or face."""
     animator = make(tiny.model)
     objective = Objective(animator, tiny, 0)
-    for step in (3, 4, 6):
+    for step in (3, 4, 7):
         batch = stream.batch(step)
         batch.driver.hand_visible[0, 0, 0] = False
         batch.driver.face_visible[0, 0] = False

@@ -97,7 +97,7 @@ def test_the_place_moves_the_points_as_it_is(tiny: Preset, stream: Stream) -> No
     """What z_b says of the place needs no learning: all points move with it, about the reference's head."""
     torch.manual_seed(0)
     animator = Animator(tiny.model).eval()
-    batch = stream.batch(6)
+    batch = stream.batch(7)
     photo = animator.look_at(to_float(batch.reference), batch.reference_keypoints)
     tokens = animator.encode(batch.driver.plain())
     assert torch.equal(tokens.body[..., :2], batch.driver.place)
