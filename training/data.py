@@ -116,9 +116,9 @@ class Plan:
         """Of a pair, since nobody but the renderer knows where a motion comes to lie on somebody else."""
         ref = self._in_order(self._pairs, position)
         people = len(ref.meta["identities"])
-        driver = int(rng.integers(people))
-        other = (driver + int(rng.integers(1, people))) % people if people > 1 else driver
-        target = other if self._preset.data.cross_identity else driver
+        target = int(rng.integers(people))
+        other = (target + int(rng.integers(1, people))) % people if people > 1 else target
+        driver = other if self._preset.data.cross_identity else target
         frames = rng.integers(int(ref.meta["motion_frames"]), size=1)
         mirrored = bool(rng.random() < self._preset.data.mirror)
         return Choice(ref, driver, target, frames, int(ref.meta["frames"]) - 1, 0, mirrored, frames[:0])

@@ -73,7 +73,7 @@ def phase_costs(preset: Preset) -> dict[str, PhaseCost]:
     for phase in preset.phases:
         trace = _trace(animator, phase, 1, preset.data.crop)
         frozen = 0.0 if preset.data.latents else trace.frozen_flops
-        flops = phase.batch * (_passes(preset) * trace.flops + frozen)
+        flops = phase.batch * (_passes(preset) * trace.flops + trace.untaught_flops + frozen)
         found[phase.name] = PhaseCost(_tokens(preset.model, phase), flops, trace.kept)
     return found
 
@@ -155,10 +155,12 @@ def describe(preset: str, cost: Cost, workers: int, device: str | None) -> str:
 
 @dataclass(frozen=True)
 class _Trace:
-    """Of a forward pass. frozen_flops: of the autoencoder, which has no backward pass. kept: bytes for that pass."""
+    """Of a forward pass. frozen_flops: of the autoencoder, and untaught_flops: of what learns in another phase; neither
+    has a backward pass. kept: bytes for that pass."""
 
     flops: float
     frozen_flops: float
+    untaught_flops: float
     kept: float
 
 
@@ -173,7 +175,7 @@ def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
         kept[storage._cdata] = (storage, storage.nbytes())
         return tensor
 
-    frozen = FlopCounterMode(display=False)
+    frozen, untaught = FlopCounterMode(display=False), FlopCounterMode(display=False)
     with torch.device("meta"), FlopCounterMode(display=False) as counter, saved_tensors_hooks(pack, lambda t: t):
         reference, points = torch.empty(batch, 3, config.size, config.size), torch.empty(batch, COUNT, 3)
         seen, guidance, outputs = None, None, list[Tensor]()
@@ -185,7 +187,9 @@ def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
             if phase.retarget:
                 tokens = looked.at(torch.arange(frames))
                 seen = animator.motion.see(reference, points)
-                guidance = animator.motion.guide(seen, animator.motion.place(seen, tokens), tokens)
+                with untaught:
+                    places = animator.motion.place(seen, tokens)
+                guidance = animator.motion.guide(seen, places, tokens)
                 outputs += _retargeted(animator, guidance, tokens, frames)
         if phase.place:
             moved = animator.motion.moved(points, torch.empty(batch, PLACE), points)
@@ -193,9 +197,9 @@ def _trace(animator: Animator, phase: Phase, batch: int, crop: float) -> _Trace:
         if phase.paint:
             outputs += _painted(animator, reference, seen, points, guidance, frames, crop, frozen)
     parameters = {p.untyped_storage()._cdata for p in animator.parameters()}
-    outside = frozen.get_total_flops()
+    outside, once = frozen.get_total_flops(), untaught.get_total_flops()
     held = sum(size for key, (_, size) in kept.items() if key not in parameters)
-    return _Trace(counter.get_total_flops() - outside, outside, held)
+    return _Trace(counter.get_total_flops() - outside - once, outside, once, held)
 
 
 def _retargeted(animator: Animator, guidance: Guidance, tokens: MotionTokens, frames: int) -> list[Tensor]:

@@ -88,7 +88,7 @@ PRESETS = {
             Phase("retargeting", 2, batch=4, learn="retargeting"),
             Phase("frames", 3, batch=4),
             Phase("placing", 1, batch=4, learn="placing"),
-            Phase("clips", 2, batch=2, frames=3, history=1),
+            Phase("clips", 1, batch=2, frames=3, history=1),
         ),
         loss=LossConfig(look=0.0),
         save_every=2,

@@ -59,7 +59,7 @@ def test_rows_and_recomputing_save_memory(tiny: Preset) -> None:
     for name in ("weights", "gradients", "optimiser", "running means"):
         assert saved.memory[name] == plain.memory[name] / 2, name
     assert saved.memory["activations"] < plain.memory["activations"]
-    assert saved.step_flops == pytest.approx(plain.step_flops * 4 / 3)
+    assert saved.step_flops == pytest.approx(plain.step_flops * 4 / 3, rel=0.01)
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ def test_kept_latents_are_the_codecs(data: Workspace, preset: Preset) -> None:
     codec = Animator(preset.model).codec
     kept = Stream(plan, records, preset, latents=latents)
     assert kept.batch(0).latents is None
-    for step in (4, 6):
+    for step in (4, 8):
         batch = kept.batch(step)
         assert batch.latents is not None
         assert batch.reference_latents is not None

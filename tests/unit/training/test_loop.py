@@ -106,7 +106,7 @@ def test_a_long_run_says_where_it_is(data: Workspace, monkeypatch: pytest.Monkey
 def test_rates_follow_from_steps_and_seconds() -> None:
     rows = [{"step": step, "seconds": 0.5, "waited": 0.1} for step in range(8)]
     found = throughput(rows, TINY, 1, torch.device("cpu"))
-    assert found["samples_per_second"] == pytest.approx((3 * 4 + 3 * 4 + 2 * 2) / 4)
+    assert found["samples_per_second"] == pytest.approx((3 * 4 + 3 * 4 + 1 * 4 + 1 * 2) / 4)
     assert found["waiting_share"] == pytest.approx(0.2)
     assert found["ms_per_step"] == 500
     assert found["tflops_per_second"] > 0

@@ -72,10 +72,11 @@ def test_it_trains_exports_loads_and_generates(shards: Workspace, tmp_path: Path
 @pytest.mark.parametrize("name", ["skeleton", "no-hands", "no-heads"])
 def test_nothing_that_is_built_stays_untaught(shards: Workspace, name: str) -> None:
     objective = objective_of(name)
-    for step in (0, 3, 7):
+    for step in (0, 3, 6, 7):
         batch = make_stream(shards, objective.preset).batch(step)
-        batch.driver.hand_visible[0, 0, 0] = False
-        batch.driver.face_visible[0, 0] = False
+        if isinstance(batch, Batch):
+            batch.driver.hand_visible[0, 0, 0] = False
+            batch.driver.face_visible[0, 0] = False
         objective(batch, objective.preset.phase_at(step)[0]).total.backward()
     dead = [name for name, p in objective.animator.named_parameters() if p.grad is None or not p.grad.any()]
     assert [name for name in dead if not name.endswith("to_k.bias")] == []
@@ -86,9 +87,10 @@ def test_nothing_that_is_built_stays_untaught(shards: Workspace, name: str) -> N
 def test_steps_samples_and_the_generator_stay(preset: str, name: str) -> None:
     before, after = PRESETS[preset], variant_of(PRESETS[preset], name)
     assert after != before
-    assert after.steps == before.steps
+    # A skeleton has nothing to place.
+    phases = [phase for phase in before.phases if name != "skeleton" or not phase.place]
     kept = ("name", "steps", "batch", "frames", "history")
-    for ours, theirs in zip(after.phases, before.phases, strict=True):
+    for ours, theirs in zip(after.phases, phases, strict=True):
         assert [getattr(ours, field) for field in kept] == [getattr(theirs, field) for field in kept]
         assert ours.rate <= theirs.rate
     changed = {key for key, value in to_json(after.model).items() if value != to_json(before.model)[key]}
